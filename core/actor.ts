@@ -1,0 +1,32 @@
+import type { EventDraft } from './audit-event.ts'
+
+/** Fields that can name the accountable principal, strongest first. Configurable as `actor.precedence`. */
+export const DEFAULT_ACTOR_PRECEDENCE = [
+  'user.email',
+  'user.id',
+  'gen_ai.agent.id',
+  'gen_ai.agent.name',
+  'credential.id',
+  'mcp.client.name',
+  'client.address',
+] as const satisfies readonly (keyof EventDraft)[]
+
+/** The actor of an event that names nobody. A word that no precedence field can produce by accident. */
+export const UNKNOWN_ACTOR = '(unknown)'
+
+/**
+ * The accountable principal: the first field of `precedence` that the event has. Mail addresses are compared
+ * without case, so that `Alice@x` and `alice@x` share one baseline.
+ */
+export function deriveActor(
+  draft: EventDraft,
+  precedence: readonly (keyof EventDraft)[] = DEFAULT_ACTOR_PRECEDENCE,
+): string {
+  for (const field of precedence) {
+    const value = draft[field]
+    if (typeof value === 'string' && value.trim() !== '') {
+      return value.includes('@') ? value.trim().toLowerCase() : value.trim()
+    }
+  }
+  return UNKNOWN_ACTOR
+}

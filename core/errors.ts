@@ -1,0 +1,85 @@
+/**
+ * The closed list of error codes. A code says what went wrong in a word that is safe as a metric label, and
+ * whether doing the same again can help. Codes are part of the API and documented in `docs/errors.md`.
+ */
+export const ERROR_CODES = {
+  // Records (reasons of dead letters)
+  record_empty: { retryable: false, meaning: 'The record has no bytes.' },
+  record_too_large: { retryable: false, meaning: 'The record is larger than the limit.' },
+  record_not_utf8: { retryable: false, meaning: 'The record is not valid UTF-8.' },
+  record_not_json: { retryable: false, meaning: 'The record is not valid JSON.' },
+  record_too_deep: { retryable: false, meaning: 'The record is nested deeper than the limit.' },
+  format_unknown: { retryable: false, meaning: 'No known format recognises the record.' },
+  field_missing: { retryable: false, meaning: 'A field that every event needs is missing.' },
+  field_type: { retryable: false, meaning: 'A field has the wrong type.' },
+  field_range: { retryable: false, meaning: 'A field has a value outside its range.' },
+  time_in_future: { retryable: false, meaning: 'The record claims a time too far in the future.' },
+  time_too_old: { retryable: false, meaning: 'The record claims a time before the oldest one stored.' },
+  // Machinery
+  config_invalid: { retryable: false, meaning: 'The configuration is wrong.' },
+  rule_invalid: { retryable: false, meaning: 'A detection rule is wrong.' },
+  filter_syntax: { retryable: false, meaning: 'A filter expression cannot be parsed.' },
+  request_invalid: { retryable: false, meaning: 'The request is wrong.' },
+  unauthenticated: { retryable: false, meaning: 'The request carries no valid token.' },
+  forbidden: { retryable: false, meaning: 'The token does not carry the capability that the request needs.' },
+  not_found: { retryable: false, meaning: 'There is no such thing.' },
+  conflict: { retryable: false, meaning: 'The state changed in between, or does not allow this.' },
+  payload_too_large: { retryable: false, meaning: 'The request body is larger than the limit.' },
+  overloaded: { retryable: true, meaning: 'Too much is waiting to be stored; send again later.' },
+  store_unavailable: { retryable: true, meaning: 'The store cannot be reached or did not answer in time.' },
+  store_rejected: { retryable: false, meaning: 'The store refused the statement or the rows.' },
+  store_locked: { retryable: false, meaning: 'Another process holds the data folder.' },
+  store_unsupported: { retryable: false, meaning: 'The embedded store does not run on this platform.' },
+  broker_unavailable: { retryable: true, meaning: 'The Kafka broker cannot be reached.' },
+  port_in_use: { retryable: false, meaning: 'Another program listens on the port.' },
+  delivery_failed: { retryable: true, meaning: 'The receiver did not accept the notification.' },
+  delivery_refused: { retryable: false, meaning: 'The receiver refuses this notification for good.' },
+  internal: { retryable: false, meaning: 'A fault of ours.' },
+} as const satisfies Record<string, { retryable: boolean; meaning: string }>
+
+export type ErrorCode = keyof typeof ERROR_CODES
+
+/** What a person needs to mend the fault: where it is and what to do. */
+export interface ErrorPlace {
+  /** The field concerned, in dotted notation: `store.url`. */
+  readonly field?: string
+  /** File, with line where known: `gatewatch.yaml:12`. */
+  readonly at?: string
+  /** What to do about it, as an instruction. */
+  readonly remedy?: string
+}
+
+/** An error of known meaning. `retryable` follows from the code unless the place of the fault knows better. */
+export class GatewatchError extends Error {
+  readonly code: ErrorCode
+  readonly retryable: boolean
+  readonly place: ErrorPlace
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: ErrorPlace & { cause?: unknown; retryable?: boolean } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'GatewatchError'
+    this.code = code
+    this.retryable = options.retryable ?? ERROR_CODES[code].retryable
+    this.place = {
+      ...(options.field === undefined ? {} : { field: options.field }),
+      ...(options.at === undefined ? {} : { at: options.at }),
+      ...(options.remedy === undefined ? {} : { remedy: options.remedy }),
+    }
+  }
+
+  /** One line for people: place, field, what is wrong, what to do. */
+  toLine(): string {
+    const { at, field, remedy } = this.place
+    return [at && `${at}: `, field && `${field}: `, this.message, remedy && ` ${remedy}`]
+      .filter(Boolean)
+      .join('')
+  }
+}
+
+/** The message of anything thrown. */
+export const messageOf = (thrown: unknown): string =>
+  thrown instanceof Error ? thrown.message : String(thrown)

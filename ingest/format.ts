@@ -1,0 +1,32 @@
+import type { EventDraft } from '../core/audit-event.ts'
+import type { ErrorCode } from '../core/errors.ts'
+
+/** A record after the checks that every format needs: UTF-8, depth, and JSON where it is JSON. */
+export interface ParsedRecord {
+  readonly headers: Readonly<Record<string, string>>
+  readonly bytes: Uint8Array
+  /** `undefined` when the bytes are not UTF-8 (then only a binary format can read them). */
+  readonly text: string | undefined
+  /** `undefined` when the text is not JSON. */
+  readonly json: unknown
+}
+
+/** What a format makes of a record: one entry for each call, part or fault in it, in the record’s order. */
+export type Decoded =
+  /** A call that this source reports once. */
+  | { readonly kind: 'event'; readonly draft: EventDraft }
+  /** A share of a call that the source reports in several records (spans, a span and a log line, …). */
+  | { readonly kind: 'part'; readonly joinKey: string; readonly callKey: string; readonly draft: EventDraft }
+  | { readonly kind: 'fault'; readonly reason: ErrorCode; readonly message: string; readonly field?: string }
+
+/**
+ * A gateway’s record format: a pure function from bytes and headers to drafts. One file a format; real samples are
+ * its tests. It never throws on data.
+ */
+export interface Format {
+  /** The word used in `source_format`, in configuration and in docs. */
+  readonly name: string
+  /** Cheap and narrow: looks at headers and a few keys. The first format in the registry that says yes decodes. */
+  recognises(record: ParsedRecord): boolean
+  decode(record: ParsedRecord): readonly Decoded[]
+}

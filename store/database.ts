@@ -1,0 +1,36 @@
+/**
+ * The one way to the store. `clickhouse.ts` implements it for a server and for the engine in process; nothing
+ * outside `store/` knows which of the two it talks to.
+ */
+export interface Database {
+  readonly kind: 'embedded' | 'server'
+  /**
+   * Runs a SELECT on a connection that cannot write. Values go in as `{name:Type}` parameters, never by
+   * concatenation.
+   * @returns the rows, 64-bit integers as numbers, `DateTime64` as ClickHouse text in UTC
+   * @throws GatewatchError `store_unavailable` (a retry helps) or `store_rejected`
+   */
+  query<Row>(sql: string, params?: QueryParams): Promise<Row[]>
+  /** Runs one statement that changes something. Same errors as `query`. */
+  command(sql: string, params?: QueryParams): Promise<void>
+  /**
+   * Stores rows as one block. The same token again stores nothing, in the table and in every view behind it; so
+   * after an unknown outcome the caller repeats the call as it was. Same errors as `query`.
+   */
+  insert(block: InsertBlock): Promise<void>
+  close(): Promise<void>
+}
+
+export type QueryParams = Readonly<
+  Record<string, string | number | boolean | readonly string[] | readonly number[]>
+>
+
+export interface InsertBlock {
+  readonly table: string
+  /** In the order of the values of each row. */
+  readonly columns: readonly string[]
+  /** Lines of JSON arrays (`JSONCompactEachRow`), UTF-8, or the path of a file of them that the store can read. */
+  readonly rows: Uint8Array | { readonly path: string }
+  /** What makes the block the same block: source coordinates, segment number, … */
+  readonly token: string
+}

@@ -1,0 +1,47 @@
+import { type AuditEvent, columnOf, type EventField, eventFields } from '../core/audit-event.ts'
+import { fromClickHouse, toClickHouse } from '../core/timestamp.ts'
+
+// recorded_at is the store's own clock (see 0001_events.sql).
+const writtenFields = eventFields.filter((field) => field !== 'recorded_at')
+
+/** Columns of `events` in the order of `eventRow`. */
+export const EVENT_COLUMNS: readonly string[] = writtenFields.map(columnOf)
+
+/** The SELECT list that `eventOf` reads. */
+export const EVENT_SELECT = eventFields.map(columnOf).join(', ')
+
+const NULLABLE: ReadonlySet<string> = new Set([
+  'duration_ms',
+  'request_bytes',
+  'response_bytes',
+  'gen_ai.usage.input_tokens',
+  'gen_ai.usage.output_tokens',
+])
+
+// Lone surrogates are not valid UTF-8; U+FFFD is what every UTF-8 encoder makes of them.
+const textOf = (value: string): string => (value.isWellFormed() ? value : value.toWellFormed())
+
+/** An event as one line of `JSONCompactEachRow`, without the line end. */
+export function eventRow(event: AuditEvent): string {
+  return JSON.stringify(
+    writtenFields.map((field) => {
+      const value = event[field]
+      if (value === undefined) return NULLABLE.has(field) ? null : field === 'argument_keys' ? [] : ''
+      if (field === 'occurred_at') return toClickHouse(value as string)
+      return typeof value === 'string' ? textOf(value) : value
+    }),
+  )
+}
+
+/** A row of `SELECT EVENT_SELECT` → the event; empty columns are absent fields. */
+export function eventOf(row: Record<string, unknown>): AuditEvent {
+  const event: Partial<Record<EventField, unknown>> = {}
+  for (const field of eventFields) {
+    const value = row[columnOf(field)]
+    if (value === null || value === undefined || value === '') continue
+    if (Array.isArray(value) && value.length === 0) continue
+    event[field] =
+      field === 'occurred_at' || field === 'recorded_at' ? fromClickHouse(value as string) : value
+  }
+  return event as AuditEvent
+}
