@@ -11,13 +11,29 @@ export interface ParsedRecord {
   readonly json: unknown
 }
 
-/** What a format makes of a record: one entry for each call, part or fault in it, in the record’s order. */
+/**
+ * What a format makes of a record: one entry for each call, part or fault in it, in the record’s order. `source` is
+ * the piece of the record that the entry comes from, when the record carries several: a dead letter shows it.
+ */
 export type Decoded =
   /** A call that this source reports once. */
-  | { readonly kind: 'event'; readonly draft: EventDraft }
+  | { readonly kind: 'event'; readonly draft: EventDraft; readonly source?: unknown }
   /** A share of a call that the source reports in several records (spans, a span and a log line, …). */
-  | { readonly kind: 'part'; readonly joinKey: string; readonly callKey: string; readonly draft: EventDraft }
-  | { readonly kind: 'fault'; readonly reason: ErrorCode; readonly message: string; readonly field?: string }
+  | {
+      readonly kind: 'part'
+      readonly joinKey: string
+      /** `''` when the record is no call itself but may lend facts to the calls of the same join key. */
+      readonly callKey: string
+      readonly draft: EventDraft
+      readonly source?: unknown
+    }
+  | {
+      readonly kind: 'fault'
+      readonly reason: ErrorCode
+      readonly message: string
+      readonly field?: string
+      readonly source?: unknown
+    }
 
 /**
  * A gateway’s record format: a pure function from bytes and headers to drafts. One file a format; real samples are
@@ -26,6 +42,8 @@ export type Decoded =
 export interface Format {
   /** The word used in `source_format`, in configuration and in docs. */
   readonly name: string
+  /** What it reads when that is not JSON. */
+  readonly reads?: 'text' | 'bytes'
   /** Cheap and narrow: looks at headers and a few keys. The first format in the registry that says yes decodes. */
   recognises(record: ParsedRecord): boolean
   decode(record: ParsedRecord): readonly Decoded[]

@@ -6,10 +6,11 @@ import { GatewatchError, messageOf } from '../core/errors.ts'
 
 /**
  * The ClickHouse engine in process (chDB), and the only file that imports it. Its traps, each covered by
- * `test/integration/store/chdb.test.ts`:
+ * `test/integration/store/databases.test.ts`:
  * - `clickhouse_settings` become `SET` statements that stay on the connection. So nobody passes them per query:
  *   what must hold is set once when a connection opens, and inserts carry their settings inline.
  * - one data folder a process, one process a data folder; worker threads crash it.
+ * - a query that fails after its first rows leaves them to the next query of its connection: see `reader-pool.ts`.
  * - memory limits can be given only to the first session of the process.
  */
 export interface ChdbOptions {

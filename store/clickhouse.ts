@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import { type ClickHouseClient, createClient } from '@clickhouse/client'
+import { finished } from 'node:stream/promises'
+import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import { GatewatchError, messageOf } from '../core/errors.ts'
 import { type Chdb, type ChdbConnection, openChdb } from './chdb.ts'
 import type { Database, InsertBlock, QueryParams } from './database.ts'
+import { createReaderPool } from './reader-pool.ts'
 
 /** The database that holds all tables. */
 export const DATABASE = 'gatewatch'
@@ -32,6 +34,8 @@ const insertSettings = (token: string): Record<string, string | number> => ({
   async_insert: 0,
   insert_deduplicate: 1,
   deduplicate_blocks_in_dependent_materialized_views: 1,
+  // A file of many months is one insert; the limit of 100 would refuse it, and go on refusing it.
+  max_partitions_per_insert_block: 0,
 })
 
 const sqlString = (value: string): string => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
@@ -41,41 +45,87 @@ const inlineSettings = (token: string): string =>
     .map(([name, value]) => `${name}=${typeof value === 'number' ? value : sqlString(value)}`)
     .join(', ')
 
-/** Opens a ClickHouse server over HTTP and makes the database if it is missing. */
+/**
+ * Opens a ClickHouse server over HTTP and makes the database if it is missing.
+ * @throws GatewatchError `config_invalid` for a URL that is none; else as `Database`
+ */
 export async function openServer(options: ServerOptions): Promise<Database> {
+  const requestTimeoutMs = options.requestTimeoutMs ?? 20_000
   const settings = {
     url: options.url,
     username: options.username ?? 'default',
     password: options.password ?? '',
-    request_timeout: options.requestTimeoutMs ?? 20_000,
+    request_timeout: requestTimeoutMs,
     max_open_connections: 8,
+    // Long lists of values go into the body: servers limit the length of a URL.
+    use_multipart_params_auto: true,
+    // The client would print every failed request with its values; failures are reported where they are handled.
+    log: { level: ClickHouseLogLevel.OFF },
     clickhouse_settings: { output_format_json_quote_64bit_integers: 0 as const },
   }
-  const bootstrap = createClient(settings)
+  const bootstrap = connectServer(settings)
   try {
     await translate(bootstrap.command({ query: `CREATE DATABASE IF NOT EXISTS ${DATABASE}` }))
   } finally {
     await bootstrap.close()
   }
-  const client = createClient({ ...settings, database: DATABASE })
+  const writer = connectServer({ ...settings, database: DATABASE })
+  const reader = connectServer({
+    ...settings,
+    database: DATABASE,
+    clickhouse_settings: {
+      ...settings.clickhouse_settings,
+      max_execution_time: Math.ceil(requestTimeoutMs / 1000),
+      readonly: '1',
+    },
+  })
   return {
     kind: 'server',
-    query: (sql, params) => select(client, sql, params),
-    command: (sql, params) => run(client, sql, params),
-    insert: async (block) => {
-      const rows = block.rows instanceof Uint8Array ? block.rows : await readFile(block.rows.path)
-      await translate(
-        client
-          .exec({
-            query: `INSERT INTO ${block.table} (${block.columns.join(', ')}) SETTINGS ${inlineSettings(block.token)} FORMAT JSONCompactEachRow`,
-            values: Readable.from([Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength)], {
-              objectMode: false,
-            }),
-          })
-          .then(({ stream }) => stream.resume()),
-      )
+    query: (sql, params) => select(reader, sql, params),
+    command: (sql, params) => run(writer, sql, params),
+    insert: (block) => translate(insertServer(writer, block)),
+    close: async () => {
+      await reader.close()
+      await writer.close()
     },
-    close: () => client.close(),
+  }
+}
+
+function connectServer(settings: Parameters<typeof createClient>[0]): ClickHouseClient {
+  try {
+    return createClient(settings)
+  } catch (cause) {
+    throw new GatewatchError('config_invalid', messageOf(cause), {
+      cause,
+      field: 'clickhouse.url',
+      remedy: 'Give the address of the server’s HTTP interface: http://host:8123.',
+    })
+  }
+}
+
+async function insertServer(
+  client: ClickHouseClient,
+  { table, columns, rows, token }: InsertBlock,
+): Promise<void> {
+  const bytes = rows instanceof Uint8Array ? rows : await readRows(rows.path)
+  const { stream } = await client.exec({
+    query: `INSERT INTO ${table} (${columns.join(', ')}) SETTINGS ${inlineSettings(token)} FORMAT JSONCompactEachRow`,
+    values: Readable.from([Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)], {
+      objectMode: false,
+    }),
+  })
+  // Read to the end: it frees the connection, and a connection cut in the answer is an error here, not an event
+  // that nobody listens to.
+  await finished(stream.resume())
+}
+
+async function readRows(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path)
+  } catch (cause) {
+    throw new GatewatchError('store_rejected', `The file of rows cannot be read: ${messageOf(cause)}.`, {
+      cause,
+    })
   }
 }
 
@@ -95,30 +145,29 @@ async function connectEmbedded(chdb: Chdb, readerCount: number): Promise<Databas
     const connection: ChdbConnection = chdb.connect()
     const client = createClient({ connection: connection as never })
     for (const statement of statements) await translate(client.command({ query: statement }))
-    return { connection, client }
+    return { connection, client, close: () => client.close() }
   }
   const writer = await open(`CREATE DATABASE IF NOT EXISTS ${DATABASE} ENGINE = Atomic`, `USE ${DATABASE}`)
-  const readers = await Promise.all(
-    Array.from({ length: readerCount }, () =>
+  const readers = await createReaderPool(
+    () =>
       open(
         `USE ${DATABASE}`,
         'SET output_format_json_quote_64bit_integers = 0',
         'SET max_execution_time = 60',
         'SET readonly = 1',
       ),
-    ),
+    readerCount,
   )
-  let turn = 0
+  const query: Database['query'] = (sql, params) => readers.use((client) => select(client, sql, params))
+  const structureOf = createStructures(query)
   return {
     kind: 'embedded',
-    query: (sql, params) => {
-      turn = (turn + 1) % readers.length
-      return select(readers[turn]!.client, sql, params)
-    },
+    query,
     command: (sql, params) => run(writer.client, sql, params),
-    insert: (block) => translate(insertEmbedded(writer, block)),
+    insert: (block) => translate(insertEmbedded(writer, structureOf, block)),
     close: async () => {
-      for (const { client } of [...readers, writer]) await client.close()
+      await readers.close()
+      await writer.close()
       chdb.close()
     },
   }
@@ -126,6 +175,7 @@ async function connectEmbedded(chdb: Chdb, readerCount: number): Promise<Databas
 
 async function insertEmbedded(
   { client, connection }: { client: ClickHouseClient; connection: ChdbConnection },
+  structureOf: (table: string, columns: readonly string[]) => Promise<string>,
   { table, columns, rows, token }: InsertBlock,
 ): Promise<void> {
   if (rows instanceof Uint8Array) {
@@ -141,29 +191,23 @@ async function insertEmbedded(
   // The fastest way in: the engine reads the segment itself, with the table’s own column types.
   await client.command({
     query: `INSERT INTO ${table} (${columns.join(', ')}) SETTINGS ${inlineSettings(token)}
-            SELECT * FROM file(${sqlString(rows.path)}, JSONCompactEachRow, ${sqlString(await structureOf(client, table, columns))})`,
+            SELECT * FROM file(${sqlString(rows.path)}, JSONCompactEachRow, ${sqlString(await structureOf(table, columns))})`,
   })
 }
 
-const structures = new WeakMap<ClickHouseClient, Map<string, string>>()
-
-async function structureOf(
-  client: ClickHouseClient,
-  table: string,
-  columns: readonly string[],
-): Promise<string> {
-  const known = structures.get(client) ?? new Map<string, string>()
-  structures.set(client, known)
-  const key = `${table}(${columns.join()})`
-  const cached = known.get(key)
-  if (cached !== undefined) return cached
-  const described = await client.query({ query: `DESCRIBE TABLE ${table}`, format: 'JSONEachRow' })
-  const types = new Map(
-    (await described.json<{ name: string; type: string }>()).map(({ name, type }) => [name, type]),
-  )
-  const structure = columns.map((column) => `${column} ${types.get(column) ?? 'String'}`).join(', ')
-  known.set(key, structure)
-  return structure
+// The types of a table’s columns, asked once: migrations are over before the first insert.
+function createStructures(query: Database['query']) {
+  const known = new Map<string, string>()
+  return async (table: string, columns: readonly string[]): Promise<string> => {
+    const key = `${table}(${columns.join()})`
+    const cached = known.get(key)
+    if (cached !== undefined) return cached
+    const described = await query<{ name: string; type: string }>(`DESCRIBE TABLE ${table}`)
+    const types = new Map(described.map(({ name, type }) => [name, type]))
+    const structure = columns.map((column) => `${column} ${types.get(column) ?? 'String'}`).join(', ')
+    known.set(key, structure)
+    return structure
+  }
 }
 
 async function select<Row>(client: ClickHouseClient, sql: string, params?: QueryParams): Promise<Row[]> {
@@ -206,8 +250,12 @@ async function translate<T>(attempt: Promise<T>): Promise<T> {
   }
 }
 
-// Not `instanceof`: chDB's connection brings its own copy of the error class.
-function serverCodeOf(thrown: unknown): string | undefined {
+/**
+ * The ClickHouse error code of anything that the client or the engine threw. Not `instanceof`: chDB's connection
+ * brings its own copy of the error class, and its raw insert says the code only in the text.
+ */
+export function serverCodeOf(thrown: unknown): string | undefined {
   const code = (thrown as { code?: unknown } | null)?.code
-  return typeof code === 'string' && /^\d+$/.test(code) ? code : undefined
+  if (typeof code === 'string' && /^\d+$/.test(code)) return code
+  return /^Code: (\d+)\./.exec(messageOf(thrown))?.[1]
 }

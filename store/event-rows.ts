@@ -28,6 +28,7 @@ export function eventRow(event: AuditEvent): string {
       const value = event[field]
       if (value === undefined) return NULLABLE.has(field) ? null : field === 'argument_keys' ? [] : ''
       if (field === 'occurred_at') return toClickHouse(value as string)
+      if (Array.isArray(value)) return value.map(textOf)
       return typeof value === 'string' ? textOf(value) : value
     }),
   )

@@ -1,4 +1,5 @@
--- Findings: the newest version of a row wins; nothing is deleted. explanation is JSON.
+-- Findings: the newest version of a row wins; nothing is deleted. explanation is JSON. A subject begins with the UTC
+-- day that it was judged in, so the engine reads the findings of a day as one range of the key.
 CREATE TABLE findings
 (
     finding_id String,
@@ -23,13 +24,15 @@ CREATE TABLE findings
     event_ids Array(String),
     title String,
     explanation String CODEC(ZSTD(3)),
-    INDEX by_subject subject TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX by_finding_id finding_id TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY (tenant, finding_id)
+ORDER BY (tenant, subject, finding_id)
 SETTINGS non_replicated_deduplication_window = 10000;
 
--- Alerts are a fold over this log (core/alert.ts). sequence orders the actions of an alert; body is the action as JSON.
+-- Alerts are a fold over this log (core/alert.ts). sequence orders the actions of an alert, body is the action and state
+-- the alert after it, both as JSON, so that reading an alert is reading its last line. finding_digest tells a replayed
+-- finding from a changed one; delivery_ids are what the action wants sent (they become rows of deliveries).
 CREATE TABLE alert_actions
 (
     tenant LowCardinality(String),
@@ -39,13 +42,25 @@ CREATE TABLE alert_actions
     at DateTime64(3, 'UTC'),
     kind LowCardinality(String),
     by String,
-    body String CODEC(ZSTD(3))
+    fingerprint String,
+    finding_id String,
+    finding_digest String,
+    status LowCardinality(String),
+    severity LowCardinality(String),
+    opened_at DateTime64(3, 'UTC'),
+    started_at DateTime64(3, 'UTC'),
+    delivery_ids Array(String),
+    body String CODEC(ZSTD(3)),
+    state String CODEC(ZSTD(3)),
+    INDEX by_fingerprint fingerprint TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_finding_id finding_id TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (tenant, alert_id, sequence, action_id)
 SETTINGS non_replicated_deduplication_window = 10000;
 
--- The outbox and its log: a delivery is due until an attempt settles it. Newest version of a delivery wins.
+-- The outbox and its log: a delivery is due until an attempt settles it. Newest version of a delivery wins. body is the
+-- notice as JSON, attempt_log what became of each attempt; sequence is that of the action that asked for it.
 CREATE TABLE deliveries
 (
     delivery_id String,
@@ -54,6 +69,8 @@ CREATE TABLE deliveries
     alert_id String,
     receiver LowCardinality(String),
     kind LowCardinality(String),
+    notice LowCardinality(String),
+    sequence UInt32,
     created_at DateTime64(3, 'UTC'),
     status LowCardinality(String),
     attempts UInt32,
@@ -61,10 +78,26 @@ CREATE TABLE deliveries
     last_attempt_at Nullable(DateTime64(3, 'UTC')),
     last_status UInt16,
     last_error String,
-    body String CODEC(ZSTD(3))
+    attempt_log String CODEC(ZSTD(3)),
+    body String CODEC(ZSTD(3)),
+    INDEX by_alert_id alert_id TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (tenant, delivery_id)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+-- Receivers that said they are gone (410). target is a hash of where they were, so that a new address is a new start.
+CREATE TABLE receiver_states
+(
+    receiver String,
+    target String,
+    status LowCardinality(String),
+    reason String,
+    at DateTime64(3, 'UTC'),
+    version UInt64
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (receiver, target)
 SETTINGS non_replicated_deduplication_window = 10000;
 
 -- How far a reader of arrivals has come: the rows up to recorded_through are dealt with.

@@ -1,0 +1,83 @@
+import { type Alert, severityRank } from '../core/alert.ts'
+import type { NoticeKind, PlannedDelivery } from '../core/delivery.ts'
+import type { Finding } from '../core/finding.ts'
+import { stableId } from '../core/hash.ts'
+import type { ReceiverRoute } from './notifier.ts'
+
+/** When an alert tells whom. */
+export interface NotifyPolicy {
+  readonly receivers: readonly ReceiverRoute[]
+  /** Findings whose window ended longer ago make alerts and tell nobody: history is not paged. Milliseconds. */
+  readonly maxNotifyAgeMs: number
+  /**
+   * An alert that is still open tells again when its entity was quiet for this long, so that a forgotten alert does
+   * not swallow a new incident. Milliseconds.
+   */
+  readonly recurAfterMs: number
+}
+
+/**
+ * Whom a finding that joins (or opens) an alert is told to: a receiver hears once that the alert is there, then only
+ * when it became worse or came back after a pause.
+ * @param before the alert without the finding; undefined when the finding opens it
+ */
+export function planForFinding(
+  alertId: string,
+  before: Alert | undefined,
+  finding: Finding,
+  nowMs: number,
+  policy: NotifyPolicy,
+): PlannedDelivery[] {
+  if (nowMs - Date.parse(finding.window.end) > policy.maxNotifyAgeMs) return []
+  return policy.receivers
+    .filter(({ minSeverity }) => severityRank(finding.severity) >= severityRank(minSeverity))
+    .flatMap((receiver) => {
+      const due = dueNotice(receiver.name, before, finding, policy.recurAfterMs)
+      return due === undefined ? [] : planned(alertId, receiver, due.kind, due.step)
+    })
+}
+
+/** Whom a person’s action is told to: those who were told of the alert. */
+export function planForPerson(
+  alert: Alert,
+  kind: 'acknowledged' | 'closed',
+  receivers: readonly ReceiverRoute[],
+): PlannedDelivery[] {
+  return receivers
+    .filter(({ name }) => Object.hasOwn(alert.notified, name))
+    .flatMap((receiver) => planned(alert.alert_id, receiver, kind, ''))
+}
+
+function dueNotice(
+  receiver: string,
+  before: Alert | undefined,
+  finding: Finding,
+  recurAfterMs: number,
+): { kind: NoticeKind; step: string } | undefined {
+  const told =
+    before !== undefined && Object.hasOwn(before.notified, receiver) ? before.notified[receiver] : undefined
+  if (before === undefined || told === undefined) return { kind: 'opened', step: '' }
+  if (severityRank(finding.severity) > severityRank(told.severity))
+    return { kind: 'severity_raised', step: finding.severity }
+  const quietMs = Date.parse(finding.first_event_at) - Date.parse(before.last_event_at)
+  if (quietMs > recurAfterMs) return { kind: 'recurred', step: finding.finding_id }
+  return undefined
+}
+
+// The id says what is told to whom, not when: the same decision taken twice is one delivery.
+const planned = (
+  alertId: string,
+  receiver: ReceiverRoute,
+  notice: NoticeKind,
+  step: string,
+): PlannedDelivery[] =>
+  receiver.notices.includes(notice)
+    ? [
+        {
+          delivery_id: stableId('delivery', alertId, receiver.name, notice, step),
+          receiver: receiver.name,
+          kind: receiver.kind,
+          notice,
+        },
+      ]
+    : []

@@ -1,0 +1,148 @@
+import fastifyCookie from '@fastify/cookie'
+import fastifySwagger from '@fastify/swagger'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import Fastify, { type FastifyBaseLogger, LogController } from 'fastify'
+import type { Registry } from 'prom-client'
+import type { Clock } from '../core/clock.ts'
+import type { ApiServer } from './api-server.ts'
+import type { BaselineSource } from './baseline.ts'
+import type { ApiKeys } from './credentials/api-keys.ts'
+import type { Sessions } from './credentials/sessions.ts'
+import type { Tokens } from './credentials/tokens.ts'
+import { installErrorHandler } from './error-handler.ts'
+import type { FindingSource } from './finding-source.ts'
+import { installAuthentication } from './plugins/authentication.ts'
+import { installHostCheck } from './plugins/host-check.ts'
+import { installSecurityHeaders } from './plugins/security-headers.ts'
+import { type AlertChanges, type AlertSource, addAlertRoutes } from './routes/alerts.ts'
+import { addCredentialRoutes } from './routes/credentials.ts'
+import { addDashboard } from './routes/dashboard.ts'
+import { addDeadLetterRoutes, type DeadLetterSource } from './routes/dead-letters.ts'
+import { addDeliveryRoutes, type DeliveryRoutes, type DeliverySource } from './routes/deliveries.ts'
+import { addEventRoutes, type EventCounts, type EventSource } from './routes/events.ts'
+import { addFindingRoutes } from './routes/findings.ts'
+import { addIngestRoutes, type EventIntake } from './routes/ingest.ts'
+import { addOperationRoutes, type Health } from './routes/operations.ts'
+import { addOverviewRoutes, type OverviewSource } from './routes/overview.ts'
+import { createApiTelemetry } from './telemetry.ts'
+
+/** Everything that the API asks of others. Each interface is declared beside its use. */
+export interface ApiDependencies {
+  readonly clock: Clock
+  readonly tokens: Tokens
+  readonly apiKeys: ApiKeys
+  readonly sessions: Sessions
+  readonly events: EventSource
+  readonly counts: EventCounts & OverviewSource
+  readonly baselines: BaselineSource
+  readonly findings: FindingSource
+  readonly alerts: AlertSource
+  readonly alertChanges: AlertChanges
+  readonly deliveries: DeliverySource
+  readonly deadLetters: DeadLetterSource
+  /** Absent where this process does not take records in. */
+  readonly intake?: EventIntake
+  /** The demo’s built-in receiver. */
+  readonly receiver?: NonNullable<DeliveryRoutes['receiver']>
+  readonly health: Health
+  readonly registry: Registry
+  /** Folder of the built dashboard; absent: no pages, only the API. */
+  readonly dashboardFolder?: string
+  /** Host names accepted beside the loopback ones, without port. */
+  readonly allowedHosts?: readonly string[]
+  /** Browsers reach the server over HTTPS (through a proxy). */
+  readonly secure?: boolean
+  /** Addresses of proxies in front, whose X-Forwarded headers are believed; none unless given. */
+  readonly trustedProxies?: readonly string[]
+  readonly logger?: FastifyBaseLogger
+}
+
+/** Name of the session cookie. `__Host-` ties it to this host and to HTTPS, where there is HTTPS. */
+export const sessionCookieName = (secure: boolean): string =>
+  secure ? '__Host-gatewatch-session' : 'gatewatch-session'
+
+const JSON_BODY_BYTES = 256 * 1024
+const REQUEST_TIMEOUT_MS = 30_000
+const HANDLER_TIMEOUT_MS = 60_000
+
+/**
+ * The HTTP server with all routes (docs/api.md). It never listens: `app/` does, and tests use `inject`. Closing it
+ * closes nothing but itself.
+ */
+export async function buildServer(deps: ApiDependencies): Promise<ApiServer> {
+  const secure = deps.secure ?? false
+  const sessionCookie = sessionCookieName(secure)
+  const app = createApp(deps)
+  const telemetry = createApiTelemetry(deps.registry)
+
+  installErrorHandler(app)
+  installSecurityHeaders(app, { secure })
+  telemetry.observe(app)
+  installHostCheck(app, deps.allowedHosts ?? [])
+  await app.register(fastifyCookie)
+  installAuthentication(app, {
+    tokens: deps.tokens,
+    apiKeys: deps.apiKeys,
+    sessions: deps.sessions,
+    sessionCookie,
+    onRefusal: telemetry.refused,
+  })
+  await app.register(fastifySwagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'gatewatch', version: '1', description: 'What AI agents did through MCP gateways.' },
+      components: {
+        securitySchemes: {
+          bearer: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'API key (gw_…) or short-lived token (v1.…)',
+          },
+          session: { type: 'apiKey', in: 'cookie', name: sessionCookie },
+        },
+      },
+      security: [{ bearer: [] }, { session: [] }],
+    },
+  })
+
+  addEventRoutes(app, deps)
+  addOverviewRoutes(app, { overview: deps.counts, alerts: deps.alerts, clock: deps.clock })
+  addFindingRoutes(app, deps)
+  addAlertRoutes(app, deps)
+  addDeliveryRoutes(app, deps)
+  addDeadLetterRoutes(app, deps)
+  addCredentialRoutes(app, {
+    clock: deps.clock,
+    tokens: deps.tokens,
+    sessions: deps.sessions,
+    sessionCookie,
+    secure,
+  })
+  addOperationRoutes(app, deps)
+  if (deps.intake !== undefined) addIngestRoutes(app, { intake: deps.intake, clock: deps.clock })
+  if (deps.dashboardFolder !== undefined) await addDashboard(app, deps.dashboardFolder)
+  await app.ready()
+  return app
+}
+
+function createApp({ logger, trustedProxies }: ApiDependencies): ApiServer {
+  const app = Fastify({
+    ...(logger === undefined ? { logger: false } : { loggerInstance: logger }),
+    // Our own lines (telemetry.ts) name the route's pattern; Fastify's would carry the query, tickets included.
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: JSON_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: 0,
+    keepAliveTimeout: 65_000,
+    handlerTimeout: HANDLER_TIMEOUT_MS,
+    trustProxy: trustedProxies === undefined ? false : [...trustedProxies],
+    routerOptions: { maxParamLength: 4096 },
+    ajv: {
+      customOptions: { removeAdditional: false, coerceTypes: true, useDefaults: true, allErrors: false },
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>()
+  // Answers are written as they are; that they fit their schemas is what the tests check. A serializer made from the
+  // schema would hide a mistake by dropping or converting what does not fit.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  return app
+}

@@ -1,0 +1,149 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ERROR_CODES, type ErrorCode, GatewatchError, messageOf } from '../../core/errors.ts'
+import { type ConfigFlags, loadConfig } from '../config.ts'
+import { createLogger } from '../logger.ts'
+import { readRunFile } from '../run-file.ts'
+import { startGatewatch } from '../wire.ts'
+
+export interface AccessFlags extends ConfigFlags {
+  readonly url?: string
+}
+
+/**
+ * The HTTP API, however it is reached: at `--url`; at the process that serves the data folder; else in this process,
+ * over the data folder itself. Commands ask all three the same way.
+ */
+export interface Access {
+  /** @throws GatewatchError with the code that the API answered */
+  get<Answer>(path: string, query?: Readonly<Record<string, string | number | undefined>>): Promise<Answer>
+  post<Answer>(path: string, body: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>
+  close(): Promise<void>
+}
+
+interface Reply {
+  readonly status: number
+  readonly body: string
+}
+
+type Send = (
+  method: 'GET' | 'POST',
+  path: string,
+  headers: Record<string, string>,
+  body?: string | Uint8Array,
+) => Promise<Reply>
+
+export async function openAccess(flags: AccessFlags): Promise<Access> {
+  const config = loadConfig({ logLevel: 'warn', ...flags })
+  const served = flags.url ?? readRunFile(config.data)?.url
+  if (served !== undefined) return accessOf(sendTo(served), tokenFor(config.data), async () => {})
+  if (!config.clickhouse && !existsSync(join(config.data, 'store'))) {
+    throw new GatewatchError('not_found', `There is no data in ${config.data}.`, {
+      field: 'data',
+      remedy: 'Start gatewatch once (npm start, npm run demo), or name the folder with --data DIR.',
+    })
+  }
+  const running = await startGatewatch({
+    config: { ...config, roles: ['api'] },
+    logger: createLogger(config.logLevel),
+    note: () => {},
+    listen: false,
+  })
+  const { api, credentials, stop } = running
+  if (!api) throw new GatewatchError('internal', 'The API did not start.')
+  const send: Send = async (method, path, headers, body) => {
+    const reply = await api.server.inject({
+      method,
+      url: path,
+      headers: { host: 'localhost', ...headers },
+      ...(body === undefined ? {} : { payload: body as string }),
+    })
+    return { status: reply.statusCode, body: reply.body }
+  }
+  return accessOf(send, credentials.apiKey, stop)
+}
+
+function tokenFor(dataFolder: string): string {
+  const given = process.env['GATEWATCH_TOKEN']
+  if (given) return given
+  try {
+    return readFileSync(join(dataFolder, 'credentials', 'api-key'), 'utf8').trim()
+  } catch (cause) {
+    throw new GatewatchError('unauthenticated', 'There is no token for this gatewatch.', {
+      cause,
+      remedy: 'Set GATEWATCH_TOKEN to an API key, or name its data folder with --data DIR.',
+    })
+  }
+}
+
+const sendTo =
+  (base: string): Send =>
+  async (method, path, headers, body) => {
+    try {
+      const reply = await fetch(new URL(path, base), {
+        method,
+        headers,
+        ...(body === undefined ? {} : { body: body as RequestInit['body'] & {} }),
+      })
+      return { status: reply.status, body: await reply.text() }
+    } catch (cause) {
+      throw new GatewatchError(
+        'internal',
+        `Nothing answers at ${base}: ${messageOf((cause as Error).cause ?? cause)}.`,
+        {
+          cause,
+          field: '--url',
+          remedy: 'Check the address and that gatewatch runs there.',
+        },
+      )
+    }
+  }
+
+function accessOf(send: Send, token: string, close: () => Promise<void>): Access {
+  const authorization = `Bearer ${token}`
+  const answer = <Answer>({ status, body }: Reply): Answer => {
+    if (status < 300) return JSON.parse(body) as Answer
+    throw errorOf(status, body)
+  }
+  return {
+    get: async (path, query = {}) => {
+      const given = Object.entries(query).flatMap(([name, value]) =>
+        value === undefined ? [] : [[name, String(value)] as [string, string]],
+      )
+      const search = new URLSearchParams(given).toString()
+      return answer(await send('GET', search === '' ? path : `${path}?${search}`, { authorization }))
+    },
+    post: async (path, body, headers = {}) => {
+      const raw = body instanceof Uint8Array
+      return answer(
+        await send(
+          'POST',
+          path,
+          { authorization, ...(raw ? {} : { 'content-type': 'application/json' }), ...headers },
+          raw ? body : JSON.stringify(body),
+        ),
+      )
+    },
+    close,
+  }
+}
+
+function errorOf(status: number, body: string): GatewatchError {
+  try {
+    const problem = JSON.parse(body) as {
+      code?: string
+      detail?: string
+      title?: string
+      field?: string
+      remedy?: string
+    }
+    const code =
+      problem.code !== undefined && problem.code in ERROR_CODES ? (problem.code as ErrorCode) : 'internal'
+    return new GatewatchError(code, problem.detail ?? problem.title ?? `The API answered ${status}.`, {
+      ...(problem.field === undefined ? {} : { field: problem.field }),
+      ...(problem.remedy === undefined ? {} : { remedy: problem.remedy }),
+    })
+  } catch {
+    return new GatewatchError('internal', `The API answered ${status}.`)
+  }
+}

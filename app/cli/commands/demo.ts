@@ -1,0 +1,71 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { createDemoReceiver } from '../../../alerts/demo-receiver.ts'
+import { systemClock } from '../../../core/clock.ts'
+import { type Config, loadConfig } from '../../config.ts'
+import { openCredentials } from '../../credentials.ts'
+import { loadHistory, prepareDemoFolder, runLive } from '../../demo/run.ts'
+import { createLogger } from '../../logger.ts'
+import { startGatewatch } from '../../wire.ts'
+import { addServeOptions, type RunFlags } from '../options.ts'
+import { createOutput } from '../output.ts'
+import { announce, untilAskedToStop } from './up.ts'
+
+interface DemoFlags extends RunFlags {
+  readonly seed: string
+}
+
+export function addDemoCommand(program: Command): void {
+  addServeOptions(program.command('demo'))
+    .option('--seed <N>', 'another seed is another organisation’s month', '1')
+    .description(
+      'Start gatewatch embedded with a month of demo traffic and live traffic, in a folder of its own.',
+    )
+    .action(async (flags: DemoFlags) => {
+      const output = createOutput({ json: flags.json ?? false })
+      const given = loadConfig({ logLevel: 'warn', ...flags })
+      const data = flags.data === undefined ? join(given.data, 'demo') : given.data
+      prepareDemoFolder(data)
+      const receiver = createDemoReceiver({ secret: openCredentials(data).webhookSecret, clock: systemClock })
+      const receiverUrl = await receiver.listen()
+      const config: Config = {
+        ...given,
+        data,
+        receivers: [
+          ...given.receivers,
+          {
+            name: 'demo-receiver',
+            type: 'webhook',
+            url: receiverUrl,
+            secret: openCredentials(data).webhookSecret,
+            minSeverity: 'low',
+            allowPrivate: true,
+          },
+        ],
+      }
+      const story = { seed: Number(flags.seed), nowMs: systemClock.now() }
+      const startedMs = performance.now()
+      const running = await startGatewatch({
+        config,
+        logger: createLogger(config.logLevel),
+        note: (text) => output.note(text),
+        receiver,
+        beforeDetection: async (opened) => {
+          const records = await loadHistory(opened, story, (done) =>
+            output.progress(`demo history: ${done} calls stored …`),
+          )
+          output.note(
+            `demo history: ${records} calls of 28 days in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`,
+          )
+        },
+      })
+      const live = new AbortController()
+      const traffic = runLive(running, { ...story, clock: systemClock, signal: live.signal })
+      announce(running, output)
+      await untilAskedToStop(output)
+      live.abort()
+      await traffic
+      await running.stop()
+      await receiver.close()
+    })
+}

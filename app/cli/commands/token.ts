@@ -1,0 +1,43 @@
+import type { Command } from 'commander'
+import { loadConfig } from '../../config.ts'
+import { readRunFile } from '../../run-file.ts'
+import { type AccessFlags, openAccess } from '../access.ts'
+import { addAccessOptions } from '../options.ts'
+import { createOutput } from '../output.ts'
+
+interface TokenFlags extends AccessFlags {
+  readonly login?: boolean
+  readonly ttl: string
+  readonly capabilities?: string
+  readonly json?: boolean
+}
+
+export function addTokenCommand(program: Command): void {
+  addAccessOptions(program.command('token'))
+    .option('--login', 'print an address that signs a browser in once, instead of a token')
+    .option('--capabilities <LIST>', 'what the token may do, such as events:write (default: everything)')
+    .option('--ttl <SECONDS>', 'how long the token is valid, at most 300', '300')
+    .description('Make a short-lived token for the API of a running gatewatch.')
+    .action(async (flags: TokenFlags) => {
+      const output = createOutput({ json: flags.json ?? false })
+      const access = await openAccess(flags)
+      try {
+        if (flags.login) {
+          const ticket = await access.post<{ path: string; expires_at: string }>('/v1/login-tickets', {})
+          const base = flags.url ?? readRunFile(loadConfig(flags).data)?.url ?? ''
+          output.json({ login_url: `${base}${ticket.path}`, expires_at: ticket.expires_at })
+          output.line(`${base}${ticket.path}`)
+          return
+        }
+        const minted = await access.post<{ token: string; expires_at: string }>('/v1/token', {
+          ttl_seconds: Number(flags.ttl),
+          ...(flags.capabilities ? { capabilities: flags.capabilities.split(',') } : {}),
+        })
+        output.json(minted)
+        output.line(minted.token)
+        output.note(`valid until ${minted.expires_at}`)
+      } finally {
+        await access.close()
+      }
+    })
+}

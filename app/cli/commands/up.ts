@@ -1,0 +1,45 @@
+import { once } from 'node:events'
+import type { Command } from 'commander'
+import { loadConfig } from '../../config.ts'
+import { createLogger } from '../../logger.ts'
+import { type Running, startGatewatch } from '../../wire.ts'
+import { addServeOptions, type RunFlags } from '../options.ts'
+import { createOutput, type Output } from '../output.ts'
+
+export function addUpCommand(program: Command): void {
+  addServeOptions(program.command('up'))
+    .description('Start gatewatch: embedded, unless --kafka and --clickhouse say otherwise.')
+    .action(async (flags: RunFlags) => {
+      const output = createOutput({ json: flags.json ?? false })
+      const config = loadConfig(flags)
+      const logger = createLogger(config.logLevel)
+      const running = await startGatewatch({ config, logger, note: (text) => output.note(text) })
+      announce(running, output)
+      await untilAskedToStop(output)
+      await running.stop()
+    })
+}
+
+/** Says where the dashboard is. The address signs a browser in once. */
+export function announce({ url, api }: Running, output: Output): void {
+  if (url === undefined || api === undefined) {
+    output.note('gatewatch runs (no HTTP: this process has not the role api)')
+    return
+  }
+  const login = `${url}${api.loginPath()}`
+  output.json({ url, login_url: login })
+  output.line(`gatewatch: ${login}`)
+}
+
+const STOP_AFTER_MS = 15_000
+
+/** Resolves at SIGINT or SIGTERM; a second one, or a stop that takes too long, ends the process. */
+export async function untilAskedToStop(output: Output): Promise<void> {
+  const asked = new AbortController()
+  await Promise.race([once(process, 'SIGINT', asked), once(process, 'SIGTERM', asked)])
+  asked.abort()
+  output.note('stopping …')
+  const give = () => process.exit(1)
+  process.once('SIGINT', give).once('SIGTERM', give)
+  setTimeout(give, STOP_AFTER_MS).unref()
+}

@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { GatewatchError, messageOf } from '../../core/errors.ts'
+import { addAlertsCommand } from './commands/alerts.ts'
+import { addBacktestCommand } from './commands/backtest.ts'
+import { addDeadLettersCommand } from './commands/dead-letters.ts'
+import { addDemoCommand } from './commands/demo.ts'
+import { addDoctorCommand } from './commands/doctor.ts'
+import { addEventsCommand } from './commands/events.ts'
+import { addIngestCommand } from './commands/ingest.ts'
+import { addRulesCommand } from './commands/rules.ts'
+import { addTokenCommand } from './commands/token.ts'
+import { addUpCommand } from './commands/up.ts'
+
+/** Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong. */
+const EXIT_FAILED = 1
+const EXIT_USAGE = 2
+
+const program = new Command('gatewatch')
+  .description('Watches what AI agents do through MCP gateways.')
+  .version(
+    versionOf(
+      new URL('../../package.json', import.meta.url),
+      new URL('../../../package.json', import.meta.url),
+    ),
+  )
+  .showHelpAfterError('(gatewatch --help shows the commands)')
+  .exitOverride()
+
+addUpCommand(program)
+addDemoCommand(program)
+addIngestCommand(program)
+addEventsCommand(program)
+addBacktestCommand(program)
+addRulesCommand(program)
+addAlertsCommand(program)
+addDeadLettersCommand(program)
+addTokenCommand(program)
+addDoctorCommand(program)
+
+// A reader that stops reading (`| head`) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = report(error)
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
+  if (!(error instanceof GatewatchError)) {
+    process.stderr.write(
+      `gatewatch: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}\n`,
+    )
+    return EXIT_FAILED
+  }
+  process.stderr.write(`gatewatch: ${error.toLine()}\n`)
+  return ['config_invalid', 'rule_invalid', 'request_invalid', 'filter_syntax'].includes(error.code)
+    ? EXIT_USAGE
+    : EXIT_FAILED
+}
+
+// In the clone the manifest is two folders up, in the packed program three.
+function versionOf(...manifests: readonly URL[]): string {
+  for (const manifest of manifests) {
+    try {
+      const { name, version } = JSON.parse(readFileSync(manifest, 'utf8')) as {
+        name?: string
+        version: string
+      }
+      if (name === 'gatewatch') return version
+    } catch {
+      // not here
+    }
+  }
+  return 'unknown'
+}

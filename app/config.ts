@@ -1,0 +1,340 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { type Static, Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { LineCounter, parseDocument } from 'yaml'
+import { eventFields } from '../core/audit-event.ts'
+import { GatewatchError } from '../core/errors.ts'
+import { SEVERITIES } from '../core/finding.ts'
+
+export const ROLES = ['ingest', 'detect', 'api'] as const
+export type Role = (typeof ROLES)[number]
+
+const strict = { additionalProperties: false } as const
+const name = (description: string) => Type.String({ description, minLength: 1, maxLength: 200 })
+
+/** `gatewatch.yaml`. Every key is optional; `docs/operations.md` describes them with their defaults. */
+export const ConfigSchema = Type.Object(
+  {
+    data: Type.Optional(name('Folder for the store, the segment log and the credentials')),
+    roles: Type.Optional(
+      Type.Array(Type.Enum(ROLES), { minItems: 1, description: 'What this process does' }),
+    ),
+    log_level: Type.Optional(Type.Enum(['debug', 'info', 'warn', 'error'])),
+    listen: Type.Optional(
+      Type.Object(
+        {
+          host: Type.Optional(name('Address to listen on')),
+          port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
+          public_url: Type.Optional(
+            Type.String({
+              pattern: '^https?://',
+              description: 'How people reach the dashboard; used in messages',
+            }),
+          ),
+          allowed_hosts: Type.Optional(Type.Array(name('Host header accepted beside localhost'))),
+        },
+        strict,
+      ),
+    ),
+    kafka: Type.Optional(
+      Type.Object(
+        {
+          brokers: Type.Array(Type.String({ pattern: '^[^\\s:]+:\\d+$', description: 'host:port' }), {
+            minItems: 1,
+          }),
+          group: Type.Optional(name('Consumer group')),
+          topics: Type.Array(
+            Type.Object(
+              {
+                name: name('Topic'),
+                format: Type.Optional(name('Fixes the format; otherwise it is recognised record by record')),
+                tenant: Type.Optional(name('Tenant of everything on the topic')),
+              },
+              strict,
+            ),
+            { minItems: 1 },
+          ),
+        },
+        strict,
+      ),
+    ),
+    clickhouse: Type.Optional(
+      Type.Object(
+        {
+          url: Type.String({ pattern: '^https?://' }),
+          username: Type.Optional(name('User')),
+          password_file: Type.Optional(name('File that holds the password')),
+        },
+        strict,
+      ),
+    ),
+    receivers: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            name: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' }),
+            type: Type.Enum(['webhook', 'slack', 'pagerduty']),
+            url: Type.Optional(Type.String({ pattern: '^https?://' })),
+            secret_file: Type.Optional(
+              name('Webhook: file with the whsec_… secret. Slack: file with the webhook URL'),
+            ),
+            routing_key_file: Type.Optional(name('PagerDuty: file with the routing key')),
+            min_severity: Type.Optional(Type.Enum(SEVERITIES)),
+            allow_private: Type.Optional(
+              Type.Boolean({ description: 'Allow addresses inside private networks' }),
+            ),
+          },
+          strict,
+        ),
+      ),
+    ),
+    actor: Type.Optional(
+      Type.Object({ precedence: Type.Array(Type.Enum(eventFields), { minItems: 1 }) }, strict),
+    ),
+    rules: Type.Optional(
+      Type.Object(
+        {
+          folders: Type.Optional(Type.Array(name('Folder of rule files'))),
+          shipped: Type.Optional(Type.Boolean({ description: 'Whether the shipped rules run' })),
+        },
+        strict,
+      ),
+    ),
+    tools: Type.Optional(
+      Type.Object({ catalogues: Type.Array(name('File with further catalogue entries')) }, strict),
+    ),
+    detect: Type.Optional(
+      Type.Object(
+        {
+          every: Type.Optional(Type.String({ description: 'node-cron expression, with seconds' })),
+          settle_ms: Type.Optional(Type.Integer({ minimum: 0, maximum: 600_000 })),
+          notify_within_hours: Type.Optional(
+            Type.Number({ minimum: 0, description: 'Older findings become alerts without messages' }),
+          ),
+        },
+        strict,
+      ),
+    ),
+  },
+  { ...strict, title: 'gatewatch.yaml' },
+)
+
+export type ConfigFile = Static<typeof ConfigSchema>
+
+/** The configuration with every default filled in; frozen. Parts receive plain values out of it. */
+export interface Config {
+  readonly data: string
+  readonly roles: readonly Role[]
+  readonly logLevel: string
+  readonly listen: {
+    readonly host: string
+    readonly port: number
+    readonly publicUrl?: string
+    readonly allowedHosts: readonly string[]
+  }
+  readonly kafka?: {
+    readonly brokers: readonly string[]
+    readonly group: string
+    readonly topics: readonly { readonly name: string; readonly format?: string; readonly tenant: string }[]
+  }
+  readonly clickhouse?: { readonly url: string; readonly username: string; readonly password: string }
+  readonly receivers: readonly ReceiverConfig[]
+  readonly actorPrecedence?: NonNullable<ConfigFile['actor']>['precedence']
+  readonly rules: { readonly folders: readonly string[]; readonly shipped: boolean }
+  readonly toolCatalogues: readonly string[]
+  readonly detect: { readonly every: string; readonly settleMs: number; readonly notifyWithinHours: number }
+}
+
+export interface ReceiverConfig {
+  readonly name: string
+  readonly type: 'webhook' | 'slack' | 'pagerduty'
+  readonly url?: string
+  /** Signing secret, Slack webhook URL or PagerDuty routing key, read from its file. */
+  readonly secret?: string
+  readonly minSeverity: (typeof SEVERITIES)[number]
+  readonly allowPrivate: boolean
+}
+
+/** What the command line says; it wins over the file. */
+export interface ConfigFlags {
+  readonly config?: string
+  readonly data?: string
+  readonly roles?: readonly string[]
+  readonly host?: string
+  readonly port?: number
+  readonly kafka?: readonly string[]
+  readonly topics?: readonly string[]
+  readonly clickhouse?: string
+  readonly logLevel?: string
+}
+
+const validator = Compile(ConfigSchema)
+
+/**
+ * Reads `gatewatch.yaml` (where there is one, or the one named) and the flags.
+ * @throws GatewatchError `config_invalid` with field, file:line and remedy
+ */
+export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = process.env): Config {
+  const path =
+    flags.config ??
+    environment['GATEWATCH_CONFIG'] ??
+    (existsSync('gatewatch.yaml') ? 'gatewatch.yaml' : undefined)
+  const file = path === undefined ? {} : parseConfig(readConfigFile(path), path)
+  const clickhouseUrl = flags.clickhouse ?? file.clickhouse?.url
+  const brokers = flags.kafka ?? file.kafka?.brokers
+  return Object.freeze({
+    data: resolve(flags.data ?? environment['GATEWATCH_DATA'] ?? file.data ?? '.gatewatch'),
+    roles: parseRoles(flags.roles) ?? file.roles ?? ROLES,
+    logLevel: flags.logLevel ?? file.log_level ?? 'info',
+    listen: {
+      host: flags.host ?? file.listen?.host ?? '127.0.0.1',
+      port: flags.port ?? file.listen?.port ?? 8844,
+      ...(file.listen?.public_url ? { publicUrl: file.listen.public_url } : {}),
+      allowedHosts: file.listen?.allowed_hosts ?? [],
+    },
+    ...(brokers
+      ? { kafka: { brokers, group: file.kafka?.group ?? 'gatewatch', topics: topicsOf(flags.topics, file) } }
+      : {}),
+    ...(clickhouseUrl
+      ? {
+          clickhouse: {
+            url: clickhouseUrl,
+            username: file.clickhouse?.username ?? 'default',
+            password: file.clickhouse?.password_file
+              ? readSecret(file.clickhouse.password_file, 'clickhouse.password_file')
+              : '',
+          },
+        }
+      : {}),
+    receivers: (file.receivers ?? []).map(receiverOf),
+    ...(file.actor ? { actorPrecedence: file.actor.precedence } : {}),
+    rules: { folders: file.rules?.folders ?? [], shipped: file.rules?.shipped ?? true },
+    toolCatalogues: file.tools?.catalogues ?? [],
+    detect: {
+      every: file.detect?.every ?? '*/5 * * * * *',
+      settleMs: file.detect?.settle_ms ?? 1000,
+      notifyWithinHours: file.detect?.notify_within_hours ?? 24,
+    },
+  })
+}
+
+/**
+ * Parses and checks the text of a configuration file.
+ * @param at name of the file, for messages
+ * @throws GatewatchError `config_invalid`: the first fault, with field, file:line and remedy
+ */
+export function parseConfig(text: string, at: string): ConfigFile {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const syntax = document.errors[0]
+  if (syntax) {
+    throw new GatewatchError('config_invalid', `is not valid YAML: ${syntax.message}.`, {
+      at: `${at}:${lines.linePos(syntax.pos[0]).line}`,
+      remedy: 'Mend the YAML at this line.',
+    })
+  }
+  const value: unknown = document.toJS() ?? {}
+  const fault = [...validator.Errors(value)][0]
+  if (fault) {
+    const keys = fault.instancePath.split('/').slice(1)
+    const node = document.getIn(keys, true) as { range?: [number, number, number] } | undefined
+    throw new GatewatchError('config_invalid', meaningOf(fault), {
+      field: keys.join('.') || '(top level)',
+      at: `${at}:${lines.linePos(node?.range?.[0] ?? 0).line}`,
+      remedy: 'See docs/operations.md for the settings and their values.',
+    })
+  }
+  return value as ConfigFile
+}
+
+// `additionalProperties: false` is the schema `false` for every key that is not listed.
+function meaningOf({
+  keyword,
+  message,
+  params,
+}: {
+  keyword: string
+  message: string
+  params: object
+}): string {
+  if (keyword === 'boolean') return 'is not a known setting.'
+  const allowed = 'allowedValues' in params ? (params.allowedValues as unknown[]) : undefined
+  return allowed ? `must be one of ${allowed.join(', ')}.` : `${message}.`
+}
+
+function readConfigFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new GatewatchError('config_invalid', 'cannot be read.', {
+      cause,
+      at: path,
+      field: 'config',
+      remedy: 'Check the path given with --config.',
+    })
+  }
+}
+
+function readSecret(path: string, field: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch (cause) {
+    throw new GatewatchError('config_invalid', `The file ${path} cannot be read.`, {
+      cause,
+      field,
+      remedy: 'Create it with mode 0600, or correct the path.',
+    })
+  }
+}
+
+function parseRoles(roles: readonly string[] | undefined): Role[] | undefined {
+  if (!roles) return undefined
+  const wrong = roles.find((role) => !(ROLES as readonly string[]).includes(role))
+  if (wrong !== undefined || roles.length === 0) {
+    throw new GatewatchError('config_invalid', `There is no role ${JSON.stringify(wrong ?? '')}.`, {
+      field: '--roles',
+      remedy: `Choose among ${ROLES.join(', ')}.`,
+    })
+  }
+  return roles as Role[]
+}
+
+function topicsOf(flags: readonly string[] | undefined, file: ConfigFile) {
+  const topics = flags?.map((topic) => ({ name: topic })) ?? file.kafka?.topics ?? [{ name: 'mcp-audit' }]
+  return topics.map((topic) => ({ tenant: 'default', ...topic }))
+}
+
+function receiverOf(receiver: NonNullable<ConfigFile['receivers']>[number], index: number): ReceiverConfig {
+  const field = `receivers.${index}`
+  const secretFile = receiver.type === 'pagerduty' ? receiver.routing_key_file : receiver.secret_file
+  const secret =
+    secretFile === undefined
+      ? undefined
+      : readSecret(
+          secretFile,
+          `${field}.${receiver.type === 'pagerduty' ? 'routing_key_file' : 'secret_file'}`,
+        )
+  const missing =
+    receiver.type === 'webhook' && !(receiver.url && secret)
+      ? 'url and secret_file'
+      : receiver.type === 'slack' && !(receiver.url || secret)
+        ? 'secret_file (the webhook URL)'
+        : receiver.type === 'pagerduty' && !secret
+          ? 'routing_key_file'
+          : undefined
+  if (missing) {
+    throw new GatewatchError('config_invalid', `A receiver of type ${receiver.type} needs ${missing}.`, {
+      field,
+      remedy: 'Add it, or remove the receiver.',
+    })
+  }
+  return {
+    name: receiver.name,
+    type: receiver.type,
+    ...(receiver.url ? { url: receiver.url } : {}),
+    ...(secret ? { secret } : {}),
+    minSeverity: receiver.min_severity ?? 'low',
+    allowPrivate: receiver.allow_private ?? false,
+  }
+}

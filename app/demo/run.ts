@@ -1,0 +1,92 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '../../core/clock.ts'
+import { GatewatchError } from '../../core/errors.ts'
+import type { RawRecord } from '../../ingest/record.ts'
+import { encodeBatch } from '../../store/event-writer.ts'
+import type { Running } from '../wire.ts'
+import type { DemoRecord } from './records.ts'
+import { generateHistory, generateLive } from './traffic.ts'
+
+const MARK = 'demo.json'
+const BULK_RECORDS = 20_000
+
+/**
+ * Makes the folder empty, if it holds nothing but an earlier demo.
+ * @throws GatewatchError `config_invalid` when it holds something else
+ */
+export function prepareDemoFolder(folder: string): void {
+  const holdsSomething = existsSync(folder) && readdirSync(folder).length > 0
+  if (holdsSomething && !existsSync(join(folder, MARK))) {
+    throw new GatewatchError('config_invalid', `The folder ${folder} holds data that is not a demo’s.`, {
+      field: '--data',
+      remedy: 'A demo starts from nothing: name an empty folder.',
+    })
+  }
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  writeFileSync(join(folder, MARK), '{}\n')
+}
+
+export interface DemoOptions {
+  readonly seed: number
+  readonly nowMs: number
+}
+
+/**
+ * Puts the 28 days before `nowMs` into the store, through the pipeline, in blocks of twenty thousand.
+ * @returns the number of records
+ */
+export async function loadHistory(
+  { ingest }: Pick<Running, 'ingest'>,
+  { seed, nowMs }: DemoOptions,
+  progress: (records: number) => void,
+): Promise<number> {
+  let records: RawRecord[] = []
+  let total = 0
+  const write = async () => {
+    const batch = ingest.pipeline(records)
+    await ingest.writer.write(encodeBatch(batch), `demo-history/${seed}/${nowMs}/${total}`)
+    total += records.length
+    records = []
+    progress(total)
+  }
+  for (const record of generateHistory({ seed, nowMs })) {
+    records.push(rawRecord(record, total + records.length))
+    if (records.length === BULK_RECORDS) await write()
+  }
+  if (records.length > 0) await write()
+  return total
+}
+
+/** Sends live traffic through the segment log until `signal` ends it. */
+export async function runLive(
+  { ingest, segments }: Pick<Running, 'ingest' | 'segments'>,
+  options: DemoOptions & { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<void> {
+  for await (const record of generateLive(options)) {
+    const { stored } = await segments.append(
+      ingest.pipeline([rawRecord(record, segments.reserve('demo-live', 1), 'demo-live')]),
+    )
+    // Whether it is in the store already is of no interest here; closing the log rejects it.
+    stored.catch(() => {})
+  }
+}
+
+const encoder = new TextEncoder()
+
+const rawRecord = (
+  { text, format, atMs }: DemoRecord,
+  offset: number,
+  topic = 'demo-history',
+): RawRecord => ({
+  value: encoder.encode(text),
+  headers: {},
+  timestampMs: atMs,
+  timestampSource: 'received',
+  tenant: 'default',
+  topic,
+  partition: 0,
+  offset,
+  format,
+})

@@ -1,0 +1,29 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Tells other commands on the same data folder that a process serves it, and where. */
+export interface RunFile {
+  readonly pid: number
+  readonly url: string
+}
+
+const pathIn = (dataFolder: string) => join(dataFolder, 'run.json')
+
+export function writeRunFile(dataFolder: string, url: string): void {
+  writeFileSync(pathIn(dataFolder), `${JSON.stringify({ pid: process.pid, url } satisfies RunFile)}\n`, {
+    mode: 0o600,
+  })
+}
+
+/** The live process of the folder, if there is one; what a killed process left behind does not count. */
+export function readRunFile(dataFolder: string): RunFile | undefined {
+  try {
+    const { pid, url } = JSON.parse(readFileSync(pathIn(dataFolder), 'utf8')) as RunFile
+    process.kill(pid, 0)
+    return { pid, url }
+  } catch {
+    return undefined
+  }
+}
+
+export const removeRunFile = (dataFolder: string): void => rmSync(pathIn(dataFolder), { force: true })

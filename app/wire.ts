@@ -1,0 +1,160 @@
+import { mkdirSync } from 'node:fs'
+import type { Logger } from 'pino'
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { DemoReceiver } from '../alerts/demo-receiver.ts'
+import { type Clock, systemClock } from '../core/clock.ts'
+import { GatewatchError } from '../core/errors.ts'
+import type { SegmentLog } from '../ingest/segment-log.ts'
+import type { Database } from '../store/database.ts'
+import type { Config } from './config.ts'
+import { type Credentials, openCredentials } from './credentials.ts'
+import { dashboardFolder } from './dashboard-files.ts'
+import { type Part, startInOrder } from './lifecycle.ts'
+import { removeRunFile, writeRunFile } from './run-file.ts'
+import { type Api, createApi } from './wire/api.ts'
+import { createAlerting, createDetectPart } from './wire/detect.ts'
+import {
+  createAssemblerPart,
+  createIngest,
+  createIntake,
+  createKafkaPart,
+  type Ingest,
+  openSegments,
+} from './wire/ingest.ts'
+import { openStore } from './wire/store.ts'
+
+export interface StartOptions {
+  readonly config: Config
+  readonly logger: Logger
+  /** Says to people what takes long. */
+  readonly note: (text: string) => void
+  readonly clock?: Clock
+  /** The demo’s built-in receiver, listening already. */
+  readonly receiver?: DemoReceiver
+  /** Work between an open store and the first tick: the demo loads its history here. */
+  readonly beforeDetection?: (running: Pick<Running, 'database' | 'ingest' | 'segments'>) => Promise<void>
+  /** Listen on the configured address; otherwise the API is for `inject` only. */
+  readonly listen?: boolean
+}
+
+/** gatewatch in this process. */
+export interface Running {
+  readonly database: Database
+  readonly ingest: Ingest
+  readonly segments: SegmentLog
+  readonly credentials: Credentials
+  /** Absent without the role `api`. */
+  readonly api?: Api
+  /** `http://host:port`; absent when nothing listens. */
+  readonly url?: string
+  /** Stops everything, last part first. */
+  stop(): Promise<void>
+}
+
+/**
+ * Constructs every object and starts the parts that the roles ask for, in order: store, sources, detection, API.
+ * @throws GatewatchError what the first failing part threw, after stopping those already started
+ */
+export async function startGatewatch(options: StartOptions): Promise<Running> {
+  const { config, logger, note, clock = systemClock } = options
+  const has = (role: Config['roles'][number]) => config.roles.includes(role)
+  mkdirSync(config.data, { recursive: true, mode: 0o700 })
+  const credentials = openCredentials(config.data)
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry, prefix: 'gatewatch_' })
+
+  const database = await openStore(config, note)
+  const opened: (() => Promise<void>)[] = [() => database.close()]
+  try {
+    const ingest = createIngest({ config, credentials, database, clock, logger, registry })
+    const segments = await openSegments(config, ingest, database, ingest.telemetry)
+    opened.unshift(() => segments.close())
+    const alerting = createAlerting({
+      database,
+      receivers: config.receivers,
+      publicUrl: config.listen.publicUrl,
+      clock,
+      logger,
+      notifyWithinHours: config.detect.notifyWithinHours,
+    })
+    await options.beforeDetection?.({ database, ingest, segments })
+
+    const kafka =
+      has('ingest') && config.kafka ? createKafkaPart(config.kafka, { ingest, clock, registry }) : undefined
+    const api = has('api')
+      ? await createApi({
+          config,
+          credentials,
+          database,
+          alerting,
+          clock,
+          logger,
+          registry,
+          intake: createIntake({ ingest, segments, instanceId: credentials.instanceId }),
+          ...(options.receiver ? { receiver: options.receiver } : {}),
+          ...(options.listen === false ? {} : { dashboardFolder: await dashboardFolder(note) }),
+          checks: {
+            segments: () => {
+              const { lastError } = segments.status()
+              return lastError === undefined ? { ok: true } : { ok: false, detail: lastError }
+            },
+            ...(kafka
+              ? { kafka: () => ({ ok: kafka.source.status().ready, detail: kafka.source.status().state }) }
+              : {}),
+          },
+        })
+      : undefined
+    const http = api && options.listen !== false ? createHttpPart(api, config) : undefined
+    const stopParts = await startInOrder(
+      [
+        ...(has('ingest') ? [createAssemblerPart(ingest, database, logger)] : []),
+        ...(kafka ? [kafka] : []),
+        ...(has('detect') ? [createDetectPart({ config, database, alerting, logger, registry })] : []),
+        ...(http ? [http] : []),
+      ],
+      logger,
+    )
+    return {
+      database,
+      ingest,
+      segments,
+      credentials,
+      ...(api ? { api } : {}),
+      ...(http ? { url: http.url() } : {}),
+      stop: async () => {
+        await stopParts()
+        if (!http) await api?.server.close()
+        for (const close of opened) await close()
+      },
+    }
+  } catch (error) {
+    for (const close of opened) await close()
+    throw error
+  }
+}
+
+function createHttpPart(api: Api, config: Config): Part & { url(): string } {
+  const { host, port } = config.listen
+  let url = ''
+  return {
+    name: 'http',
+    url: () => url,
+    start: async () => {
+      try {
+        url = await api.server.listen({ host, port })
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause
+        throw new GatewatchError('port_in_use', `Another program listens on ${host}:${port}.`, {
+          cause,
+          field: 'listen.port',
+          remedy: 'Stop it, or choose another port with --port.',
+        })
+      }
+      writeRunFile(config.data, url)
+    },
+    stop: async () => {
+      await api.server.close()
+      removeRunFile(config.data)
+    },
+  }
+}

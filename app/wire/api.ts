@@ -1,0 +1,113 @@
+import type { Logger } from 'pino'
+import { Gauge, type Registry } from 'prom-client'
+import type { ApiServer } from '../../api/api-server.ts'
+import { type ApiDependencies, buildServer } from '../../api/build-server.ts'
+import { apiKeyRecord, createApiKeys } from '../../api/credentials/api-keys.ts'
+import type { Principal } from '../../api/credentials/principal.ts'
+import { createSessions } from '../../api/credentials/sessions.ts'
+import { createTokens } from '../../api/credentials/tokens.ts'
+import type { Clock } from '../../core/clock.ts'
+import { messageOf } from '../../core/errors.ts'
+import { createBaselineQueries } from '../../store/baselines.ts'
+import type { Database } from '../../store/database.ts'
+import { countDeadLetters, listDeadLetters } from '../../store/dead-letters.ts'
+import { createEventQueries } from '../../store/event-queries.ts'
+import { createFindings } from '../../store/findings.ts'
+import { createOverviewQueries } from '../../store/overview.ts'
+import type { Config } from '../config.ts'
+import type { Credentials } from '../credentials.ts'
+import type { Alerting } from './detect.ts'
+
+/** The administrator of an embedded start: everything, in the default tenant. */
+const ADMINISTRATOR: Principal = { subject: 'admin', tenant: 'default', capabilities: ['admin'] }
+
+export interface ApiOptions {
+  readonly config: Config
+  readonly credentials: Credentials
+  readonly database: Database
+  readonly alerting: Alerting
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly registry: Registry
+  readonly intake?: NonNullable<ApiDependencies['intake']>
+  readonly receiver?: NonNullable<ApiDependencies['receiver']>
+  readonly dashboardFolder?: string
+  /** Further things that readiness depends on. */
+  readonly checks: Readonly<Record<string, () => { readonly ok: boolean; readonly detail?: string }>>
+}
+
+export interface Api {
+  readonly server: ApiServer
+  /** A path that signs a browser in once. */
+  loginPath(): string
+}
+
+/** The HTTP server over the store; it does not listen yet. */
+export async function createApi(options: ApiOptions): Promise<Api> {
+  const { config, credentials, database, alerting, clock, registry } = options
+  const sessions = createSessions({ clock })
+  const { alerts, deliveries, lifecycle } = alerting
+  const overview = createOverviewQueries(database)
+  const server = await buildServer({
+    clock,
+    registry,
+    logger: options.logger,
+    tokens: createTokens({
+      keys: [{ kid: 'k1', secret: credentials.tokenKey }],
+      audience: 'gatewatch',
+      clock,
+    }),
+    apiKeys: createApiKeys([apiKeyRecord(credentials.apiKey, ADMINISTRATOR)]),
+    sessions,
+    events: createEventQueries(database),
+    counts: overview,
+    baselines: createBaselineQueries(database),
+    findings: createFindings(database),
+    alerts,
+    alertChanges: lifecycle,
+    deliveries,
+    deadLetters: {
+      list: (filter) => listDeadLetters(database, filter),
+      counts: (tenant) => countDeadLetters(database, tenant),
+    },
+    health: { check: () => checkHealth(database, options.checks) },
+    allowedHosts: [...config.listen.allowedHosts, ...hostOf(config.listen.publicUrl)],
+    secure: config.listen.publicUrl?.startsWith('https:') ?? false,
+    ...(options.intake ? { intake: options.intake } : {}),
+    ...(options.receiver ? { receiver: options.receiver } : {}),
+    ...(options.dashboardFolder ? { dashboardFolder: options.dashboardFolder } : {}),
+  })
+  addStoreGauges(database, registry)
+  return { server, loginPath: () => `/login?ticket=${sessions.issueTicket(ADMINISTRATOR)}` }
+}
+
+const hostOf = (publicUrl: string | undefined): string[] =>
+  publicUrl === undefined ? [] : [new URL(publicUrl).hostname]
+
+async function checkHealth(database: Database, checks: ApiOptions['checks']) {
+  const results: Record<string, { ok: boolean; detail?: string }> = {}
+  try {
+    await database.query('SELECT 1 AS one')
+    results['store'] = { ok: true }
+  } catch (error) {
+    results['store'] = { ok: false, detail: messageOf(error) }
+  }
+  for (const [name, check] of Object.entries(checks)) results[name] = check()
+  return results
+}
+
+// A doubled event id of the last day: the alarm of docs/adr/0002 and 0004. One cheap question a scrape.
+function addStoreGauges(database: Database, registry: Registry): void {
+  new Gauge({
+    name: 'gatewatch_store_duplicate_events',
+    help: 'Events of the last day that are stored more than once',
+    registers: [registry],
+    async collect() {
+      const [row] = await database.query<{ doubled: number }>(
+        `SELECT toInt64(sum(sign)) - toInt64(uniqExact(event_id)) AS doubled FROM events
+         WHERE occurred_at > now64(6) - INTERVAL 1 DAY HAVING count() > 0`,
+      )
+      this.set(Number(row?.doubled ?? 0))
+    },
+  })
+}

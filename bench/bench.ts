@@ -1,0 +1,73 @@
+import { cpus, totalmem } from 'node:os'
+import { parseArgs } from 'node:util'
+
+/** One figure of a benchmark; `goal` is text for people and scripts: `>= 1.0`. */
+export interface Figure {
+  readonly value: number
+  readonly unit: string
+  readonly goal?: string
+}
+
+export interface BenchOptions {
+  readonly quick: boolean
+  readonly input?: string
+  readonly train?: string
+  /** A line of progress, on stderr. */
+  readonly progress: (line: string) => void
+}
+
+export interface BenchResult {
+  readonly figures: Readonly<Record<string, Figure>>
+  /** What to hold the figures against: other systems, published scores, earlier runs. */
+  readonly baselines?: Readonly<Record<string, number>>
+}
+
+export type Bench = (options: BenchOptions) => Promise<BenchResult>
+
+/** `npm run bench -- NAME`: each benchmark is a module with an exported `run`. */
+const BENCHES: Readonly<Record<string, () => Promise<{ run: Bench }>>> = {
+  ingest: () => import('./ingest.ts'),
+  tick: () => import('./tick.ts'),
+  memory: () => import('./memory.ts'),
+  corrections: () => import('./corrections.ts'),
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    input: { type: 'string' },
+    train: { type: 'string' },
+  },
+})
+const name = positionals[0] ?? ''
+const load = BENCHES[name]
+if (!load) {
+  process.stderr.write(
+    `usage: npm run bench -- NAME [--quick] [--input PATH] [--train PATH]\nNAME: ${Object.keys(BENCHES).join(', ')}\n`,
+  )
+  process.exit(2)
+}
+
+const { run } = await load()
+const { figures, baselines = {} } = await run({
+  quick: values.quick,
+  ...(values.input === undefined ? {} : { input: values.input }),
+  ...(values.train === undefined ? {} : { train: values.train }),
+  progress: (line) => process.stderr.write(`${line}\n`),
+})
+for (const [figure, { value, unit, goal }] of Object.entries(figures)) {
+  process.stdout.write(
+    `${figure.padEnd(28)} ${String(value).padStart(12)} ${unit.padEnd(10)} ${goal ? `goal ${goal}` : ''}\n`,
+  )
+}
+for (const [baseline, value] of Object.entries(baselines))
+  process.stdout.write(`${baseline.padEnd(28)} ${String(value).padStart(12)} (baseline)\n`)
+const machine = {
+  cpus: cpus().length,
+  model: cpus()[0]?.model ?? '',
+  memory_gb: Math.round(totalmem() / 2 ** 30),
+  node: process.version,
+}
+process.stdout.write(`${JSON.stringify({ bench: name, figures, baselines, machine })}\n`)
+process.exit(0)

@@ -1,0 +1,17 @@
+import { render } from 'preact'
+import '@preact/signals'
+import { App } from './app.tsx'
+import { listenToKeys } from './keyboard.ts'
+import './styles/tokens.css'
+import './styles/base.css'
+import './styles/frame.css'
+import './styles/parts.css'
+import './styles/screens.css'
+import './styles/charts.css'
+import './styles/events.css'
+
+const root = document.querySelector('#app')
+if (root !== null) {
+  listenToKeys()
+  render(<App />, root)
+}

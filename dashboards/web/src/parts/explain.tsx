@@ -1,0 +1,59 @@
+import type { JSX } from 'preact'
+import { formatNumber } from '../number.ts'
+import { cut, humanise, inert } from '../text.ts'
+import { Plain, Time } from './plain.tsx'
+
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z$/
+const MAX_LIST = 24
+const MAX_DEPTH = 4
+
+/** One value of an explanation, whatever its shape: detectors of users' own rules are shown as well as the shipped. */
+export function Value({ value, depth = 0 }: { value: unknown; depth?: number }): JSX.Element {
+  if (value === null || value === undefined) return <span class="dim">–</span>
+  if (typeof value === 'number') return <span class="number">{formatNumber(value)}</span>
+  if (typeof value === 'boolean') return <span>{value ? 'yes' : 'no'}</span>
+  if (typeof value === 'string') {
+    return ISO.test(value) ? <Time iso={value} /> : <Plain text={value} limit={400} />
+  }
+  if (depth >= MAX_DEPTH) return <code class="mono">{inert(cut(JSON.stringify(value), 200))}</code>
+  if (Array.isArray(value)) return <ListValue items={value} depth={depth} />
+  return <Fields fields={value as Readonly<Record<string, unknown>>} depth={depth} />
+}
+
+function ListValue({ items, depth }: { items: readonly unknown[]; depth: number }): JSX.Element {
+  if (items.length === 0) return <span class="dim">none</span>
+  const rest = items.length - MAX_LIST
+  const isFlat = items.every((item) => typeof item !== 'object' || item === null)
+  return (
+    <ul class={isFlat ? 'values values-flat' : 'values'}>
+      {items.slice(0, MAX_LIST).map((item, index) => (
+        <li key={index}>
+          <Value value={item} depth={depth + 1} />
+        </li>
+      ))}
+      {rest > 0 ? <li class="dim">and {rest} more</li> : null}
+    </ul>
+  )
+}
+
+/** Named values as a definition list. */
+export function Fields({
+  fields,
+  depth = 0,
+}: {
+  fields: Readonly<Record<string, unknown>>
+  depth?: number
+}): JSX.Element {
+  return (
+    <dl class="fields">
+      {Object.entries(fields).map(([key, value]) => (
+        <div key={key}>
+          <dt>{inert(cut(humanise(key), 60))}</dt>
+          <dd>
+            <Value value={value} depth={depth + 1} />
+          </dd>
+        </div>
+      ))}
+    </dl>
+  )
+}

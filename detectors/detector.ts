@@ -1,0 +1,116 @@
+import type { Finding, Severity } from '../core/finding.ts'
+import type { Fields } from './fields.ts'
+
+/**
+ * What a kind of detector is. The store is the state; a detector is a question asked of it, in units of one tenant
+ * and one UTC day, so that every answer is a function of the stored events and of nothing else:
+ *
+ * - the **profile** (baseline) is a fold over all days before the unit's day, never after it;
+ * - the **candidates** are what the day itself holds, read whole from the store;
+ * - **judge** is pure and turns both into drafts of findings.
+ *
+ * Live ticks, backtests and rule drafts all go through these; `engine.ts` decides only which units are asked again.
+ */
+
+/** A read-only question to the store; the shape of `Database.query`. */
+export type Query = <Row>(sql: string, params?: SqlParams) => Promise<Row[]>
+
+export type SqlParams = Readonly<Record<string, string | number | boolean | readonly string[]>>
+
+/** A condition over columns of `events`, with the values bound to its parameters. */
+export interface SqlCondition {
+  readonly sql: string
+  readonly params: SqlParams
+}
+
+/** One row of `arrivals`: what an insert touched. `bucketMs` is the start of five minutes of event time. */
+export interface Touched {
+  readonly tenant: string
+  readonly bucketMs: number
+  readonly actor: string
+  readonly server: string
+  readonly tool: string
+  readonly chain: string
+}
+
+/** What is judged at once: a tenant's UTC day (days since 1970-01-01), all of it or only some keys. */
+export interface Unit {
+  readonly tenant: string
+  readonly day: number
+  /** Absent: everything of the day. */
+  readonly keys?: ReadonlySet<string>
+}
+
+/** Consecutive days whose candidates are read with one question; with keys it is a single day. */
+export interface Span {
+  readonly tenant: string
+  readonly fromDay: number
+  /** Exclusive. */
+  readonly toDay: number
+  readonly keys?: ReadonlySet<string>
+}
+
+/** What a kind asks the store, and with what restriction. */
+export interface Source {
+  readonly query: Query
+  /** The rule's `where`; absent: all events, and the rollups may be used. */
+  readonly where?: SqlCondition
+}
+
+/** The events behind a draft: told by the judge, or to be looked up by these bounds. */
+export type Evidence =
+  | { readonly events: readonly { readonly id: string; readonly atMs: number }[] }
+  | {
+      readonly startMs: number
+      readonly endMs: number
+      readonly actors: readonly string[]
+      readonly server?: string
+      readonly tool?: string
+    }
+
+/** A finding before it has its identity and its events. */
+export interface Draft {
+  /** What was judged as one, within the unit's day; one of the kind's keys. */
+  readonly key: string
+  /** Tells findings with the same key and window apart. */
+  readonly signature: string
+  readonly severity: Severity
+  readonly score: number
+  readonly entity: Finding['entity']
+  readonly actor: string
+  readonly window: { readonly startMs: number; readonly endMs: number }
+  readonly title: string
+  /** The four that every finding has, and the kind’s own numbers; nothing that depends on when it was asked. */
+  readonly explanation: Finding['explanation'] & Readonly<Record<string, unknown>>
+  readonly evidence: Evidence
+}
+
+/** A kind with a rule's parameters filled in. `Profile` is immutable: `absorb` returns a new one. */
+export interface Question<Profile, DayRow, Candidate> {
+  /** Keys of what a touched row belongs to; a finding's key is always one of them. */
+  keysOf(touched: Touched): readonly string[]
+  /** UTC days whose candidates may contain events of this bucket. */
+  daysOf(bucketMs: number): readonly number[]
+  /** Questions with the same key (and the same `where`) have the same profile; it is then made once. */
+  readonly profileKey: string
+  emptyProfile(): Profile
+  /** Rows that the profile learns from, of the days `fromDay` to `toDay` (exclusive), in a fixed order. */
+  history(
+    source: Source,
+    tenant: string,
+    fromDay: number,
+    toDay: number,
+  ): Promise<ReadonlyMap<number, readonly DayRow[]>>
+  /** The profile as of the start of the next day. Called for every day, empty ones too. */
+  absorb(profile: Profile, day: number, rows: readonly DayRow[]): Profile
+  /** What each day holds, the same whichever other days are asked for with it. Days without anything may be absent. */
+  candidates(source: Source, span: Span): Promise<ReadonlyMap<number, readonly Candidate[]>>
+  /** Pure: no clock, no I/O. `profile` is that of the start of `unit.day`. */
+  judge(profile: Profile, unit: Unit, candidates: readonly Candidate[]): readonly Draft[]
+}
+
+/** A kind of detector. `prepare` reads a rule's `params`, reporting what is wrong through `fields`. */
+export interface Detector {
+  readonly kind: string
+  prepare(fields: Fields): Question<unknown, unknown, unknown>
+}

@@ -1,0 +1,115 @@
+import type { Source, Span } from '../detector.ts'
+import { eventsBetween } from '../evidence.ts'
+import { clickHouseTime, DAY_MS, startOfDay } from '../utc-day.ts'
+
+/** An actor’s use of a tool, on one day, that may be its first. */
+export interface FirstUse {
+  readonly day: number
+  readonly actor: string
+  readonly server: string
+  readonly tool: string
+  readonly capability: string
+  /** Milliseconds since the epoch. */
+  readonly firstMs: number
+  /** Of that day. */
+  readonly calls: number
+}
+
+interface Wanted {
+  readonly actors: readonly string[]
+  readonly tools: readonly string[]
+}
+
+/**
+ * Uses of each day and of the one after it (a roll-out may go on) that the rollup says are first ones, looked up in
+ * the events. The rollup is as large as the number of actor × tool pairs, however long the history.
+ */
+export async function readFirstUses(source: Source, span: Span): Promise<Map<number, FirstUse[]>> {
+  const { tenant, fromDay, toDay, keys } = span
+  const wanted = keys === undefined ? undefined : splitKeys(keys)
+  const pairs = source.where === undefined ? await readPairs(source, span, wanted) : undefined
+  if (pairs?.size === 0) return new Map()
+  const events = eventsBetween(tenant, startOfDay(fromDay), startOfDay(toDay + 1), source.where)
+  const limits = pairs === undefined ? wanted : sidesOf(pairs.keys())
+  const both = pairs === undefined ? 'OR' : 'AND'
+  const uses = await source.query<FirstUse>(
+    `SELECT toUInt32(toDate(occurred_at)) AS day, actor, mcp_server_name AS server, gen_ai_tool_name AS tool,
+       argMin(capability, (occurred_at, event_id)) AS capability,
+       toUnixTimestamp64Milli(min(occurred_at)) AS firstMs, count() AS calls
+     FROM events WHERE ${events.sql} AND gen_ai_tool_name != ''
+       ${limits === undefined ? '' : `AND (actor IN {actors:Array(String)} ${both} gen_ai_tool_name IN {tools:Array(String)})`}
+     GROUP BY day, actor, server, tool ORDER BY day, actor, server, tool`,
+    { ...events.params, ...limits },
+  )
+  return byDay(uses, span, pairs)
+}
+
+/** For each day: its uses, and those of the next day by pairs that the day itself does not have. */
+function byDay(
+  uses: readonly FirstUse[],
+  { fromDay, toDay }: Span,
+  pairs: ReadonlyMap<string, number> | undefined,
+): Map<number, FirstUse[]> {
+  const usesOfDay = Map.groupBy(uses, (use) => use.day)
+  const days = new Map<number, FirstUse[]>()
+  for (let day = fromDay; day < toDay; day += 1) {
+    const isFirst = (use: FirstUse) =>
+      pairs === undefined || (pairs.get(pairKey(use)) ?? -1) >= startOfDay(day)
+    const today = (usesOfDay.get(day) ?? []).filter(isFirst)
+    const known = new Set(today.map(pairKey))
+    const tomorrow = (usesOfDay.get(day + 1) ?? []).filter((use) => isFirst(use) && !known.has(pairKey(use)))
+    if (today.length > 0) days.set(day, [...today, ...tomorrow])
+  }
+  return days
+}
+
+/** Pairs first seen in the days of the span or the one after, with that time in milliseconds. */
+async function readPairs(
+  { query }: Source,
+  { tenant, fromDay, toDay }: Span,
+  wanted: Wanted | undefined,
+): Promise<Map<string, number>> {
+  const rows = await query<{ actor: string; server: string; tool: string; firstMs: number }>(
+    `SELECT actor, mcp_server_name AS server, gen_ai_tool_name AS tool,
+       toUnixTimestamp64Milli(min(first_seen)) AS firstMs
+     FROM tools_by_actor WHERE tenant = {tenant:String}
+       ${wanted === undefined ? '' : 'AND (actor IN {actors:Array(String)} OR gen_ai_tool_name IN {tools:Array(String)})'}
+     GROUP BY actor, server, tool
+     HAVING min(first_seen) >= {from:DateTime64(6, 'UTC')} AND min(first_seen) < {to:DateTime64(6, 'UTC')}`,
+    {
+      tenant,
+      from: clickHouseTime(fromDay * DAY_MS),
+      to: clickHouseTime((toDay + 1) * DAY_MS),
+      ...wanted,
+    },
+  )
+  return new Map(rows.map((row) => [pairKey(row), row.firstMs]))
+}
+
+const pairKey = ({ actor, server, tool }: { actor: string; server: string; tool: string }): string =>
+  JSON.stringify([actor, server, tool])
+
+function sidesOf(pairKeys: Iterable<string>): Wanted {
+  const actors = new Set<string>()
+  const tools = new Set<string>()
+  for (const key of pairKeys) {
+    const [actor, , tool] = JSON.parse(key) as [string, string, string]
+    actors.add(actor)
+    tools.add(tool)
+  }
+  return { actors: [...actors], tools: [...tools] }
+}
+
+/** Keys of units: one for each tool (its adopters are judged together) and one for each actor (its first day). */
+export const keyOfTool = (server: string, tool: string): string => `tool:${JSON.stringify([server, tool])}`
+export const keyOfActor = (actor: string): string => `actor:${actor}`
+
+function splitKeys(keys: ReadonlySet<string>): Wanted {
+  const actors: string[] = []
+  const tools = new Set<string>()
+  for (const key of keys) {
+    if (key.startsWith('actor:')) actors.push(key.slice(6))
+    else tools.add((JSON.parse(key.slice(5)) as [string, string])[1])
+  }
+  return { actors, tools: [...tools] }
+}

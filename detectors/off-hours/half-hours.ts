@@ -1,0 +1,60 @@
+import type { Source } from '../detector.ts'
+import { clickHouseTime, startOfDay } from '../utc-day.ts'
+import type { HalfHour } from './profile.ts'
+
+/** A half hour of the night to be judged, with the number of its calls that could do harm. */
+export interface NightHalfHour extends HalfHour {
+  readonly riskyCalls: number
+}
+
+const BOUNDS = (time: string) =>
+  `tenant = {tenant:String} AND ${time} >= {from:DateTime64(3, 'UTC')} AND ${time} < {to:DateTime64(3, 'UTC')}`
+
+const bounds = (tenant: string, fromDay: number, toDay: number) => ({
+  tenant,
+  from: clickHouseTime(startOfDay(fromDay)),
+  to: clickHouseTime(startOfDay(toDay)),
+})
+
+const halfHourOf = (time: string) => `intDiv(toUnixTimestamp(toDateTime(${time}, 'UTC')), 1800)`
+
+/** Half hours with calls, per actor, of the days `fromDay` to `toDay` (exclusive), in order of actor and time. */
+export async function readHalfHours(
+  { query, where }: Source,
+  tenant: string,
+  fromDay: number,
+  toDay: number,
+): Promise<HalfHour[]> {
+  const [table, time, calls] =
+    where === undefined ? ['calls_by_actor', 'bucket', 'sum(calls)'] : ['events', 'occurred_at', 'sum(sign)']
+  return query<HalfHour>(
+    `SELECT actor, ${halfHourOf(time)} AS halfHour, ${calls} AS calls
+     FROM ${table} WHERE ${BOUNDS(time)} ${where === undefined ? '' : `AND (${where.sql})`}
+     GROUP BY actor, halfHour HAVING calls > 0 ORDER BY actor, halfHour`,
+    { ...where?.params, ...bounds(tenant, fromDay, toDay) },
+  )
+}
+
+/** The same of the events themselves, with what could do harm, for all actors or some. */
+export async function readNights(
+  { query, where }: Source,
+  tenant: string,
+  fromDay: number,
+  toDay: number,
+  risky: readonly string[],
+  actors?: readonly string[],
+): Promise<NightHalfHour[]> {
+  return query<NightHalfHour>(
+    `SELECT actor, ${halfHourOf('occurred_at')} AS halfHour, sum(sign) AS calls,
+       sumIf(sign, capability IN {risky:Array(String)}) AS riskyCalls
+     FROM events WHERE ${BOUNDS('occurred_at')} ${where === undefined ? '' : `AND (${where.sql})`}
+       ${actors === undefined ? '' : 'AND actor IN {actors:Array(String)}'}
+     GROUP BY actor, halfHour HAVING calls > 0 ORDER BY actor, halfHour`,
+    {
+      ...where?.params,
+      ...bounds(tenant, fromDay, toDay),
+      risky,
+      ...(actors === undefined ? {} : { actors }),
+    },
+  )
+}

@@ -1,0 +1,218 @@
+import { quantileSorted } from 'simple-statistics'
+import { weekdayOf } from '../utc-day.ts'
+import { byClass, CLASS_CELLS, densityOf } from './density.ts'
+import {
+  distanceToUsed,
+  HALF_HOURS,
+  isRoundTheClock,
+  learnDay,
+  localCells,
+  offsetOf,
+  type Rhythm,
+} from './rhythm.ts'
+
+/** What is known of when actors work, as of the start of a day. */
+export interface OffHoursProfile {
+  readonly rhythms: ReadonlyMap<string, Rhythm>
+  /** Mean density of all actors in their local time, by class cell. */
+  readonly peers: Float64Array
+  /** Sums over the measures of all closed nights: what is usual among all actors. */
+  readonly usual: MeasureSums
+  /** Sums of each actor’s own llr, for its standardisation. */
+  readonly ownLlr: ReadonlyMap<string, Moments>
+  /** Scores of the newest closed nights, in order of time. */
+  readonly scores: readonly number[]
+  /** The day before: its nights close today. */
+  readonly yesterday?: { readonly profile: OffHoursProfile; readonly rows: readonly HalfHour[] }
+}
+
+interface Moments {
+  readonly n: number
+  readonly sum: number
+  readonly squares: number
+}
+
+interface MeasureSums {
+  readonly tMax: Moments
+  readonly zLlr: Moments
+  readonly distance: Moments
+}
+
+/** A half hour in which an actor made calls; half hours are counted from 1970-01-01. */
+export interface HalfHour {
+  readonly actor: string
+  readonly halfHour: number
+  readonly calls: number
+}
+
+/** How unusual a night is. A “night” is the actor’s local noon to noon. */
+export interface Night {
+  readonly tMax: number
+  readonly llr: number
+  readonly zLlr: number
+  readonly distance: number
+  /** A: the sum of the three, each standardised against all actors’ closed nights. */
+  readonly score: number
+  readonly offset: number
+}
+
+const NO_MOMENTS: Moments = { n: 0, sum: 0, squares: 0 }
+const KEPT_SCORES = 5_000
+
+export const emptyOffHoursProfile: OffHoursProfile = {
+  rhythms: new Map(),
+  peers: densityOf(new Float64Array(CLASS_CELLS)),
+  usual: { tMax: NO_MOMENTS, zLlr: NO_MOMENTS, distance: NO_MOMENTS },
+  ownLlr: new Map(),
+  scores: [],
+}
+
+/** First half hour of the night that belongs to `day`: noon of that date in local time. Nights are 48 half hours. */
+export const nightStart = (day: number, offset: number): number => day * HALF_HOURS + HALF_HOURS / 2 - offset
+
+/** The actor’s half hours in the night of `day`. */
+export function nightOf<Row extends HalfHour>(rhythm: Rhythm, day: number, rows: readonly Row[]): Row[] {
+  const start = nightStart(day, offsetOf(rhythm))
+  return rows.filter(({ halfHour }) => halfHour >= start && halfHour < start + HALF_HOURS)
+}
+
+/** Measures a night against what was known at the start of its day. */
+export function measureNight(
+  profile: OffHoursProfile,
+  actor: string,
+  rhythm: Rhythm,
+  night: readonly HalfHour[],
+): Night {
+  const offset = offsetOf(rhythm)
+  const density = densityOf(byClass(localCells(rhythm, offset)), profile.peers)
+  let tMax = 0
+  let llrSum = 0
+  let furthest = 0
+  for (const { halfHour } of night) {
+    const cell = classCellOf(halfHour, offset)
+    const own = Math.log(density[cell] ?? Number.MIN_VALUE)
+    tMax = Math.max(tMax, -own)
+    llrSum += Math.log(profile.peers[cell] ?? Number.MIN_VALUE) - own
+    furthest = Math.max(furthest, distanceToUsed(rhythm.used, utcHalfHour(halfHour)))
+  }
+  const llr = llrSum / Math.max(1, night.length)
+  // A little of the unit normal keeps the first few nights from looking extreme.
+  const zLlr = standardise(profile.ownLlr.get(actor) ?? NO_MOMENTS, llr, 5, 0.5)
+  const distance = Math.log1p(furthest / 2) * Math.log1p(rhythm.activeDays)
+  const { usual } = profile
+  const score =
+    standardise(usual.tMax, tMax, 1, 1) +
+    standardise(usual.zLlr, zLlr, 1, 1) +
+    standardise(usual.distance, distance, 1, 1)
+  return { tMax, llr, zLlr, distance, score, offset }
+}
+
+export const utcHalfHour = (halfHour: number): number => ((halfHour % HALF_HOURS) + HALF_HOURS) % HALF_HOURS
+
+/** Weekday (0 = Monday) and half hour of the day, in local time. */
+export function localPlace(halfHour: number, offset: number): { weekday: number; halfHour: number } {
+  const local = halfHour + offset
+  return { weekday: weekdayOf(Math.floor(local / HALF_HOURS)), halfHour: utcHalfHour(local) }
+}
+
+function classCellOf(halfHour: number, offset: number): number {
+  const place = localPlace(halfHour, offset)
+  return (place.weekday < 5 ? 0 : HALF_HOURS) + place.halfHour
+}
+
+/** Whether nights of the actor are judged at all. */
+export const isJudged = (rhythm: Rhythm | undefined, minActiveDays: number): rhythm is Rhythm =>
+  rhythm !== undefined && rhythm.activeDays >= minActiveDays && !isRoundTheClock(rhythm)
+
+/** The profile after a day: the nights that closed are measured, then the day is learned. */
+export function absorbHalfHours(
+  before: OffHoursProfile,
+  day: number,
+  rows: readonly HalfHour[],
+  minActiveDays: number,
+): OffHoursProfile {
+  if (rows.length === 0 && before.rhythms.size === 0) return before
+  const closed = measureClosed(before, day, rows, minActiveDays)
+  const rhythms = new Map(before.rhythms)
+  for (const [actor, ofActor] of Map.groupBy(rows, (row) => row.actor)) {
+    const halfHours = ofActor.map(({ halfHour }) => utcHalfHour(halfHour))
+    rhythms.set(actor, learnDay(before.rhythms.get(actor), day, weekdayOf(day), halfHours))
+  }
+  const { yesterday: _, ...profile } = before
+  return {
+    rhythms,
+    peers: peersOf(rhythms),
+    ...closed,
+    yesterday: { profile, rows },
+  }
+}
+
+function measureClosed(
+  before: OffHoursProfile,
+  day: number,
+  rows: readonly HalfHour[],
+  minActiveDays: number,
+) {
+  const { yesterday } = before
+  let { usual } = before
+  const ownLlr = new Map(before.ownLlr)
+  const scores = [...before.scores]
+  if (yesterday !== undefined) {
+    const { profile } = yesterday
+    const byActor = Map.groupBy([...yesterday.rows, ...rows], (row) => row.actor)
+    for (const [actor, ofActor] of byActor) {
+      const rhythm = profile.rhythms.get(actor)
+      if (!isJudged(rhythm, minActiveDays)) continue
+      const night = nightOf(rhythm, day - 1, ofActor)
+      if (night.length === 0) continue
+      const measured = measureNight(profile, actor, rhythm, night)
+      usual = {
+        tMax: plus(usual.tMax, measured.tMax),
+        zLlr: plus(usual.zLlr, measured.zLlr),
+        distance: plus(usual.distance, measured.distance),
+      }
+      ownLlr.set(actor, plus(ownLlr.get(actor) ?? NO_MOMENTS, measured.llr))
+      scores.push(measured.score)
+    }
+  }
+  return { usual, ownLlr, scores: scores.slice(-KEPT_SCORES) }
+}
+
+function peersOf(rhythms: ReadonlyMap<string, Rhythm>): Float64Array {
+  const total = new Float64Array(CLASS_CELLS)
+  for (const rhythm of rhythms.values()) {
+    const classes = byClass(localCells(rhythm, offsetOf(rhythm)))
+    const sum = classes.reduce((all, count) => all + count, 0)
+    // Each actor counts the same, up to ten half hours’ worth, however busy it is.
+    for (let cell = 0; cell < CLASS_CELLS; cell += 1) {
+      total[cell] = (total[cell] ?? 0) + (10 * (classes[cell] ?? 0)) / Math.max(10, sum)
+    }
+  }
+  return densityOf(total)
+}
+
+/** The share of nights that reach the score, continued exponentially beyond what was seen; −log10 of it. */
+export function tailScore(sorted: readonly number[], score: number): number {
+  const n = sorted.length
+  const anchor = quantileSorted(sorted as number[], 0.95)
+  if (score <= anchor) {
+    const reached = sorted.filter((other) => other >= score).length
+    return Math.log10((n + 1) / (reached + 1))
+  }
+  const beyond = sorted.filter((other) => other > anchor)
+  const excess = beyond.reduce((sum, other) => sum + other - anchor, 0) / Math.max(1, beyond.length)
+  return Math.log10((n + 1) / (beyond.length + 1)) + (score - anchor) / (Math.max(excess, 0.5) * Math.LN10)
+}
+
+const plus = ({ n, sum, squares }: Moments, value: number): Moments => ({
+  n: n + 1,
+  sum: sum + value,
+  squares: squares + value * value,
+})
+
+/** z, with `weight` observations of mean 0 and variance `floor` mixed in. */
+function standardise({ n, sum, squares }: Moments, value: number, weight: number, floor: number): number {
+  const mean = sum / (n + weight)
+  const variance = Math.max((squares - n * (n > 0 ? sum / n : 0) ** 2 + weight * floor) / (n + weight), 0.01)
+  return (value - mean) / Math.sqrt(variance)
+}

@@ -1,0 +1,149 @@
+import type { Severity } from '../../core/finding.ts'
+import type { Detector, Draft, Question, Unit } from '../detector.ts'
+import { inline } from '../sentence.ts'
+import { type Recalibration, recalibration } from '../statistics/tail-calibration.ts'
+import { clockTime, DAY_MS, HOUR_MS, isoDay, startOfDay } from '../utc-day.ts'
+import { readHours } from './hours.ts'
+import {
+  absorbHours,
+  type Expectation,
+  emptyVolumeProfile,
+  expectationOf,
+  HOURS_A_DAY,
+  type HourCount,
+  nominalScore,
+  type VolumeProfile,
+} from './profile.ts'
+
+interface VolumeParams {
+  /** Finding at this score (−log10 p) with at least `minCalls`, or at `scoreAlone` with any number. */
+  readonly score: number
+  readonly minCalls: number
+  readonly scoreAlone: number
+  /** Days with calls before an actor is judged. */
+  readonly minActiveDays: number
+}
+
+/** No finding in the first day after so long a silence: that is another question (dormant actors). */
+const SILENCE_DAYS = 30
+
+/** More calls in an hour than the actor’s own history and the peers’ make believable. */
+export const volume: Detector = {
+  kind: 'volume',
+  prepare: (fields) =>
+    questionOf({
+      score: fields.number('score', { min: 1, max: 50 }, 3),
+      minCalls: fields.number('min_calls', { min: 1, max: 1_000_000 }, 10),
+      scoreAlone: fields.number('score_alone', { min: 1, max: 50 }, 5),
+      minActiveDays: fields.number('min_active_days', { min: 1, max: 60 }, 3),
+    }),
+}
+
+function questionOf(params: VolumeParams): Question<VolumeProfile, HourCount, HourCount> {
+  return {
+    keysOf: ({ actor }) => [actor],
+    daysOf: (bucketMs) => [Math.floor(bucketMs / DAY_MS)],
+    profileKey: 'hours',
+    emptyProfile: () => emptyVolumeProfile,
+    history: async (source, tenant, fromDay, toDay) => byDay(await readHours(source, tenant, fromDay, toDay)),
+    absorb: absorbHours,
+    candidates: async (source, { tenant, fromDay, toDay, keys }) =>
+      byDay(await readHours(source, tenant, fromDay, toDay, keys && [...keys])),
+    judge: (profile, unit, hours) => judgeHours(params, profile, unit, hours),
+  }
+}
+
+const byDay = (hours: readonly HourCount[]) =>
+  Map.groupBy(hours, ({ hour }) => Math.floor(hour / HOURS_A_DAY))
+
+function judgeHours(
+  params: VolumeParams,
+  profile: VolumeProfile,
+  { day }: Unit,
+  hours: readonly HourCount[],
+): Draft[] {
+  const recalibrate = recalibration(profile.calibration)
+  const drafts: Draft[] = []
+  for (const [actor, ofActor] of Map.groupBy(hours, (row) => row.actor)) {
+    const known = profile.actors.get(actor)
+    if (known === undefined || known.activeDays < params.minActiveDays) continue
+    if (day - known.lastDay > SILENCE_DAYS) continue
+    const expectation = expectationOf(profile, actor, day)
+    for (const row of ofActor) {
+      const score = recalibrate(nominalScore(expectation, row.calls))
+      const high = (score >= params.score && row.calls >= params.minCalls) || score >= params.scoreAlone
+      if (high) drafts.push(draftOf(params, profile, day, row, expectation, score, recalibrate))
+    }
+  }
+  return drafts
+}
+
+function draftOf(
+  params: VolumeParams,
+  profile: VolumeProfile,
+  day: number,
+  { actor, hour, calls }: HourCount,
+  expectation: Expectation,
+  score: number,
+  recalibrate: Recalibration,
+): Draft {
+  const startMs = hour * HOUR_MS
+  const endMs = startMs + HOUR_MS
+  const known = profile.actors.get(actor)
+  const most = mostExpected(expectation, recalibrate, params.score)
+  const days = day - (known?.firstDay ?? day)
+  return {
+    key: actor,
+    signature: 'spike',
+    severity: severityOf(score, calls, most),
+    score,
+    entity: { type: 'actor', id: actor },
+    actor,
+    window: { startMs, endMs },
+    title: `${inline(actor)} made ${calls} calls between ${clockTime(startMs)} and ${clockTime(endMs)} UTC on ${isoDay(day)}; the ${days}-day history expects at most ${most} in an hour.`,
+    explanation: {
+      observed: { calls, hour: new Date(startMs).toISOString() },
+      expected: {
+        at_most: most,
+        mean_when_active: round(1 + expectation.mean),
+        share_of_hours_active: round(expectation.activity),
+        dispersion: round(expectation.dispersion),
+      },
+      history: {
+        days,
+        active_days: known?.activeDays ?? 0,
+        since: isoDay(startOfDay(known?.firstDay ?? day) / DAY_MS),
+      },
+      peers: {
+        actors: profile.actors.size,
+        mean_when_active: round(1 + profile.peers.sumY / Math.max(1, profile.peers.active)),
+      },
+      probability: `one hour in ${Math.round(10 ** Math.min(score, 15)).toLocaleString('en-US')}`,
+      windows_behind_probability: Math.round(profile.calibration.tested),
+      silenced_by: `fewer than ${Math.max(params.minCalls, most + 1)} calls in this hour`,
+    },
+    evidence: { startMs, endMs, actors: [actor] },
+  }
+}
+
+/** The largest number of calls that does not reach the score. */
+function mostExpected(expectation: Expectation, recalibrate: Recalibration, bar: number): number {
+  let low = 0
+  let high = 1
+  while (recalibrate(nominalScore(expectation, high)) < bar && high < 1e9) high *= 2
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2)
+    if (recalibrate(nominalScore(expectation, middle)) < bar) low = middle
+    else high = middle
+  }
+  return low
+}
+
+function severityOf(score: number, calls: number, most: number): Severity {
+  const times = calls / Math.max(1, most)
+  if (score >= 8 && times >= 5) return 'high'
+  if (score >= 5 && times >= 2) return 'medium'
+  return 'low'
+}
+
+const round = (value: number): number => Math.round(value * 1000) / 1000

@@ -1,0 +1,33 @@
+import type { Source } from '../detector.ts'
+import { clickHouseTime, startOfDay } from '../utc-day.ts'
+import type { HourCount } from './profile.ts'
+
+/**
+ * Calls per actor and hour of the days `fromDay` to `toDay` (exclusive), in order of actor and hour: from the
+ * rollup, or from the events when the rule has a `where`.
+ */
+export async function readHours(
+  { query, where }: Source,
+  tenant: string,
+  fromDay: number,
+  toDay: number,
+  actors?: readonly string[],
+): Promise<HourCount[]> {
+  const [table, time, calls] =
+    where === undefined ? ['calls_by_actor', 'bucket', 'sum(calls)'] : ['events', 'occurred_at', 'sum(sign)']
+  return query<HourCount>(
+    `SELECT actor, intDiv(toUnixTimestamp(toDateTime(${time}, 'UTC')), 3600) AS hour, ${calls} AS calls
+     FROM ${table}
+     WHERE tenant = {tenant:String} AND ${time} >= {from:DateTime64(3, 'UTC')} AND ${time} < {to:DateTime64(3, 'UTC')}
+       ${actors === undefined ? '' : 'AND actor IN {actors:Array(String)}'}
+       ${where === undefined ? '' : `AND (${where.sql})`}
+     GROUP BY actor, hour HAVING calls > 0 ORDER BY actor, hour`,
+    {
+      ...where?.params,
+      tenant,
+      from: clickHouseTime(startOfDay(fromDay)),
+      to: clickHouseTime(startOfDay(toDay)),
+      ...(actors === undefined ? {} : { actors }),
+    },
+  )
+}

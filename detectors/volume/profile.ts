@@ -1,0 +1,166 @@
+import { lnTailAtLeast } from '../statistics/negative-binomial.ts'
+import { addDay, emptyCalibration, type TailCalibration } from '../statistics/tail-calibration.ts'
+
+/**
+ * What is known of how many calls an actor makes in an hour, as of the start of a day. Hurdle model: an hour is
+ * active with probability π; an active hour has 1 + Y calls, Y negative binomial. Sums fade with a half-life of
+ * 60 days and are pooled with those of all actors (peers).
+ */
+export interface VolumeProfile {
+  readonly actors: ReadonlyMap<string, ActorHours>
+  readonly peers: HourSums
+  readonly calibration: TailCalibration
+}
+
+/** Faded sums over an actor’s hours; y = calls − 1 of an active hour. */
+interface HourSums {
+  readonly lived: number
+  readonly active: number
+  readonly sumY: number
+  readonly sumYY: number
+}
+
+export interface ActorHours extends HourSums {
+  readonly firstDay: number
+  readonly lastDay: number
+  readonly activeDays: number
+  /** Day that the sums are faded to. */
+  readonly fadedTo: number
+}
+
+/** An actor’s calls in one hour; hours are counted from 1970-01-01. */
+export interface HourCount {
+  readonly actor: string
+  readonly hour: number
+  readonly calls: number
+}
+
+/** An actor’s expectation: parameters of the hurdle model. */
+export interface Expectation {
+  /** Probability that an hour is active. */
+  readonly activity: number
+  /** Mean and dispersion of calls − 1 in an active hour. */
+  readonly mean: number
+  readonly dispersion: number
+}
+
+export const HOURS_A_DAY = 24
+const FADE_PER_DAY = 2 ** (-1 / 60)
+/** Hours that score higher are learned as if they had scored just this. */
+const CAP_SCORE = 5
+const NOTHING: HourSums = { lived: 0, active: 0, sumY: 0, sumYY: 0 }
+
+export const emptyVolumeProfile: VolumeProfile = {
+  actors: new Map(),
+  peers: NOTHING,
+  calibration: emptyCalibration,
+}
+
+/** Weights of the peers: 20 active hours for the mean, 10 for the dispersion, two days for the activity. */
+export function expectationOf(profile: VolumeProfile, actor: string, day: number): Expectation {
+  const { peers } = profile
+  const own = fade(profile.actors.get(actor), day)
+  const peerMean = peers.active > 0 ? peers.sumY / peers.active : 1
+  const peerActivity = peers.lived > 0 ? peers.active / peers.lived : 0.1
+  const peerDispersion = Math.max(0.2, dispersionOf(peers, peerMean, 1, 1))
+  const mean = Math.max(1e-6, (own.sumY + 20 * peerMean) / (own.active + 20))
+  return {
+    mean,
+    dispersion: Math.max(
+      0.1,
+      dispersionOf(own, mean, 10 * peerDispersion * peerMean ** 2, 10 * peerMean ** 2),
+    ),
+    activity: Math.min(1, (own.active + 2 * HOURS_A_DAY * peerActivity) / (own.lived + 2 * HOURS_A_DAY)),
+  }
+}
+
+/** −log10 P(an hour has at least so many calls), before recalibration. */
+export function nominalScore({ activity, mean, dispersion }: Expectation, calls: number): number {
+  if (calls < 1) return 0
+  const ln = Math.log(activity) + lnTailAtLeast(calls - 1, mean, dispersion)
+  return Math.max(0, -ln / Math.LN10)
+}
+
+/** The profile after a day: its hours are scored against the profile before (for the calibration), then learned. */
+export function absorbHours(before: VolumeProfile, day: number, rows: readonly HourCount[]): VolumeProfile {
+  if (rows.length === 0 && before.actors.size === 0) return before
+  const actors = new Map(before.actors)
+  const scores: number[] = []
+  let testedActors = 0
+  for (const { activeDays } of before.actors.values()) if (activeDays >= 3) testedActors += 1
+  for (const [actor, hours] of Map.groupBy(rows, (row) => row.actor)) {
+    const known = before.actors.get(actor)
+    let learned = hours
+    if (known !== undefined && known.activeDays >= 3) {
+      const expectation = expectationOf(before, actor, day)
+      learned = hours.map((row) => {
+        const score = nominalScore(expectation, row.calls)
+        scores.push(score)
+        return score < CAP_SCORE ? row : { ...row, calls: capOf(expectation) }
+      })
+    }
+    actors.set(actor, learn(known, day, learned))
+  }
+  const peers = [...actors.values()].reduce((sums, own) => plus(sums, fade(own, day + 1)), NOTHING)
+  return {
+    actors,
+    peers,
+    calibration: addDay(before.calibration, scores, testedActors * HOURS_A_DAY - scores.length),
+  }
+}
+
+/** The most calls in an hour that score below the cap: a spike must not teach that spikes are usual. */
+function capOf(expectation: Expectation): number {
+  let low = 1
+  let high = 2
+  while (nominalScore(expectation, high) < CAP_SCORE) high *= 2
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2)
+    if (nominalScore(expectation, middle) < CAP_SCORE) low = middle
+    else high = middle
+  }
+  return low
+}
+
+function learn(known: ActorHours | undefined, day: number, hours: readonly HourCount[]): ActorHours {
+  const own = fade(known, day)
+  let { active, sumY, sumYY } = own
+  for (const { calls } of hours) {
+    active += 1
+    sumY += calls - 1
+    sumYY += (calls - 1) ** 2
+  }
+  return {
+    lived: own.lived,
+    active,
+    sumY,
+    sumYY,
+    firstDay: known?.firstDay ?? day,
+    lastDay: day,
+    activeDays: (known?.activeDays ?? 0) + 1,
+    fadedTo: day,
+  }
+}
+
+/** The sums as of the start of `day`. Days in between were lived without a call. */
+function fade(own: ActorHours | undefined, day: number): HourSums {
+  if (own === undefined) return NOTHING
+  const days = day - own.fadedTo
+  const factor = FADE_PER_DAY ** days
+  // Each day lived adds 24 hours that fade from its own end on.
+  const lived = own.lived * factor + (HOURS_A_DAY * FADE_PER_DAY * (1 - factor)) / (1 - FADE_PER_DAY)
+  return { lived, active: own.active * factor, sumY: own.sumY * factor, sumYY: own.sumYY * factor }
+}
+
+/** Moment estimate of the dispersion, with the prior’s numerator and denominator: Σ((y − m)² − m) / Σ m². */
+function dispersionOf(sums: HourSums, mean: number, priorTop: number, priorBottom: number): number {
+  const excess = sums.sumYY - 2 * mean * sums.sumY + sums.active * mean * (mean - 1)
+  return (excess + priorTop) / (sums.active * mean ** 2 + priorBottom)
+}
+
+const plus = (a: HourSums, b: HourSums): HourSums => ({
+  lived: a.lived + b.lived,
+  active: a.active + b.active,
+  sumY: a.sumY + b.sumY,
+  sumYY: a.sumYY + b.sumYY,
+})

@@ -1,0 +1,204 @@
+import { isUtf8 } from 'node:buffer'
+import type { ErrorCode } from '../core/errors.ts'
+import type { Decoded, Format, ParsedRecord } from './format.ts'
+import type { RawRecord } from './record.ts'
+
+export interface DecodeLimits {
+  /** Largest record that is read at all. */
+  readonly maxRecordBytes: number
+  /** Deepest nesting of JSON. */
+  readonly maxDepth: number
+  /** Most entries (array elements, lines) in one record. */
+  readonly maxEntries: number
+}
+
+export const DEFAULT_DECODE_LIMITS: DecodeLimits = {
+  maxRecordBytes: 4 * 1024 * 1024,
+  maxDepth: 64,
+  maxEntries: 100_000,
+}
+
+/** A run of entries that one format made of one piece of a record. */
+export interface DecodedPiece {
+  readonly sourceFormat: string
+  readonly entries: readonly Decoded[]
+  /** The piece by itself, when the record holds several; else the whole record’s bytes are the piece. */
+  readonly piece?: { readonly text: string } | { readonly json: unknown }
+}
+
+export interface DecoderOptions {
+  /** In order of recognition. */
+  readonly formats: readonly Format[]
+  readonly limits?: Partial<DecodeLimits>
+}
+
+/** The header by which a sender names the format of a record. */
+export const FORMAT_HEADER = 'x-gatewatch-format'
+
+/**
+ * Bytes → drafts. One record holds one JSON value, an array of them, or several as lines; each piece is decoded by
+ * itself. Always returns at least one entry: what cannot be decoded is a fault.
+ */
+export function createDecoder(options: DecoderOptions): (record: RawRecord) => readonly DecodedPiece[] {
+  const limits = { ...DEFAULT_DECODE_LIMITS, ...options.limits }
+  const byName = new Map(options.formats.map((format) => [format.name, format]))
+  const names = [...byName.keys()].join(', ')
+
+  function decodePiece(piece: ParsedRecord, name: string | undefined): DecodedPiece | undefined {
+    const format =
+      name === undefined ? options.formats.find((candidate) => candidate.recognises(piece)) : byName.get(name)
+    if (!format) return undefined
+    const entries = format.decode(piece)
+    return {
+      sourceFormat: format.name,
+      entries:
+        entries.length > 0
+          ? entries
+          : [{ kind: 'fault', reason: 'record_empty', message: 'The record holds no calls.' }],
+    }
+  }
+
+  function decodeJson(parsed: ParsedRecord, name: string | undefined): readonly DecodedPiece[] {
+    if (!Array.isArray(parsed.json)) return [decodePiece(parsed, name) ?? unknownFormat()]
+    if (parsed.json.length === 0) return [faulty('record_empty', 'The record is an empty array.', name)]
+    if (parsed.json.length > limits.maxEntries) return [tooMany(parsed.json.length)]
+    return parsed.json.map((json: unknown) => ({
+      ...(decodePiece({ ...parsed, json }, name) ?? unknownFormat()),
+      piece: { json },
+    }))
+  }
+
+  function decodeLines(
+    text: string,
+    parsed: ParsedRecord,
+    name: string | undefined,
+  ): readonly DecodedPiece[] {
+    const lines = text.split('\n').filter((line) => line.trim() !== '')
+    if (lines.length > limits.maxEntries) return [tooMany(lines.length)]
+    return lines.flatMap((line) =>
+      decodeText(line.trim(), { ...parsed, text: line.trim() }, name).map((decoded) => ({
+        ...decoded,
+        piece: decoded.piece ?? { text: line.trim() },
+      })),
+    )
+  }
+
+  function decodeText(text: string, parsed: ParsedRecord, name: string | undefined): readonly DecodedPiece[] {
+    const json = parseJson(text)
+    if (json === undefined) return decodeNonJson(text, parsed, name)
+    if (mayBeTooDeep(text, limits.maxDepth) && depthOver(json, limits.maxDepth))
+      return [faulty('record_too_deep', `The record is nested deeper than ${limits.maxDepth} levels.`, name)]
+    return decodeJson({ ...parsed, json }, name)
+  }
+
+  function decodeNonJson(
+    text: string,
+    parsed: ParsedRecord,
+    name: string | undefined,
+  ): readonly DecodedPiece[] {
+    // Bytes first: the first byte of an OTLP message is a line end.
+    const whole =
+      name === undefined
+        ? options.formats.find((format) => format.reads === 'bytes' && format.recognises(parsed))
+        : undefined
+    if (whole) return [decodePiece(parsed, whole.name) ?? unknownFormat()]
+    if (isSeveralLines(text, parsed)) return decodeLines(text, parsed, name)
+    const readable = name === undefined || byName.get(name)?.reads === 'text'
+    const message = `The record is neither JSON nor a text that a format recognises (${names}).`
+    return [(readable ? decodePiece(parsed, name) : undefined) ?? faulty('record_not_json', message, name)]
+  }
+
+  // A line that is a whole JSON object, or the first line of a known log: else the record is one broken value.
+  function isSeveralLines(text: string, parsed: ParsedRecord): boolean {
+    const trimmed = text.trim()
+    const end = trimmed.indexOf('\n')
+    if (end === -1) return false
+    const line = trimmed.slice(0, end).trim()
+    const first = { ...parsed, text: line, json: undefined }
+    return (
+      options.formats.some((format) => format.reads === 'text' && format.recognises(first)) ||
+      trimmed.split('\n').some((other) => other.startsWith('{') && parseJson(other) !== undefined)
+    )
+  }
+
+  const unknownFormat = (): DecodedPiece =>
+    faulty('format_unknown', `No format recognises the record. Known formats: ${names}.`, undefined)
+
+  return (record) => {
+    const header = record.headers[FORMAT_HEADER]
+    const wanted = record.format ?? header
+    const name = wanted === undefined || wanted === 'auto' ? undefined : wanted
+    const { value } = record
+    if (value.length === 0) return [faulty('record_empty', 'The record has no bytes.', name)]
+    if (value.length > limits.maxRecordBytes)
+      return [
+        faulty(
+          'record_too_large',
+          `The record has ${value.length} bytes; at most ${limits.maxRecordBytes} are read.`,
+          name,
+        ),
+      ]
+    if (name !== undefined && !byName.has(name))
+      return [
+        faulty(
+          'format_unknown',
+          `There is no format "${name.slice(0, 64)}". Known formats: ${names}.`,
+          undefined,
+        ),
+      ]
+
+    const bare: ParsedRecord = { headers: record.headers, bytes: value, text: undefined, json: undefined }
+    // Where a binary format is named its bytes may well be valid UTF-8, or even JSON.
+    const binary = name !== undefined && byName.get(name)?.reads === 'bytes'
+    const text = !binary && isUtf8(value) ? textOf(value) : undefined
+    if (text === undefined) {
+      const decoded = binary || name === undefined ? decodePiece(bare, name) : undefined
+      return [decoded ?? faulty('record_not_utf8', 'The record is not valid UTF-8.', name)]
+    }
+    if (text.trim() === '') return [faulty('record_empty', 'The record has only white space.', name)]
+    return decodeText(text, { ...bare, text }, name)
+  }
+}
+
+const BOM = 0xfeff
+
+function textOf(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
+  return text.charCodeAt(0) === BOM ? text.slice(1) : text
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+// Brackets are counted in the text, which is quick; only a record with very many is walked.
+function mayBeTooDeep(text: string, limit: number): boolean {
+  let brackets = 0
+  for (const bracket of ['{', '[']) {
+    for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) {
+      if (++brackets > limit) return true
+    }
+  }
+  return false
+}
+
+function depthOver(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (levels === 0) return true
+  for (const item of Array.isArray(value) ? value : Object.values(value)) {
+    if (depthOver(item, levels - 1)) return true
+  }
+  return false
+}
+
+const faulty = (reason: ErrorCode, message: string, format: string | undefined): DecodedPiece => ({
+  sourceFormat: format ?? '',
+  entries: [{ kind: 'fault', reason, message }],
+})
+
+const tooMany = (count: number): DecodedPiece =>
+  faulty('record_too_large', `The record holds ${count} entries; send fewer in one record.`, undefined)

@@ -1,0 +1,159 @@
+import type { EventDraft } from '../core/audit-event.ts'
+import type { EventPart } from './record.ts'
+
+export type Part = EventPart
+
+export interface Calls {
+  /** The parts of each call, in the order given. */
+  readonly calls: readonly (readonly Part[])[]
+  /** Parts that are no call: they may lend facts. */
+  readonly around: readonly Part[]
+}
+
+// Ids that name one call wherever they appear: two parts that differ in one of them are two calls.
+const OWN_IDS = ['event_id', 'gen_ai.tool.call.id'] as const
+
+/**
+ * Tells the calls of one undertaking (a trace) apart. Two parts belong to one call when
+ * - they share the source’s event id, the model’s id of the tool call, or JSON-RPC id and session; or
+ * - they are about the same span (a log line and its span), or one’s span encloses the other’s with no call between
+ *   them, under the same method and a name that only differs by prefix (`crm-get-customer` and `get_customer`: the
+ *   layers of a gateway) — unless an id says that they are two.
+ * What a gateway asks its upstream while it serves a call (`tools/list`, `server/discover` inside a `tools/call`) is
+ * nobody’s call and is left out. Which parts are linked depends on those two alone, so the result does not depend on any order.
+ */
+export function findCalls(parts: readonly Part[]): Calls {
+  const parentOf = spanParents(parts)
+  const callParts = withoutHousekeeping(
+    parts.filter(({ body }) => body.callKey !== ''),
+    parentOf,
+  )
+  const around = parts.filter(({ body }) => body.callKey === '')
+  const groups = createGroups(callParts.length)
+
+  const firstWithKey = new Map<string, number>()
+  const bySpan = new Map<string, number[]>()
+  callParts.forEach(({ body }, index) => {
+    for (const key of strongKeys(body.draft, body.callKey)) {
+      const first = firstWithKey.get(key)
+      if (first === undefined) firstWithKey.set(key, index)
+      else groups.join(first, index)
+    }
+    const span = body.draft.span_id
+    if (span === undefined) return
+    const same = bySpan.get(span)
+    if (same) same.push(index)
+    else bySpan.set(span, [index])
+  })
+
+  callParts.forEach((part, index) => {
+    const span = part.body.draft.span_id
+    if (span === undefined) return
+    for (const other of bySpan.get(span) ?? []) {
+      if (other > index && !contradict(part, callParts[other])) groups.join(index, other)
+    }
+    for (const other of nearestCalls(span, parentOf, bySpan)) {
+      if (isSameCall(part, callParts[other])) groups.join(index, other)
+    }
+  })
+  return { calls: groups.list().map((indexes) => indexes.flatMap((index) => callParts[index] ?? [])), around }
+}
+
+const WORK = new Set(['tools/call', 'resources/read', 'prompts/get'])
+
+const isWork = ({ body }: Part): boolean => WORK.has(body.draft['mcp.method.name'] ?? 'tools/call')
+
+function withoutHousekeeping(parts: readonly Part[], parentOf: ReadonlyMap<string, string>): readonly Part[] {
+  const workSpans = new Set(parts.filter(isWork).flatMap(({ body }) => body.draft.span_id ?? []))
+  return parts.filter((part) => {
+    if (isWork(part)) return true
+    const seen = new Set<string>()
+    for (let at = part.body.draft.span_id; at !== undefined && !seen.has(at); at = parentOf.get(at)) {
+      if (workSpans.has(at)) return false
+      seen.add(at)
+    }
+    return true
+  })
+}
+
+function strongKeys(draft: EventDraft, callKey: string): readonly string[] {
+  const keys = [callKey]
+  for (const field of OWN_IDS) if (draft[field] !== undefined) keys.push(`${field}:${draft[field]}`)
+  const request = draft['jsonrpc.request.id']
+  const session = draft['mcp.session.id']
+  if (request !== undefined && session !== undefined) keys.push(`rpc:${session}:${request}`)
+  return keys
+}
+
+function spanParents(parts: readonly Part[]): ReadonlyMap<string, string> {
+  const parents = new Map<string, string>()
+  for (const { body } of parts) {
+    const { span_id: span, parent_span_id: parent } = body.draft
+    if (span === undefined || parent === undefined || span === parent) continue
+    // Two parts that name different parents for one span: the smaller one, so that order does not matter.
+    const known = parents.get(span)
+    if (known === undefined || parent < known) parents.set(span, parent)
+  }
+  return parents
+}
+
+function nearestCalls(
+  span: string,
+  parentOf: ReadonlyMap<string, string>,
+  bySpan: ReadonlyMap<string, readonly number[]>,
+): readonly number[] {
+  const seen = new Set([span])
+  for (let at = parentOf.get(span); at !== undefined && !seen.has(at); at = parentOf.get(at)) {
+    const calls = bySpan.get(at)
+    if (calls) return calls
+    seen.add(at)
+  }
+  return []
+}
+
+function contradict(a: Part, b: Part | undefined): boolean {
+  if (!b) return true
+  return OWN_IDS.some((field) => {
+    const [mine, theirs] = [a.body.draft[field], b.body.draft[field]]
+    return mine !== undefined && theirs !== undefined && mine !== theirs
+  })
+}
+
+function isSameCall(inner: Part, outer: Part | undefined): boolean {
+  if (!outer || contradict(inner, outer)) return false
+  const [a, b] = [inner.body.draft, outer.body.draft]
+  if ((a['mcp.method.name'] ?? 'tools/call') !== (b['mcp.method.name'] ?? 'tools/call')) return false
+  const [tool, other] = [a['gen_ai.tool.name'], b['gen_ai.tool.name']]
+  if (tool === undefined || other === undefined)
+    return (
+      a['mcp.resource.uri'] === b['mcp.resource.uri'] && a['gen_ai.prompt.name'] === b['gen_ai.prompt.name']
+    )
+  return sameTool(tool, other)
+}
+
+/** Whether two names are one tool’s, apart from a prefix and the separator: `crm-get-customer`, `get_customer`. */
+export function sameTool(a: string, b: string): boolean {
+  const [x, y] = [plain(a), plain(b)]
+  return x === y || x.endsWith(`_${y}`) || y.endsWith(`_${x}`)
+}
+
+const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]+/g, '_')
+
+function createGroups(size: number) {
+  const parent = Array.from({ length: size }, (_, index) => index)
+  const root = (index: number): number => {
+    let at = index
+    while (parent[at] !== at) {
+      parent[at] = parent[parent[at] as number] as number
+      at = parent[at] as number
+    }
+    return at
+  }
+  return {
+    join(a: number, b: number): void {
+      const [x, y] = [root(a), root(b)]
+      parent[Math.max(x, y)] = Math.min(x, y)
+    },
+    list: (): number[][] => [...Map.groupBy(parent.keys(), root).values()],
+  }
+}

@@ -1,0 +1,112 @@
+import type { EventDraft } from '../../core/audit-event.ts'
+import type { Decoded, Format, ParsedRecord } from '../format.ts'
+import {
+  addressOf,
+  countOf,
+  durationOf,
+  isObject,
+  type JsonObject,
+  jsonTextOf,
+  notATime,
+  numberOf,
+  objectOf,
+  set,
+  textOf,
+} from './field-values.ts'
+import { outcomeOfAgentgateway } from './outcome.ts'
+import { readTime } from './read-time.ts'
+
+const LINE = /^(\d{4}-\d\d-\d\dT[\d:.]+Z)[\t ]+(?:trace|debug|info|warn|error)[\t ]+request (\S.*)$/i
+
+/** agentgateway’s access log, as JSON or as the text lines it writes by default. */
+export const agentgateway: Format = {
+  name: 'agentgateway',
+  reads: 'text',
+  recognises: ({ json, text }) =>
+    json === undefined
+      ? text !== undefined && LINE.test(text)
+      : isObject(json) && json['scope'] === 'request' && ('src.addr' in json || 'listener' in json),
+  decode,
+}
+
+function decode({ json, text }: ParsedRecord): readonly Decoded[] {
+  const line = isObject(json) ? json : readLine(text ?? '')
+  const draft: EventDraft = {}
+  const time = line['time']
+  if (time !== undefined) {
+    const occurredAt = readTime(typeof time === 'string' ? padFraction(time) : time)
+    if (occurredAt === undefined) return [notATime('time', time)]
+    draft.occurred_at = occurredAt
+  }
+  readWho(line, draft)
+  readWhat(line, draft)
+  readResult(line, draft)
+  return [{ kind: 'event', draft }]
+}
+
+/**
+ * The fraction of a second is a number of microseconds without leading zeros: `12.59908` is 12 s and 59,908 µs, not
+ * 0.59908 s (crates/core/src/telemetry/date.rs writes `buf.format(micros)`).
+ */
+export const padFraction = (time: string): string =>
+  time.replace(/\.(\d{1,5})(?=Z$)/, (_, micros: string) => `.${micros.padStart(6, '0')}`)
+
+function readWho(line: JsonObject, draft: EventDraft): void {
+  set(draft, 'gateway.id', textOf(line['gateway']))
+  set(draft, 'user.id', textOf(line['jwt.sub']) ?? textOf(line['src.identity']))
+  set(draft, 'client.address', addressOf(line['src.addr']))
+  set(draft, 'mcp.session.id', textOf(line['mcp.session.id']))
+  set(draft, 'trace_id', textOf(line['trace.id']))
+  set(draft, 'span_id', textOf(line['span.id']))
+}
+
+function readWhat(line: JsonObject, draft: EventDraft): void {
+  const operation = textOf(line['gen_ai.operation.name'])
+  const llm = line['protocol'] === 'llm' ? `llm/${operation ?? 'request'}` : undefined
+  set(draft, 'mcp.method.name', textOf(line['mcp.method.name']) ?? textOf(line['mcp.method']) ?? llm)
+  set(draft, 'mcp.server.name', textOf(line['mcp.target']))
+  set(draft, 'server.address', addressOf(line['endpoint']))
+  set(draft, 'gen_ai.tool.name', textOf(line['gen_ai.tool.name']))
+  set(draft, 'gen_ai.prompt.name', textOf(line['gen_ai.prompt.name']))
+  set(draft, 'mcp.resource.uri', textOf(line['mcp.resource.uri']))
+  set(draft, 'network.transport', 'tcp')
+  // Names that operators give to the CEL fields of the documentation’s example.
+  set(draft, 'gen_ai.tool.call.arguments', jsonTextOf(line['tool_args'] ?? line['mcp.tool.arguments']))
+}
+
+function readResult(line: JsonObject, draft: EventDraft): void {
+  const error = textOf(line['error']) ?? textOf(line['mcp.error.message'])
+  const code = numberOf(line['mcp.error.code'])
+  const reason = textOf(line['reason'])
+  const failed = objectOf(line['tool_result'] ?? line['mcp.tool.result'])['isError'] === true
+  const outcome = outcomeOfAgentgateway({
+    reason,
+    error,
+    errorCode: code,
+    status: numberOf(line['http.status']),
+  })
+  set(draft, 'outcome', failed && outcome === 'success' ? 'failure' : outcome)
+  set(draft, 'error.type', code === undefined ? (failed ? 'tool_error' : reason) : String(code))
+  set(draft, 'error.message', error)
+  set(draft, 'duration_ms', durationOf(line['duration']))
+  set(draft, 'gen_ai.usage.input_tokens', countOf(line['gen_ai.usage.input_tokens']))
+  set(draft, 'gen_ai.usage.output_tokens', countOf(line['gen_ai.usage.output_tokens']))
+}
+
+function readLine(text: string): JsonObject {
+  const match = LINE.exec(text)
+  const line: Record<string, unknown> = Object.assign(Object.create(null), { time: match?.[1] })
+  for (const pair of (match?.[2] ?? '').matchAll(/([\w.-]+)=("(?:[^"\\]|\\.)*"|\S*)/g)) {
+    const [, key = '', value = ''] = pair
+    line[key] = value.startsWith('"') ? unquote(value) : value
+  }
+  return line
+}
+
+function unquote(text: string): string {
+  try {
+    return String(JSON.parse(text))
+  } catch {
+    return text.slice(1, -1)
+  }
+}

@@ -1,0 +1,85 @@
+import type { EventDraft } from '../../core/audit-event.ts'
+import type { Decoded } from '../format.ts'
+
+export type JsonObject = Readonly<Record<string, unknown>>
+
+export const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The value as an object; an empty one when it is none, so that look-ups need no guard. */
+export const objectOf = (value: unknown): JsonObject => (isObject(value) ? value : {})
+
+export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
+
+/** Text, or a scalar as text. Absent, `null`, `''` and the `-` of access logs are `undefined`. */
+export function textOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value === '' || value === '-' ? undefined : value
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined
+}
+
+/** A finite number, or one written as text. */
+export function numberOf(value: unknown): number | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : undefined
+  if (typeof value !== 'string' || value.trim() === '') return undefined
+  const number = Number(value)
+  return Number.isFinite(number) ? number : undefined
+}
+
+/** A count: a whole number from 0, or one written as text. */
+export function countOf(value: unknown): number | undefined {
+  const number = numberOf(value)
+  return number !== undefined && Number.isSafeInteger(number) && number >= 0 ? number : undefined
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000 }
+
+/** A duration in milliseconds: a number is taken as milliseconds, text may carry a unit (`10ms`, `2.5s`). */
+export function durationOf(value: unknown): number | undefined {
+  const number = numberOf(value)
+  if (number !== undefined) return number >= 0 ? number : undefined
+  const match = typeof value === 'string' ? /^(\d{1,15}(?:\.\d{1,9})?)(ns|us|µs|ms|s|m)$/.exec(value) : null
+  const unit = UNIT_MS[match?.[2] ?? '']
+  return match && unit !== undefined ? Number((Number(match[1]) * unit).toPrecision(12)) : undefined
+}
+
+/** `10.0.0.1:443` and `[::1]:443` without the port; a bare IPv6 address stays as it is; the first of a list. */
+export function addressOf(value: unknown): string | undefined {
+  const given = textOf(value)
+  if (given === undefined || /^[\w.]+$/.test(given)) return given
+  const text = given.split(',', 1)[0]?.trim()
+  if (!text) return undefined
+  if (text.startsWith('[')) return text.slice(1, text.includes(']') ? text.indexOf(']') : undefined)
+  const colon = text.indexOf(':')
+  return colon !== -1 && colon === text.lastIndexOf(':') ? text.slice(0, colon) : text
+}
+
+/** The value as JSON text; text that came as text stays as it is. */
+export function jsonTextOf(value: unknown): string | undefined {
+  if (value === undefined || value === null || value === '') return undefined
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+/** Sets a field unless there is nothing to say about it. */
+export function set<F extends keyof EventDraft>(
+  draft: EventDraft,
+  field: F,
+  value: EventDraft[F] | undefined,
+): void {
+  if (value !== undefined) (draft as Record<string, unknown>)[field] = value
+}
+
+/** What a value is, in a word for messages; never the value itself, which may be a secret. */
+export function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'object' ? 'an object' : typeof value === 'string' ? 'text' : `a ${typeof value}`
+}
+
+export const fault = (
+  reason: Extract<Decoded, { kind: 'fault' }>['reason'],
+  field: string,
+  message: string,
+): Decoded => ({ kind: 'fault', reason, field, message })
+
+export const notATime = (field: string, value: unknown): Decoded =>
+  fault('field_type', field, `${field} must be a time (ISO 8601 or epoch), but is ${kindOf(value)}.`)

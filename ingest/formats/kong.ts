@@ -1,0 +1,132 @@
+import type { EventDraft } from '../../core/audit-event.ts'
+import type { Decoded, Format, ParsedRecord } from '../format.ts'
+import {
+  addressOf,
+  countOf,
+  durationOf,
+  isObject,
+  type JsonObject,
+  listOf,
+  notATime,
+  numberOf,
+  objectOf,
+  set,
+  textOf,
+} from './field-values.ts'
+import { outcomeOfStatus } from './outcome.ts'
+import { readTime } from './read-time.ts'
+
+/**
+ * Kong’s log with the entries of its AI MCP plugins. One HTTP request holds any number of calls (`ai.mcp.rpc`) and of
+ * access decisions (`ai.mcp.audit`): each call becomes an event, joined to the decision about the same primitive; a
+ * refusal without a call is an event of its own.
+ */
+export const kong: Format = {
+  name: 'kong',
+  recognises: ({ json }) => isObject(json) && isObject(json['ai']) && isObject(json['ai']['mcp']),
+  decode,
+}
+
+const METHODS: Readonly<Record<string, string>> = {
+  tool: 'tools/call',
+  prompt: 'prompts/get',
+  resource: 'resources/read',
+}
+
+function decode({ json }: ParsedRecord): readonly Decoded[] {
+  const log = objectOf(json)
+  const mcp = objectOf(objectOf(log['ai'])['mcp'])
+  const shared = sharedFields(log, mcp)
+  if ('kind' in shared) return [shared]
+  const status = numberOf(objectOf(log['response'])['status'])
+  const calls = listOf(mcp['rpc']).filter(isObject)
+  const undecided = listOf(mcp['audit']).filter(isObject)
+
+  const decoded: Decoded[] = calls.map((call) => {
+    const name = nameOf(call)
+    const at = undecided.findIndex((decision) => name !== undefined && decision['primitive_name'] === name)
+    const decision = at === -1 ? undefined : undecided.splice(at, 1)[0]
+    return { kind: 'event', draft: callDraft(shared, call, decision, status), source: call }
+  })
+  for (const decision of undecided) {
+    // What was allowed and not called is the list of tools that somebody may see.
+    if (decision['action'] !== 'deny' && calls.length > 0) continue
+    decoded.push({ kind: 'event', draft: callDraft(shared, {}, decision, status), source: decision })
+  }
+  return decoded
+}
+
+function sharedFields(log: JsonObject, mcp: JsonObject): EventDraft | (Decoded & { kind: 'fault' }) {
+  const draft: EventDraft = {}
+  if (log['started_at'] !== undefined) {
+    const occurredAt = readTime(log['started_at'])
+    if (occurredAt === undefined)
+      return notATime('started_at', log['started_at']) as Decoded & { kind: 'fault' }
+    draft.occurred_at = occurredAt
+  }
+  const consumer = objectOf(log['consumer'])
+  const headers = objectOf(objectOf(log['request'])['headers'])
+  set(
+    draft,
+    'user.id',
+    textOf(consumer['username']) ?? textOf(consumer['custom_id']) ?? textOf(consumer['id']),
+  )
+  set(draft, 'credential.id', textOf(objectOf(log['authenticated_entity'])['id']))
+  set(draft, 'client.address', addressOf(log['client_ip']))
+  set(draft, 'gateway.id', textOf(objectOf(log['route'])['name']))
+  set(draft, 'mcp.client.name', textOf(headers['user-agent'])?.split(/[\s/]/, 1)[0])
+  set(draft, 'mcp.server.name', textOf(objectOf(log['service'])['name']))
+  set(draft, 'server.address', textOf(objectOf(log['service'])['host']))
+  set(draft, 'network.transport', 'tcp')
+  set(draft, 'mcp.session.id', textOf(mcp['mcp_session_id']))
+  return draft
+}
+
+function callDraft(
+  shared: EventDraft,
+  call: JsonObject,
+  decision: JsonObject | undefined,
+  status: number | undefined,
+): EventDraft {
+  const draft: EventDraft = { ...shared }
+  const primitive = textOf(decision?.['primitive']) ?? 'tool'
+  const method = textOf(call['method']) ?? METHODS[primitive]
+  set(draft, 'mcp.method.name', method)
+  const name = nameOf(call) ?? textOf(decision?.['primitive_name'])
+  if (method === 'prompts/get') set(draft, 'gen_ai.prompt.name', name)
+  else if (method === 'resources/read') set(draft, 'mcp.resource.uri', name)
+  else set(draft, 'gen_ai.tool.name', name)
+  set(draft, 'jsonrpc.request.id', textOf(call['id']))
+  const request = parseObject(objectOf(call['payload'])['request'])
+  const callArguments = objectOf(request['params'])['arguments']
+  if (isObject(callArguments)) draft['gen_ai.tool.call.arguments'] = JSON.stringify(callArguments)
+  set(draft, 'duration_ms', durationOf(call['latency']))
+  set(draft, 'response_bytes', countOf(call['response_body_size']))
+  const consumer = objectOf(decision?.['consumer'])
+  const person = textOf(consumer['name']) ?? textOf(consumer['id'])
+  if (draft['user.id'] === undefined) set(draft, 'user.id', person)
+
+  const error = textOf(call['error']) ?? textOf(objectOf(call['error'])['message'])
+  set(draft, 'error.message', error)
+  draft.outcome =
+    decision?.['action'] === 'deny'
+      ? 'denied'
+      : error === undefined
+        ? (outcomeOfStatus(status) ?? 'success')
+        : 'failure'
+  if (draft.outcome === 'denied') draft['error.type'] = 'acl_denied'
+  else set(draft, 'error.type', textOf(objectOf(call['error'])['code']))
+  return draft
+}
+
+const nameOf = (call: JsonObject): string | undefined =>
+  textOf(call['tool_name']) ?? textOf(call['prompt_name']) ?? textOf(call['resource_uri'])
+
+function parseObject(value: unknown): JsonObject {
+  if (typeof value !== 'string') return objectOf(value)
+  try {
+    return objectOf(JSON.parse(value))
+  } catch {
+    return {}
+  }
+}

@@ -1,0 +1,109 @@
+import type { EventDraft } from '../../core/audit-event.ts'
+import type { Decoded, Format, ParsedRecord } from '../format.ts'
+import {
+  addressOf,
+  countOf,
+  durationOf,
+  isObject,
+  type JsonObject,
+  jsonTextOf,
+  notATime,
+  numberOf,
+  objectOf,
+  set,
+  textOf,
+} from './field-values.ts'
+import { readTime } from './read-time.ts'
+import { splitTool } from './split-tool.ts'
+
+/** LiteLLM’s StandardLoggingPayload, as its generic callback posts it (an array of them is several records). */
+export const litellm: Format = {
+  name: 'litellm',
+  recognises: ({ json }) =>
+    isObject(json) &&
+    'call_type' in json &&
+    isObject(json['metadata']) &&
+    ('litellm_call_id' in json || 'startTime' in json),
+  decode,
+}
+
+const METHODS: Readonly<Record<string, string>> = {
+  call_mcp_tool: 'tools/call',
+  list_mcp_tools: 'tools/list',
+}
+
+function decode({ json }: ParsedRecord): readonly Decoded[] {
+  const payload = objectOf(json)
+  const metadata = objectOf(payload['metadata'])
+  const draft: EventDraft = {}
+  if (payload['startTime'] !== undefined && payload['startTime'] !== null) {
+    const occurredAt = readTime(payload['startTime'])
+    if (occurredAt === undefined) return [notATime('startTime', payload['startTime'])]
+    draft.occurred_at = occurredAt
+  }
+  const callType = textOf(payload['call_type']) ?? 'request'
+  draft['mcp.method.name'] =
+    METHODS[callType] ?? (callType.startsWith('/mcp') ? 'mcp/request' : `llm/${callType}`)
+  readWho(payload, metadata, draft)
+  readTool(payload, objectOf(metadata['mcp_tool_call_metadata']), draft)
+  readResult(payload, draft)
+  return [{ kind: 'event', draft }]
+}
+
+function readWho(payload: JsonObject, metadata: JsonObject, draft: EventDraft): void {
+  set(
+    draft,
+    'user.id',
+    textOf(metadata['user_api_key_user_id']) ??
+      textOf(metadata['user_api_key_end_user_id']) ??
+      textOf(payload['end_user']),
+  )
+  set(draft, 'user.email', textOf(metadata['user_api_key_user_email']))
+  set(draft, 'credential.id', textOf(metadata['user_api_key_alias']) ?? textOf(metadata['user_api_key_hash']))
+  set(draft, 'client.address', addressOf(metadata['requester_ip_address'] ?? payload['requester_ip_address']))
+  set(draft, 'trace_id', textOf(payload['trace_id']))
+  set(draft, 'gen_ai.tool.call.id', textOf(payload['litellm_call_id']) ?? textOf(payload['id']))
+}
+
+function readTool(payload: JsonObject, tool: JsonObject, draft: EventDraft): void {
+  const raw = textOf(tool['namespaced_tool_name'])
+  const name = textOf(tool['name'])
+  set(draft, 'mcp.server.name', textOf(tool['mcp_server_name']))
+  if (name !== undefined) draft['gen_ai.tool.name'] = name
+  else if (raw !== undefined) splitTool(draft, raw, '/')
+  else if (draft['mcp.method.name'] === 'tools/call')
+    set(draft, 'gen_ai.tool.name', /^MCP: (.+)$/.exec(textOf(payload['model']) ?? '')?.[1])
+  set(draft, 'tool.name.raw', raw)
+  set(draft, 'mcp.session.id', textOf(tool['mcp_session_id']))
+  set(draft, 'gen_ai.tool.call.arguments', jsonTextOf(tool['arguments']))
+}
+
+function readResult(payload: JsonObject, draft: EventDraft): void {
+  const error = objectOf(payload['error_information'])
+  const type = textOf(error['error_class']) ?? textOf(error['error_code'])
+  const guarded = objectOf(payload['status_fields'])['guardrail_status'] === 'guardrail_intervened'
+  const code = numberOf(error['error_code'])
+  const failed = payload['status'] === 'failure'
+  const refused = guarded || (failed && (code === 401 || code === 403 || code === 429))
+  draft.outcome = refused
+    ? 'denied'
+    : failed
+      ? 'failure'
+      : payload['status'] === 'success'
+        ? 'success'
+        : 'unknown'
+  if (failed || refused) {
+    set(draft, 'error.type', type ?? (guarded ? 'guardrail_intervened' : undefined))
+    set(draft, 'error.message', textOf(error['error_message']) ?? textOf(payload['error_str']))
+  }
+  const seconds = numberOf(payload['response_time'])
+  set(
+    draft,
+    'duration_ms',
+    seconds === undefined ? undefined : durationOf(Number((seconds * 1000).toPrecision(12))),
+  )
+  if (draft['mcp.method.name']?.startsWith('llm/')) {
+    set(draft, 'gen_ai.usage.input_tokens', countOf(payload['prompt_tokens']))
+    set(draft, 'gen_ai.usage.output_tokens', countOf(payload['completion_tokens']))
+  }
+}

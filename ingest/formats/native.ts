@@ -1,0 +1,148 @@
+import { AuditEventSchema, type EventDraft, type EventField, eventFields } from '../../core/audit-event.ts'
+import type { Decoded, Format, ParsedRecord } from '../format.ts'
+import { fault, isObject, type JsonObject, jsonTextOf, kindOf, notATime } from './field-values.ts'
+import { readTime } from './read-time.ts'
+
+type Kind = 'time' | 'word' | 'count' | 'number' | 'list' | 'json' | 'id' | 'text'
+
+// Ours to say, never the record's: whoever writes a record must not choose its tenant or its coordinates.
+const OWN: ReadonlySet<EventField> = new Set<EventField>([
+  'recorded_at',
+  'timestamp_source',
+  'source_format',
+  'tenant',
+  'topic',
+  'partition',
+  'offset',
+  'record_index',
+  'actor',
+  'chain',
+])
+
+const KINDS: ReadonlyMap<string, Kind> = new Map(
+  eventFields.filter((field) => !OWN.has(field)).map((field) => [field, kindOfField(field)]),
+)
+
+const WORDS: ReadonlyMap<string, readonly unknown[]> = new Map(
+  eventFields.flatMap((field) => {
+    const words: unknown = (AuditEventSchema.properties[field] as { enum?: unknown }).enum
+    return Array.isArray(words) ? [[field, words] as const] : []
+  }),
+)
+
+function kindOfField(field: EventField): Kind {
+  const schema = AuditEventSchema.properties[field] as { type?: string; enum?: unknown; pattern?: string }
+  if (schema.enum) return 'word'
+  if (schema.pattern) return 'time'
+  if (schema.type === 'integer') return 'count'
+  if (schema.type === 'number') return 'number'
+  if (schema.type === 'array') return 'list'
+  if (field === 'gen_ai.tool.call.arguments') return 'json'
+  return field.endsWith('.id') || field.endsWith('_id') ? 'id' : 'text'
+}
+
+const MAX_NESTING = 5
+
+/**
+ * Our own format: an object with the names of the audit event, flat (`{"user.id": "u1"}`), nested
+ * (`{"user": {"id": "u1"}}`) or mixed. What it does not know it ignores; what it knows must have the right type.
+ */
+export const native: Format = {
+  name: 'native',
+  recognises: ({ json }) =>
+    isObject(json) &&
+    ('occurred_at' in json ||
+      'gen_ai.tool.name' in json ||
+      'mcp.method.name' in json ||
+      (isObject(json['gen_ai']) && 'tool' in json['gen_ai']) ||
+      (isObject(json['mcp']) && 'method' in json['mcp'])),
+  decode,
+}
+
+function decode({ json }: ParsedRecord): readonly Decoded[] {
+  if (!isObject(json)) {
+    return [fault('field_type', '', `A native record must be a JSON object, but is ${kindOf(json)}.`)]
+  }
+  const draft: EventDraft = {}
+  return [read(json, '', 0, draft) ?? { kind: 'event', draft }]
+}
+
+function read(from: JsonObject, prefix: string, nesting: number, draft: EventDraft): Decoded | undefined {
+  for (const key in from) {
+    const value = from[key]
+    if (value === null || value === '') continue
+    const field = prefix === '' ? key : prefix + key
+    const kind = KINDS.get(field)
+    const failed =
+      kind !== undefined
+        ? readField(field, kind, value, draft as Record<string, unknown>)
+        : isObject(value) && nesting < MAX_NESTING
+          ? read(value, `${field}.`, nesting + 1, draft)
+          : undefined
+    if (failed) return failed
+  }
+  return undefined
+}
+
+function readField(
+  field: string,
+  kind: Kind,
+  value: unknown,
+  draft: Record<string, unknown>,
+): Decoded | undefined {
+  switch (kind) {
+    case 'text':
+      if (typeof value !== 'string') return wrongType(field, 'text', value)
+      draft[field] = value
+      return undefined
+    case 'id':
+      // Ids are often numbers where they come from (JSON-RPC, databases).
+      if (typeof value !== 'string' && !Number.isSafeInteger(value)) return wrongType(field, 'text', value)
+      draft[field] = String(value)
+      return undefined
+    case 'time': {
+      const time = readTime(value)
+      if (time === undefined) return notATime(field, value)
+      draft[field] = time
+      return undefined
+    }
+    case 'word': {
+      const word = typeof value === 'string' ? value.toLowerCase() : undefined
+      if (word === undefined) return wrongType(field, 'text', value)
+      const words = WORDS.get(field) ?? []
+      if (!words.includes(word))
+        return fault('field_range', field, `${field} must be one of ${words.join(', ')}.`)
+      draft[field] = word
+      return undefined
+    }
+    case 'count':
+    case 'number':
+      return readNumber(field, kind, value, draft)
+    case 'list':
+      if (!Array.isArray(value) || !value.every((item) => typeof item === 'string'))
+        return wrongType(field, 'an array of text', value)
+      draft[field] = value
+      return undefined
+    case 'json':
+      draft[field] = jsonTextOf(value)
+      return undefined
+  }
+}
+
+function readNumber(
+  field: string,
+  kind: 'count' | 'number',
+  value: unknown,
+  draft: Record<string, unknown>,
+): Decoded | undefined {
+  const number = typeof value === 'string' && /^-?\d{1,20}(\.\d{1,20})?$/.test(value) ? Number(value) : value
+  if (typeof number !== 'number') return wrongType(field, 'a number', value)
+  if (kind === 'count' && !Number.isInteger(number)) return wrongType(field, 'a whole number', value)
+  if (number < 0 || number > Number.MAX_SAFE_INTEGER)
+    return fault('field_range', field, `${field} must be between 0 and 2^53 − 1.`)
+  draft[field] = number
+  return undefined
+}
+
+const wrongType = (field: string, wanted: string, found: unknown): Decoded =>
+  fault('field_type', field, `${field} must be ${wanted}, but is ${kindOf(found)}.`)

@@ -1,0 +1,100 @@
+import type { Timestamp } from '../../core/audit-event.ts'
+
+const LATEST: Timestamp = '9999-12-31T23:59:59.999999Z'
+const EARLIEST: Timestamp = '0000-01-01T00:00:00.000000Z'
+const DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+const EPOCH_TEXT = /^-?\d{1,19}(?:\.\d{1,9})?$/
+const ISO =
+  /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,12}))?)?\s?([Zz]|UTC|[+-]\d\d(?::?\d\d)?)?$/
+
+/**
+ * A time in the notations that gateways use: ISO 8601 (any fraction, any offset; without one it is UTC) and the
+ * epoch in seconds, milliseconds, microseconds or nanoseconds, as a number or as text, told apart by size (the
+ * four do not overlap between 1973 and 5138). `undefined` when it is no time. A time outside years 0–9999 comes
+ * back as the first or last one, so that the range check names it.
+ */
+export function readTime(value: unknown): Timestamp | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) ? fromEpoch(value) : undefined
+  if (typeof value !== 'string') return undefined
+  if (isCanonical(value)) return value
+  const text = value.trim()
+  if (EPOCH_TEXT.test(text)) {
+    // 19 digits are nanoseconds; as a number they would lose the microseconds.
+    return text.length === 19 && !text.includes('.')
+      ? fromMicros(Number(text.slice(0, -3)))
+      : fromEpoch(Number(text))
+  }
+  return fromIso(text)
+}
+
+/** Nanoseconds since the epoch, as OTLP sends them (text in JSON); `undefined` for absent and zero. */
+export function readNanos(value: unknown): Timestamp | undefined {
+  const text = typeof value === 'number' ? value.toFixed(0) : value
+  if (typeof text !== 'string' || !/^\d{1,20}$/.test(text)) return undefined
+  const micros = Number(text.slice(0, -3))
+  return micros > 0 ? fromMicros(micros) : undefined
+}
+
+/** Microseconds since the epoch → `Timestamp`. */
+export function fromMicros(micros: number): Timestamp {
+  if (micros >= 253_402_300_800_000_000) return LATEST
+  if (micros < -62_167_219_200_000_000) return EARLIEST
+  const millis = Math.floor(micros / 1000)
+  const rest = Math.floor(micros - millis * 1000)
+  return `${new Date(millis).toISOString().slice(0, 23)}${String(rest).padStart(3, '0')}Z`
+}
+
+function fromEpoch(value: number): Timestamp {
+  const size = Math.abs(value)
+  if (size < 1e11) return fromMicros(Math.round(value * 1e6))
+  if (size < 1e14) return fromMicros(Math.round(value * 1e3))
+  return fromMicros(size < 1e17 ? Math.round(value) : Math.round(value / 1e3))
+}
+
+function fromIso(text: string): Timestamp | undefined {
+  const match = ISO.exec(text)
+  if (!match) return undefined
+  const [, year, month, day, hour, minute, second = '00', fraction = '', zone = 'Z'] = match
+  if (!isDay(Number(year), Number(month), Number(day))) return undefined
+  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 60) return undefined
+  const micros = Number(fraction.slice(0, 6).padEnd(6, '0'))
+  // A leap second has no place in the count of seconds: it is the last microsecond before the next one.
+  const leap = second === '60'
+  const base = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${leap ? '59' : second}Z`)
+  const offset = /^[+-]/.test(zone) ? offsetMinutes(zone) : 0
+  if (offset === undefined) return undefined
+  return fromMicros((base - offset * 60_000) * 1000 + (leap ? 999_999 : micros))
+}
+
+function offsetMinutes(zone: string): number | undefined {
+  const hours = Number(zone.slice(1, 3))
+  const minutes = Number(zone.slice(3).replace(':', '') || '0')
+  if (hours > 18 || minutes > 59) return undefined
+  return (zone.startsWith('-') ? -1 : 1) * (hours * 60 + minutes)
+}
+
+function isDay(year: number, month: number, day: number): boolean {
+  const days = DAYS[month - 1]
+  if (days === undefined || day < 1 || day > days) return false
+  return month !== 2 || day !== 29 || (year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0))
+}
+
+// The notation that we write ourselves, checked without a regular expression: most native records have it.
+function isCanonical(text: string): boolean {
+  if (text.length !== 27 || text.charCodeAt(26) !== 90) return false
+  for (let at = 0; at < 26; at++) {
+    const code = text.charCodeAt(at)
+    const wanted =
+      at === 4 || at === 7 ? 45 : at === 10 ? 84 : at === 13 || at === 16 ? 58 : at === 19 ? 46 : 0
+    if (wanted === 0 ? code < 48 || code > 57 : code !== wanted) return false
+  }
+  return (
+    two(text, 11) < 24 &&
+    two(text, 14) < 60 &&
+    two(text, 17) < 60 &&
+    isDay(two(text, 0) * 100 + two(text, 2), two(text, 5), two(text, 8))
+  )
+}
+
+const two = (text: string, at: number): number =>
+  (text.charCodeAt(at) - 48) * 10 + text.charCodeAt(at + 1) - 48

@@ -1,0 +1,146 @@
+import { type EventDraft, eventFields, type Outcome } from '../core/audit-event.ts'
+import type { Part } from './find-calls.ts'
+
+// The layers of a gateway disagree (a span that is OK around a tool that failed): what went wrong is what happened.
+const OUTCOME_ORDER: readonly Outcome[] = ['denied', 'timeout', 'failure', 'success', 'unknown']
+
+const LARGEST = [
+  'duration_ms',
+  'request_bytes',
+  'response_bytes',
+  'gen_ai.usage.input_tokens',
+  'gen_ai.usage.output_tokens',
+] as const
+
+const ERROR = ['error.type', 'error.message'] as const
+
+// What the surroundings of a call may say about it: who and where, never what.
+const LENT = [
+  'user.id',
+  'user.email',
+  'gen_ai.agent.id',
+  'gen_ai.agent.name',
+  'gen_ai.agent.version',
+  'mcp.client.name',
+  'mcp.client.version',
+  'credential.id',
+  'client.address',
+  'gateway.id',
+  'mcp.session.id',
+  'gen_ai.conversation.id',
+] as const satisfies readonly (keyof EventDraft)[]
+
+const TIME_ORDER = ['event', 'observed', 'broker', 'received'] as const
+
+/**
+ * One draft from the parts of a call, which come sorted by time and id. Precedence: the earliest part that has a field
+ * gives it (the outermost layer began first and saw the call as it was asked for); the worst outcome, with
+ * its own error; the largest sizes and duration; the earliest time by the best clock. Fields that no part has are lent
+ * by the nearest enclosing span, else by the surroundings when they all agree.
+ */
+export function mergeCall(call: readonly Part[], surroundings: Surroundings): EventDraft {
+  const drafts = call.map(({ body }) => body.draft)
+  const merged: Record<string, unknown> = {}
+  for (const draft of drafts) {
+    for (const field of eventFields) {
+      const value = (draft as Record<string, unknown>)[field]
+      if (value !== undefined) merged[field] ??= value
+    }
+  }
+  for (const field of LARGEST) {
+    const values = drafts.flatMap((draft) => draft[field] ?? [])
+    if (values.length > 0) merged[field] = Math.max(...values)
+  }
+  mergeOutcome(drafts, merged)
+  mergeTime(drafts, merged)
+  mergeNames(drafts, merged)
+  lend(call, surroundings, merged)
+  return merged as EventDraft
+}
+
+function mergeOutcome(drafts: readonly EventDraft[], merged: Record<string, unknown>): void {
+  const outcome = OUTCOME_ORDER.find((candidate) => drafts.some((draft) => draft.outcome === candidate))
+  if (outcome !== undefined) merged['outcome'] = outcome
+  for (const field of ERROR) {
+    const worst = drafts.find((draft) => draft.outcome === outcome && draft[field] !== undefined)
+    if (worst) merged[field] = worst[field]
+  }
+}
+
+function mergeTime(drafts: readonly EventDraft[], merged: Record<string, unknown>): void {
+  for (const source of TIME_ORDER) {
+    const times = drafts.flatMap((draft) =>
+      draft.timestamp_source === source && draft.occurred_at !== undefined ? [draft.occurred_at] : [],
+    )
+    const [earliest] = times.sort()
+    if (earliest === undefined) continue
+    merged['occurred_at'] = earliest
+    merged['timestamp_source'] = source
+    return
+  }
+}
+
+// As received is the longest of the names that the layers use, plain the shortest.
+function mergeNames(drafts: readonly EventDraft[], merged: Record<string, unknown>): void {
+  const raw = drafts.flatMap((draft) => draft['tool.name.raw'] ?? []).sort(byLength)
+  const plain = drafts.flatMap((draft) => draft['gen_ai.tool.name'] ?? []).sort(byLength)
+  if (raw.length > 0) merged['tool.name.raw'] = raw.at(-1)
+  if (plain.length > 0) merged['gen_ai.tool.name'] = plain[0]
+}
+
+const byLength = (a: string, b: string): number => a.length - b.length || (a < b ? -1 : a > b ? 1 : 0)
+
+/** What the parts around the calls of one undertaking say; made once for all its calls. */
+export interface Surroundings {
+  readonly bySpan: ReadonlyMap<string, EventDraft>
+  /** The fields in which all of them agree. */
+  readonly agreed: EventDraft
+}
+
+export function describeSurroundings(around: readonly Part[]): Surroundings {
+  const bySpan = new Map<string, EventDraft>()
+  const said = new Map<string, Set<unknown>>()
+  for (const { body } of around) {
+    const span = body.draft.span_id
+    if (span !== undefined && !bySpan.has(span)) bySpan.set(span, body.draft)
+    for (const field of LENT) {
+      const value = body.draft[field]
+      if (value === undefined) continue
+      const values = said.get(field)
+      if (values) values.add(value)
+      else said.set(field, new Set([value]))
+    }
+  }
+  const agreed = [...said].flatMap(([field, values]) =>
+    values.size === 1 ? [[field, [...values][0]] as const] : [],
+  )
+  return { bySpan, agreed: Object.fromEntries(agreed) as EventDraft }
+}
+
+function lend(call: readonly Part[], surroundings: Surroundings, merged: Record<string, unknown>): void {
+  const enclosing = enclosingDrafts(call, surroundings.bySpan)
+  for (const field of LENT) {
+    if (merged[field] !== undefined) continue
+    const nearest = enclosing.find((draft) => draft[field] !== undefined) ?? surroundings.agreed
+    if (nearest[field] !== undefined) merged[field] = nearest[field]
+  }
+}
+
+function enclosingDrafts(
+  call: readonly Part[],
+  bySpan: ReadonlyMap<string, EventDraft>,
+): readonly EventDraft[] {
+  const own = new Map(call.map(({ body }) => [body.draft.span_id, body.draft.parent_span_id]))
+  const enclosing: EventDraft[] = []
+  const seen = new Set<string>()
+  for (const { body } of call) {
+    let at = body.draft.parent_span_id ?? body.draft.span_id
+    while (at !== undefined && !seen.has(at)) {
+      seen.add(at)
+      const draft = bySpan.get(at)
+      if (draft) enclosing.push(draft)
+      at = draft?.parent_span_id ?? own.get(at)
+    }
+  }
+  return enclosing
+}

@@ -1,0 +1,169 @@
+import {
+  AuditEventSchema,
+  type EventDraft,
+  type EventField,
+  eventFields,
+  type Timestamp,
+} from '../core/audit-event.ts'
+import type { Clock } from '../core/clock.ts'
+import type { ErrorCode } from '../core/errors.ts'
+import { fromMillis } from '../core/timestamp.ts'
+import { describeArguments, destinationOf } from './describe-arguments.ts'
+import { addressOf } from './formats/field-values.ts'
+import type { RawRecord } from './record.ts'
+import type { Redactor } from './redact/redactor.ts'
+
+export interface Fault {
+  readonly reason: ErrorCode
+  readonly field: string
+  readonly message: string
+}
+
+/** What normalising needs to know of the record that a draft comes from. */
+export type Receipt = Pick<RawRecord, 'tenant' | 'timestampMs' | 'timestampSource'>
+
+/**
+ * Redacts a draft, checks its ranges, cuts what is too long and gives it a time. Changes the draft, which the format
+ * made for nobody else. Returns what is wrong with it, if anything; a draft with a fault must not be stored.
+ */
+export type Normalise = (draft: EventDraft, receipt: Receipt) => Fault | undefined
+
+const DAY_MS = 86_400_000
+const OLDEST: Timestamp = '2000-01-01T00:00:00.000000Z'
+
+/** Longest name or id; longer ones are a fault, because cutting one would make two things look like one. */
+export const MAX_NAME = 1024
+const MAX_URI = 8192
+/** Longest text (arguments, error message); longer ones are cut, with a mark that says so. */
+export const MAX_TEXT = 65_536
+const MAX_KEYS = 256
+const MAX_KEY = 256
+
+const NOT_NAMES: ReadonlySet<EventField> = new Set<EventField>([
+  'source_format',
+  'tenant',
+  'topic',
+  'actor',
+  'chain',
+  'error.message',
+  'mcp.resource.uri',
+  'gen_ai.tool.call.arguments',
+])
+
+const NAMES = eventFields.filter((field) => {
+  const schema = AuditEventSchema.properties[field] as { type?: string; enum?: unknown; pattern?: string }
+  return schema.type === 'string' && !schema.enum && !schema.pattern && !NOT_NAMES.has(field)
+}) as readonly (EventField & keyof EventDraft)[]
+
+export function createNormalise(redactor: Redactor, clock: Clock): Normalise {
+  const latest = createLatestTime()
+  return (draft, receipt) => {
+    const fields = draft as Record<string, unknown>
+    for (const field of NAMES) {
+      const value = draft[field]
+      if (typeof value !== 'string') continue
+      const clean = redactor.text(value, receipt.tenant)
+      if (clean.length > MAX_NAME) return tooLong(field, clean.length)
+      if (clean !== value) fields[field] = clean
+    }
+    normaliseTexts(draft, receipt.tenant, redactor)
+    normaliseIds(draft)
+    return normaliseTime(draft, receipt, clock.now(), latest)
+  }
+}
+
+function normaliseTexts(draft: EventDraft, tenant: string, redactor: Redactor): void {
+  const message = draft['error.message']
+  if (message !== undefined) draft['error.message'] = cut(redactor.text(message, tenant), MAX_TEXT)
+  const uri = draft['mcp.resource.uri']
+  if (uri !== undefined) {
+    draft['mcp.resource.uri'] = cut(redactor.text(uri, tenant), MAX_URI)
+    const host = destinationOf(uri)
+    if (host !== undefined) draft.destination ??= host
+  }
+  const callArguments = draft['gen_ai.tool.call.arguments']
+  if (callArguments !== undefined) {
+    const { text, keys, destination } = describeArguments(callArguments, tenant, redactor)
+    draft['gen_ai.tool.call.arguments'] = cut(text, MAX_TEXT)
+    if (keys && draft.argument_keys === undefined) draft.argument_keys = [...keys]
+    if (destination !== undefined) draft.destination ??= destination
+  }
+  if (draft.argument_keys) {
+    draft.argument_keys = draft.argument_keys
+      .slice(0, MAX_KEYS)
+      .map((key) => redactor.text(key.slice(0, MAX_KEY), tenant))
+  }
+}
+
+function normaliseTime(
+  draft: EventDraft,
+  receipt: Receipt,
+  nowMs: number,
+  latest: (nowMs: number) => Timestamp,
+): Fault | undefined {
+  const time = draft.occurred_at
+  if (time === undefined) {
+    // Kafka gives −1 for a record without a time, and passes on whatever time its producer claims.
+    const known = receipt.timestampMs > 0 && receipt.timestampMs <= nowMs + DAY_MS
+    draft.occurred_at = fromMillis(known ? Math.floor(receipt.timestampMs) : nowMs)
+    draft.timestamp_source = known ? receipt.timestampSource : 'received'
+    return undefined
+  }
+  draft.timestamp_source ??= 'event'
+  if (time < OLDEST)
+    return wrongTime('time_too_old', `The call claims ${time}; nothing before 2000 is stored.`)
+  if (time > latest(nowMs))
+    return wrongTime(
+      'time_in_future',
+      `The call claims ${time}, more than a day after it was received. Check the source’s clock.`,
+    )
+  return undefined
+}
+
+// Times compare as text, which spares every record the parsing of its own.
+function createLatestTime(): (nowMs: number) => Timestamp {
+  let second = Number.NaN
+  let latest: Timestamp = OLDEST
+  return (nowMs) => {
+    const now = Math.floor(nowMs / 1000)
+    if (now !== second) {
+      second = now
+      latest = fromMillis(now * 1000 + DAY_MS)
+    }
+    return latest
+  }
+}
+
+function normaliseIds(draft: EventDraft): void {
+  const address = draft['client.address']
+  if (address !== undefined) draft['client.address'] = addressOf(address) ?? address
+  const tool = draft['gen_ai.tool.name']
+  if (tool !== undefined) draft['tool.name.raw'] ??= tool
+  lowerHex(draft, 'trace_id', 32)
+  lowerHex(draft, 'span_id', 16)
+  lowerHex(draft, 'parent_span_id', 16)
+}
+
+// Ids of traces are compared as text. UUID notation is the same id with dashes; zeros are W3C’s word for none.
+function lowerHex(draft: EventDraft, field: 'trace_id' | 'span_id' | 'parent_span_id', digits: number): void {
+  const value = draft[field]
+  if (value === undefined) return
+  const plain = value.replaceAll('-', '').toLowerCase()
+  if (plain.length !== digits || !/^[0-9a-f]+$/.test(plain)) return
+  if (/^0+$/.test(plain)) delete draft[field]
+  else draft[field] = plain
+}
+
+function cut(text: string, limit: number): string {
+  if (text.length <= limit) return text
+  const mark = `…[cut, ${text.length} characters]`
+  return text.slice(0, limit - mark.length) + mark
+}
+
+const wrongTime = (reason: ErrorCode, message: string): Fault => ({ reason, field: 'occurred_at', message })
+
+const tooLong = (field: string, length: number): Fault => ({
+  reason: 'field_range',
+  field,
+  message: `${field} has ${length} characters; at most ${MAX_NAME} are allowed.`,
+})

@@ -1,0 +1,343 @@
+import { type FileHandle, open, readdir, readFile, rename, rm, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+
+/**
+ * A segment on disk: one file of rows a table, and a journal that says which of those rows count.
+ *
+ *     000000000007.journal               header, then one line for each durable append, then at most one seal
+ *     000000000007.events.jsonl          lines of JSONCompactEachRow, just as the store reads them
+ *
+ * Each journal line carries the checksum of itself and of the rows it vouches for, so rows and journal are synced side
+ * by side in one round, and an append of several tables counts wholly or not at all: whatever a crash left of an
+ * append without a journal line that checks out was never acknowledged, and is cut off.
+ */
+export interface TableRows {
+  readonly table: string
+  readonly columns: readonly string[]
+  /** Lines of `JSONCompactEachRow`, each with its line end. */
+  readonly rows: Uint8Array
+  readonly count: number
+}
+
+/** Rows of one table that lie in a file. */
+export interface TableFile {
+  readonly table: string
+  readonly columns: readonly string[]
+  readonly path: string
+  readonly bytes: number
+  readonly count: number
+}
+
+/** Next free offset of each source that takes its offsets from the log. */
+export type Sequences = Readonly<Record<string, number>>
+
+export interface Segment {
+  readonly number: number
+  files(): readonly TableFile[]
+  rowCount(): number
+  byteCount(): number
+  /** Resolves when the rows survive a power cut. After a failure nothing of the append remains. */
+  append(tables: readonly TableRows[], sequences: Sequences): Promise<void>
+  close(): Promise<void>
+}
+
+/** What recovery found of a segment. */
+export interface RecoveredSegment {
+  readonly number: number
+  readonly files: readonly TableFile[]
+  readonly sequences: Sequences
+  /** Set when the segment was ready for the store: exactly these files, so that a replay is the same insert. */
+  readonly sealed: readonly TableFile[] | undefined
+  /** Bytes of rows that were never acknowledged, or whose checksum is wrong. */
+  readonly cutBytes: number
+}
+
+interface AppendLine {
+  readonly tables: Readonly<Record<string, { end: number; crc: number; count: number; columns: string[] }>>
+  readonly sequences: Sequences
+}
+
+interface JournalContent {
+  readonly sequences: Sequences
+  readonly appends: readonly { readonly line: AppendLine; readonly endsAt: number }[]
+  readonly sealed: readonly Omit<TableFile, 'path'>[] | undefined
+  readonly headerEnd: number
+}
+
+const nameOf = (number: number): string => String(number).padStart(12, '0')
+const journalPath = (folder: string, number: number): string => join(folder, `${nameOf(number)}.journal`)
+const rowsPath = (folder: string, number: number, table: string): string =>
+  join(folder, `${nameOf(number)}.${table}.jsonl`)
+const sealedPath = (folder: string, number: number, table: string): string =>
+  join(folder, `${nameOf(number)}.${table}.sealed.jsonl`)
+
+const journalLine = (content: unknown): Buffer => {
+  const json = JSON.stringify(content)
+  return Buffer.from(`${crc32(json).toString(16).padStart(8, '0')} ${json}\n`)
+}
+
+/** Makes new and removed names in a folder durable. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Writes a small file so that it is there wholly or not at all. */
+export async function writeWhole(folder: string, name: string, content: Uint8Array | string): Promise<void> {
+  const path = join(folder, name)
+  const handle = await open(`${path}.tmp`, 'w', 0o600)
+  try {
+    await handle.writeFile(content)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await rename(`${path}.tmp`, path)
+  await syncFolder(folder)
+}
+
+/** Starts a segment; its header carries the sequences on, so that older segments may go. */
+export async function createSegment(folder: string, number: number, sequences: Sequences): Promise<Segment> {
+  const header = journalLine({ segment: number, sequences })
+  await writeWhole(folder, `${nameOf(number)}.journal`, header)
+  const journal = await open(journalPath(folder, number), 'r+')
+  const tables = new Map<string, { handle: FileHandle; file: TableFile }>()
+  let journalEnd = header.byteLength
+  let rows = 0
+  let bytes = 0
+
+  const openTable = async ({ table, columns }: TableRows) => {
+    const known = tables.get(table)
+    if (known !== undefined) return known
+    const path = rowsPath(folder, number, table)
+    const fresh = {
+      handle: await open(path, 'w', 0o600),
+      file: { table, columns, path, bytes: 0, count: 0 } as TableFile,
+    }
+    tables.set(table, fresh)
+    await syncFolder(folder)
+    return fresh
+  }
+
+  const rollBack = async () => {
+    await journal.truncate(journalEnd)
+    for (const { handle, file } of tables.values()) await handle.truncate(file.bytes)
+  }
+
+  return {
+    number,
+    files: () => [...tables.values()].map(({ file }) => file).filter(({ count }) => count > 0),
+    rowCount: () => rows,
+    byteCount: () => bytes,
+    append: async (group, sequences) => {
+      const line: { tables: Record<string, AppendLine['tables'][string]>; sequences: Sequences } = {
+        tables: {},
+        sequences,
+      }
+      try {
+        const opened = []
+        for (const part of group) {
+          const entry = await openTable(part)
+          opened.push({ entry, part })
+          line.tables[part.table] = {
+            end: entry.file.bytes + part.rows.byteLength,
+            crc: crc32(part.rows),
+            count: entry.file.count + part.count,
+            columns: [...part.columns],
+          }
+        }
+        const text = journalLine(line)
+        // One round of syncs for everything: the checksums make the order irrelevant.
+        await Promise.all([
+          writeAndSync(journal, text, journalEnd),
+          ...opened.map(({ entry, part }) => writeAndSync(entry.handle, part.rows, entry.file.bytes)),
+        ])
+        journalEnd += text.byteLength
+        for (const { entry, part } of opened) {
+          entry.file = {
+            ...entry.file,
+            bytes: entry.file.bytes + part.rows.byteLength,
+            count: entry.file.count + part.count,
+          }
+          rows += part.count
+          bytes += part.rows.byteLength
+        }
+      } catch (error) {
+        await rollBack()
+        throw error
+      }
+    },
+    close: async () => {
+      await journal.close()
+      for (const { handle } of tables.values()) await handle.close()
+    },
+  }
+}
+
+async function writeAndSync(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  let written = 0
+  while (written < bytes.byteLength) {
+    const { bytesWritten } = await handle.write(
+      bytes,
+      written,
+      bytes.byteLength - written,
+      position + written,
+    )
+    written += bytesWritten
+  }
+  await handle.datasync()
+}
+
+/**
+ * Decides, once and durably, which rows of a segment go to the store. `replaced` holds tables whose rows are not the
+ * file's (duplicates left out). Every later attempt, in this run or the next, inserts exactly the returned files.
+ */
+export async function sealSegment(
+  folder: string,
+  number: number,
+  files: readonly TableFile[],
+  replaced: ReadonlyMap<string, { rows: Uint8Array; count: number }>,
+): Promise<readonly TableFile[]> {
+  const sealed: TableFile[] = []
+  for (const file of files) {
+    const other = replaced.get(file.table)
+    if (other === undefined) {
+      sealed.push(file)
+    } else {
+      await writeWhole(folder, `${nameOf(number)}.${file.table}.sealed.jsonl`, other.rows)
+      sealed.push({
+        ...file,
+        path: sealedPath(folder, number, file.table),
+        bytes: other.rows.byteLength,
+        count: other.count,
+      })
+    }
+  }
+  const journal = await open(journalPath(folder, number), 'a')
+  try {
+    await journal.writeFile(
+      journalLine({
+        sealed: sealed.map(({ path: _, ...rest }) => ({ ...rest, own: replaced.has(rest.table) })),
+      }),
+    )
+    await journal.datasync()
+  } finally {
+    await journal.close()
+  }
+  return sealed
+}
+
+/** Removes a segment that is in the store; the journal first, so that a half-removed segment is none. */
+export async function removeSegment(folder: string, number: number): Promise<void> {
+  await rm(journalPath(folder, number), { force: true })
+  for (const name of await readdir(folder)) {
+    if (name.startsWith(`${nameOf(number)}.`)) await rm(join(folder, name), { force: true })
+  }
+}
+
+/** Numbers of the segments in the folder, oldest first; files that belong to none are removed. */
+export async function listSegments(folder: string): Promise<number[]> {
+  const names = await readdir(folder)
+  const numbers = names
+    .map((name) => /^(\d{12})\.journal$/.exec(name)?.[1])
+    .filter((text) => text !== undefined)
+    .map(Number)
+    .sort((a, b) => a - b)
+  const known = new Set(numbers.map(nameOf))
+  for (const name of names) {
+    const owner = /^(\d{12})\./.exec(name)?.[1]
+    if (name.endsWith('.tmp') || (owner !== undefined && !known.has(owner))) {
+      await rm(join(folder, name), { force: true })
+    }
+  }
+  return numbers
+}
+
+/** Reads a segment back after a crash: keeps every append that its journal vouches for, and cuts the rest. */
+export async function recoverSegment(folder: string, number: number): Promise<RecoveredSegment> {
+  const journal = parseJournal(await readFile(journalPath(folder, number)))
+  const contents = new Map<string, Buffer>()
+  const read = async (table: string): Promise<Buffer> => {
+    const known = contents.get(table)
+    if (known !== undefined) return known
+    const content = await readFile(rowsPath(folder, number, table)).catch(() => Buffer.alloc(0))
+    contents.set(table, content)
+    return content
+  }
+  const files = new Map<string, TableFile>()
+  let { sequences } = journal
+  let journalEnd = journal.headerEnd
+  for (const { line, endsAt } of journal.appends) {
+    for (const table of Object.keys(line.tables)) await read(table)
+    if (!holds(line, files, contents)) break
+    for (const [table, { end, count, columns }] of Object.entries(line.tables)) {
+      files.set(table, { table, columns, path: rowsPath(folder, number, table), bytes: end, count })
+    }
+    sequences = line.sequences
+    journalEnd = endsAt
+  }
+  if (journal.sealed !== undefined) {
+    return {
+      number,
+      files: [...files.values()],
+      sequences,
+      sealed: journal.sealed.map((file) => ({
+        ...file,
+        path: ((file as { own?: boolean }).own ? sealedPath : rowsPath)(folder, number, file.table),
+      })),
+      cutBytes: 0,
+    }
+  }
+  let cutBytes = 0
+  for (const [table, content] of contents) {
+    const keep = files.get(table)?.bytes ?? 0
+    cutBytes += content.byteLength - keep
+    if (content.byteLength > keep) await truncate(rowsPath(folder, number, table), keep)
+  }
+  await truncate(journalPath(folder, number), journalEnd)
+  return { number, files: [...files.values()], sequences, sealed: undefined, cutBytes }
+}
+
+function holds(
+  line: AppendLine,
+  files: ReadonlyMap<string, TableFile>,
+  contents: ReadonlyMap<string, Buffer>,
+): boolean {
+  return Object.entries(line.tables).every(([table, { end, crc }]) => {
+    const content = contents.get(table)
+    if (content === undefined || content.byteLength < end) return false
+    return crc32(content.subarray(files.get(table)?.bytes ?? 0, end)) === crc
+  })
+}
+
+/** The lines of a journal up to the first that is torn. A journal without a whole header vouches for nothing. */
+function parseJournal(bytes: Buffer): JournalContent {
+  const appends: { line: AppendLine; endsAt: number }[] = []
+  let sequences: Sequences = {}
+  let sealed: JournalContent['sealed']
+  let headerEnd = 0
+  let start = 0
+  for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, start)) {
+    const text = bytes.toString('utf8', start, end)
+    const json = text.slice(9)
+    if (text.slice(0, 8) !== crc32(json).toString(16).padStart(8, '0')) break
+    const content = JSON.parse(json) as Partial<AppendLine> & {
+      segment?: number
+      sealed?: NonNullable<JournalContent['sealed']>
+    }
+    start = end + 1
+    if (content.segment !== undefined) {
+      sequences = content.sequences ?? {}
+      headerEnd = start
+    } else if (content.sealed !== undefined) sealed = content.sealed
+    else if (content.tables !== undefined && content.sequences !== undefined) {
+      appends.push({ line: { tables: content.tables, sequences: content.sequences }, endsAt: start })
+    }
+  }
+  return { sequences, appends, sealed, headerEnd }
+}

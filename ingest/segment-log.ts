@@ -1,0 +1,256 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { GatewatchError, messageOf } from '../core/errors.ts'
+import type { Batch } from './record.ts'
+import { createSegmentDrain, type DrainOptions, type StoredCounts } from './segment-drain.ts'
+import {
+  createSegment,
+  listSegments,
+  recoverSegment,
+  type Segment,
+  type TableRows,
+  writeWhole,
+} from './segment-file.ts'
+import type { IngestTelemetry } from './telemetry.ts'
+
+export interface SegmentLogOptions extends Pick<DrainOptions, 'write' | 'findStored' | 'backoff'> {
+  /** Folder of the log; made if missing. One process at a time (the store's lock sees to that). */
+  readonly folder: string
+  /** Rows of a batch, a table each. */
+  readonly encode: (batch: Batch) => readonly TableRows[]
+  /** Bytes that may wait for the store; beyond, `append` says `overloaded`. */
+  readonly maxBytes?: number
+  /** A segment goes to the store at this many rows … */
+  readonly sealRows?: number
+  /** … or this long after its first row, in milliseconds. */
+  readonly sealMs?: number
+  readonly telemetry: IngestTelemetry
+}
+
+export interface Receipt {
+  /** Settles when the batch is in the store; rejects only when the log is closed before. */
+  readonly stored: Promise<StoredCounts>
+}
+
+export interface SegmentLogStatus {
+  /** Bytes accepted and not yet in the store. */
+  readonly waitingBytes: number
+  readonly waitingSegments: number
+  readonly lastError: string | undefined
+}
+
+export interface SegmentLog {
+  /**
+   * Sets aside `count` offsets of a source that has none of its own, and returns the first. Never the same twice,
+   * also after a restart, for whatever was acknowledged.
+   */
+  reserve(topic: string, count: number): number
+  /**
+   * Accepts a batch; resolves when it survives a power cut (appends that arrive together share one sync).
+   * @throws GatewatchError `overloaded` when the quota is used up, the disk is full, or the log is closing
+   */
+  append(batch: Batch): Promise<Receipt>
+  /** Resolves when everything appended before the call is in the store; rejects when the log is closed meanwhile. */
+  flush(): Promise<void>
+  status(): SegmentLogStatus
+  /** Stores what it can within the time and leaves the rest on disk for the next start. */
+  close(drainMs?: number): Promise<void>
+}
+
+interface Waiting {
+  readonly tables: readonly TableRows[]
+  readonly batch: Batch
+  readonly bytes: number
+  readonly accept: (receipt: Receipt) => void
+  readonly reject: (error: GatewatchError) => void
+}
+
+/** Opens the log and starts to replay what the last run left behind. */
+export async function openSegmentLog(options: SegmentLogOptions): Promise<SegmentLog> {
+  const { folder, encode, telemetry, maxBytes = 1024 ** 3, sealRows = 10_000, sealMs = 500 } = options
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const logId = await readLogId(folder)
+  const drain = createSegmentDrain({ ...options, tokenOf: (number) => `segment/${logId}/${number}` })
+
+  const sequences: Record<string, number> = {}
+  let lastNumber = 0
+  let left = { segments: 0, rows: 0, cutBytes: 0 }
+  for (const number of await listSegments(folder)) {
+    const recovered = await recoverSegment(folder, number)
+    lastNumber = number
+    for (const [topic, next] of Object.entries(recovered.sequences)) {
+      sequences[topic] = Math.max(sequences[topic] ?? 0, next)
+    }
+    const rows = recovered.files.reduce((sum, { count }) => sum + count, 0)
+    left = {
+      segments: left.segments + (rows > 0 ? 1 : 0),
+      rows: left.rows + rows,
+      cutBytes: left.cutBytes + recovered.cutBytes,
+    }
+    drain.addRecovered(recovered)
+  }
+  if (left.rows + left.cutBytes > 0) telemetry.logRecovered(left)
+
+  // The new segment's header holds the sequences before the drain may remove an old one.
+  let active: Segment = await createSegment(folder, lastNumber + 1, { ...sequences })
+  drain.start()
+
+  let queue: Waiting[] = []
+  let queuedBytes = 0
+  let closing = false
+  let sealTimer: NodeJS.Timeout | undefined
+  let work = Promise.resolve()
+  let working = false
+  let lastError: string | undefined
+
+  const roll = async () => {
+    clearTimeout(sealTimer)
+    sealTimer = undefined
+    if (active.rowCount() === 0) return
+    const full = active
+    try {
+      active = await createSegment(folder, full.number + 1, { ...sequences })
+    } catch (error) {
+      // Nothing is lost: the segment goes on growing, and the next append or the timer tries again.
+      lastError = messageOf(error)
+      telemetry.logFault(lastError)
+      sealTimer = setTimeout(() => enqueue(roll), 1000)
+      return
+    }
+    await full.close().catch((error) => telemetry.logFault(messageOf(error)))
+    drain.add(full)
+  }
+
+  const commitGroup = async () => {
+    const group: Waiting[] = []
+    for (let rows = 0; rows < sealRows && queue.length > 0; ) {
+      const next = queue.shift()!
+      group.push(next)
+      for (const { count } of next.tables) rows += count
+    }
+    const bytes = group.reduce((sum, item) => sum + item.bytes, 0)
+    try {
+      await active.append(mergeTables(group), { ...sequences })
+      for (const { batch, accept } of group) accept({ stored: drain.expect(active.number, batch.events) })
+      lastError = undefined
+    } catch (error) {
+      lastError = messageOf(error)
+      telemetry.logFault(lastError)
+      const refusal = new GatewatchError(
+        'overloaded',
+        `The segment log cannot be written: ${messageOf(error)}.`,
+        {
+          cause: error,
+          remedy: `Free space in ${folder}.`,
+        },
+      )
+      for (const { reject } of group) reject(refusal)
+    } finally {
+      queuedBytes -= bytes
+    }
+    if (active.rowCount() >= sealRows) await roll()
+    else if (active.rowCount() > 0 && sealTimer === undefined) {
+      sealTimer = setTimeout(() => enqueue(roll), sealMs)
+    }
+  }
+
+  // Everything that touches the active segment runs in this one line of work.
+  function enqueue(step: () => Promise<void>): Promise<void> {
+    work = work.then(step).catch((error) => {
+      lastError = messageOf(error)
+      telemetry.logFault(lastError)
+    })
+    return work
+  }
+
+  const kick = () => {
+    if (working) return
+    working = true
+    void enqueue(async () => {
+      try {
+        while (queue.length > 0) await commitGroup()
+      } finally {
+        working = false
+      }
+    })
+  }
+
+  return {
+    reserve: (topic, count) => {
+      const first = sequences[topic] ?? 0
+      sequences[topic] = first + count
+      return first
+    },
+    append: (batch) =>
+      new Promise((accept, reject) => {
+        if (closing) return reject(new GatewatchError('overloaded', 'gatewatch is stopping.'))
+        const tables = encode(batch)
+        const bytes = tables.reduce((sum, { rows }) => sum + rows.byteLength, 0)
+        if (tables.length === 0) return accept({ stored: Promise.resolve({ events: 0, duplicates: 0 }) })
+        if (drain.waitingBytes() + active.byteCount() + queuedBytes + bytes > maxBytes) {
+          return reject(
+            new GatewatchError('overloaded', 'Too much is waiting for the store.', {
+              remedy: 'Send again later; if this lasts, see the store’s log.',
+            }),
+          )
+        }
+        queuedBytes += bytes
+        queue.push({ tables, batch, bytes, accept, reject })
+        kick()
+      }),
+    flush: async () => {
+      while (working) await work
+      await enqueue(roll)
+      await drain.idle()
+    },
+    status: () => ({
+      waitingBytes: drain.waitingBytes() + active.byteCount() + queuedBytes,
+      waitingSegments: drain.waitingSegments() + (active.rowCount() > 0 ? 1 : 0),
+      lastError: lastError ?? drain.lastError(),
+    }),
+    close: async (drainMs = 10_000) => {
+      closing = true
+      while (working) await work
+      await enqueue(roll)
+      await drain.close(drainMs)
+      await active.close()
+      queue = []
+    },
+  }
+}
+
+function mergeTables(group: readonly Waiting[]): TableRows[] {
+  const merged = new Map<string, { columns: readonly string[]; rows: Uint8Array[]; count: number }>()
+  for (const { tables } of group) {
+    for (const { table, columns, rows, count } of tables) {
+      const entry = merged.get(table) ?? { columns, rows: [], count: 0 }
+      merged.set(table, entry)
+      entry.rows.push(rows)
+      entry.count += count
+    }
+  }
+  return [...merged].map(([table, { columns, rows, count }]) => ({
+    table,
+    columns,
+    rows: rows.length === 1 ? rows[0]! : Buffer.concat(rows),
+    count,
+  }))
+}
+
+/** The log's own name, part of every insert token: a second log in the same store must not share tokens. */
+async function readLogId(folder: string): Promise<string> {
+  try {
+    const { id } = JSON.parse(await readFile(join(folder, 'log.json'), 'utf8')) as { id?: unknown }
+    if (typeof id === 'string' && id !== '') return id
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      throw new GatewatchError('config_invalid', `${join(folder, 'log.json')} cannot be read.`, {
+        cause: error,
+      })
+    }
+  }
+  const id = randomUUID()
+  await writeWhole(folder, 'log.json', `${JSON.stringify({ id })}\n`)
+  return id
+}

@@ -1,0 +1,259 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../../core/clock.ts'
+import { messageOf } from '../../core/errors.ts'
+import type { Batch, RawRecord } from '../record.ts'
+import { type Backoff, untilDone } from '../retry.ts'
+import type { IngestTelemetry } from '../telemetry.ts'
+import { type Chunk, type ChunkLimits, createChunkBuffer } from './chunk-buffer.ts'
+import type { Slots } from './slots.ts'
+
+/** The rows of one table, encoded. */
+export interface EncodedRows {
+  readonly table: string
+  readonly columns: readonly string[]
+  readonly rows: Uint8Array
+  readonly count: number
+}
+
+/**
+ * What a partition's committed metadata says about an insert that was begun: the last offset of the block, and a mark
+ * that tells this topic from an earlier one of the same name (whose tokens the store may still remember).
+ */
+export interface Intent {
+  readonly to: number
+  readonly mark: string
+}
+
+export const encodeIntent = ({ to, mark }: Intent): string => `E=${to};M=${mark}`
+
+/** `undefined` for anything that is not an intent of ours. */
+export function decodeIntent(metadata: string | null | undefined): Intent | undefined {
+  const match = /^E=(\d{1,16});M=([\w-]*)$/.exec(metadata ?? '')
+  return match === null ? undefined : { to: Number(match[1]), mark: match[2] ?? '' }
+}
+
+export interface PartitionOptions {
+  readonly topic: string
+  readonly partition: number
+  /** First offset that is not committed. */
+  readonly position: number
+  /** The insert that the last owner began at `position` and did not confirm. */
+  readonly pending: Intent | undefined
+  readonly limits: ChunkLimits
+  /** Bytes that may wait before the partition is paused. */
+  readonly maxWaitingBytes: number
+  readonly process: (records: readonly RawRecord[]) => Batch
+  readonly encode: (batch: Batch) => readonly EncodedRows[]
+  readonly write: (tables: readonly EncodedRows[], token: string) => Promise<{ readonly rejected: number }>
+  /** Commits for this partition under the generation of the assignment; throws when that is over. */
+  readonly commit: (offset: number, metadata: string) => Promise<void>
+  readonly seek: (offset: number) => void
+  /** The oldest offset that the broker still has. */
+  readonly oldestOffset: () => Promise<number>
+  readonly setPaused: (paused: boolean) => void
+  readonly slots: Slots
+  readonly clock: Clock
+  readonly telemetry: IngestTelemetry
+  readonly backoff?: Backoff
+}
+
+export interface FetchedBatch {
+  /** The offset that was asked for. */
+  readonly fetchedOffset: number
+  /** The last offset that the answer covers, whether or not there is a record with it. */
+  readonly lastOffset: number
+  readonly records: readonly RawRecord[]
+}
+
+export interface PartitionStatus {
+  /** First offset that is not yet in the store. */
+  readonly stored: number
+  readonly waitingRows: number
+  readonly waitingBytes: number
+  readonly paused: boolean
+  readonly lastError: string | undefined
+}
+
+/**
+ * One assigned partition, for as long as the assignment lasts. Exactly-once effect: the boundaries of a block are
+ * committed as metadata (the intent) before the block is inserted, under a token made of those boundaries; whoever
+ * owns the partition after a crash inserts the same block under the same token again.
+ */
+export interface PartitionWorker {
+  /** Takes over a fetched batch; what does not continue where the last one ended is fetched again. */
+  accept(batch: FetchedBatch): void
+  status(): PartitionStatus
+  /** Stores what waits, then ends. */
+  finish(): Promise<void>
+  /** Ends without another commit; the next owner repeats what was begun. */
+  abandon(): void
+}
+
+export function createPartitionWorker(options: PartitionOptions): PartitionWorker {
+  const { topic, partition, clock, telemetry, write } = options
+  const name = `${topic}/${partition}`
+  const buffer = createChunkBuffer(options.limits)
+  const stop = new AbortController()
+  let position = options.position
+  let stored = options.position
+  let soughtTo: number | undefined
+  let pending = options.pending
+  let paused = false
+  let finishing = false
+  let lastError: string | undefined
+  let wake = () => {}
+
+  const cutNow = (): { chunk: Chunk; intent: Intent; begun: boolean } | undefined => {
+    if (pending !== undefined) {
+      const chunk = buffer.cutThrough(stored, pending.to)
+      if (chunk === undefined) return undefined
+      const intent = pending
+      pending = undefined
+      telemetry.intentReplayed(name, chunk.from, chunk.to)
+      return { chunk, intent, begun: true }
+    }
+    const chunk = buffer.cut(clock.now(), finishing)
+    if (chunk === undefined) return undefined
+    // The first record's time: durable in the intent, so it need not survive in the topic.
+    const mark = String(chunk.records[0]?.timestampMs ?? 0)
+    return { chunk, intent: { to: chunk.to, mark }, begun: false }
+  }
+
+  const nextCut = async () => {
+    while (!stop.signal.aborted) {
+      const cut = cutNow()
+      if (cut !== undefined) return cut
+      if (finishing) return undefined
+      const dueInMs = Math.max(1, (buffer.dueAtMs() ?? clock.now() + 60_000) - clock.now())
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve
+      })
+      const timer = new AbortController()
+      await Promise.race([
+        woken,
+        sleep(dueInMs, undefined, { signal: AbortSignal.any([timer.signal, stop.signal]) }).catch(() => {}),
+      ])
+      timer.abort()
+    }
+    return undefined
+  }
+
+  const retry = <T>(attempt: () => Promise<T>, onFailure: (attempt: number, message: string) => void) =>
+    untilDone(
+      attempt,
+      (number, error) => {
+        lastError = messageOf(error)
+        onFailure(number, lastError)
+      },
+      stop.signal,
+      options.backoff,
+    )
+
+  // A commit refused because the assignment is over is repeated until the new assignment abandons this worker.
+  const commit = (offset: number, metadata: string) =>
+    retry(
+      () => options.commit(offset, metadata),
+      () => {},
+    )
+
+  const prepare = (chunk: Chunk) => options.encode(options.process(chunk.records))
+
+  const relievePressure = () => {
+    const full = buffer.bytes() > options.maxWaitingBytes
+    const drained = buffer.bytes() < options.maxWaitingBytes / 2
+    if ((full && !paused) || (drained && paused)) {
+      paused = full
+      options.setPaused(paused)
+    }
+  }
+
+  // Control records and compaction leave holes too; only what the broker deleted by age or size is a loss.
+  const reportGap = (from: number, to: number) => {
+    options.oldestOffset().then(
+      (oldest) => {
+        if (oldest > from) telemetry.offsetGap(name, from, Math.min(oldest, to))
+      },
+      () => {},
+    )
+  }
+
+  const run = async () => {
+    let cut = await nextCut()
+    let tables = cut === undefined ? [] : prepare(cut.chunk)
+    while (cut !== undefined && !stop.signal.aborted) {
+      const { chunk, intent, begun } = cut
+      if (!begun && (await commit(chunk.from, encodeIntent(intent))) === undefined) return
+      const block = tables
+      const token = `${name}/${chunk.from}-${intent.to}@${intent.mark}`
+      const writing = retry(
+        () => options.slots.run(() => write(block, token)),
+        (number, message) => telemetry.storeFailed(name, number, message),
+      )
+      // While the store works, the next chunk is decoded; its intent follows only when this one is in.
+      const following = cutNow()
+      const followingTables = following === undefined ? [] : prepare(following.chunk)
+      const written = await writing
+      if (written === undefined) return
+      if (written.attempts > 1) telemetry.storeRecovered(name, written.attempts)
+      lastError = undefined
+      stored = intent.to + 1
+      telemetry.recordsRead(topic, chunk.records.length)
+      telemetry.rowsStored(topic, {
+        stored: block.reduce((sum, { count }) => sum + count, 0),
+        duplicates: 0,
+        rejected: written.value.rejected,
+      })
+      relievePressure()
+      // The next intent also says that this block is in: its offset is the end of this one.
+      if (following === undefined && (await commit(stored, '')) === undefined) return
+      cut = following ?? (await nextCut())
+      tables = following === undefined && cut !== undefined ? prepare(cut.chunk) : followingTables
+    }
+  }
+  const done = run().catch((error) => {
+    // A fault of ours. The partition stands still, visibly, and nothing of it is committed.
+    lastError = messageOf(error)
+    telemetry.logFault(`${name}: ${lastError}`)
+  })
+
+  return {
+    accept: ({ fetchedOffset, lastOffset, records }) => {
+      if (stop.signal.aborted || finishing) return
+      if (fetchedOffset !== position) {
+        // Left over from another assignment, or the broker has no such offset any more. Asking again tells which.
+        if (soughtTo !== position) {
+          soughtTo = position
+          options.seek(position)
+          return
+        }
+        if (fetchedOffset > position) reportGap(position, fetchedOffset)
+        position = fetchedOffset
+      }
+      soughtTo = undefined
+      buffer.add(
+        records.filter(({ offset }) => offset >= position),
+        lastOffset,
+        clock.now(),
+      )
+      position = lastOffset + 1
+      relievePressure()
+      wake()
+    },
+    status: () => ({
+      stored,
+      waitingRows: buffer.rows(),
+      waitingBytes: buffer.bytes(),
+      paused,
+      lastError,
+    }),
+    finish: async () => {
+      finishing = true
+      wake()
+      await done
+    },
+    abandon: () => {
+      stop.abort()
+      wake()
+    },
+  }
+}

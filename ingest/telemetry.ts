@@ -1,0 +1,95 @@
+/** What a part of the ingest needs of a logger; pino fits. */
+export interface IngestLogger {
+  info(fields: Record<string, unknown>, text: string): void
+  warn(fields: Record<string, unknown>, text: string): void
+  error(fields: Record<string, unknown>, text: string): void
+}
+
+/** Adds to a counter. `name` is one of `INGEST_COUNTERS`. */
+export type CountIngest = (name: IngestCounter, by: number, labels: Readonly<Record<string, string>>) => void
+
+/** The counters of the ingest, with their meaning; whoever exports metrics registers them from here. */
+export const INGEST_COUNTERS = {
+  records_read: 'Records read from a source',
+  rows_stored: 'Rows handed to the store, replays included',
+  duplicates: 'Events left out because they were stored before',
+  rows_rejected: 'Rows that the store refused and that became dead letters',
+  store_retries: 'Inserts repeated after a failure of the store',
+  offset_gaps: 'Kafka offsets that were gone before they could be read',
+  rebalances: 'Assignments of Kafka partitions received',
+} as const
+
+export type IngestCounter = keyof typeof INGEST_COUNTERS
+
+/** One function an event of the ingest, so that the log line and the counter cannot drift apart. */
+export interface IngestTelemetry {
+  recordsRead(source: string, count: number): void
+  rowsStored(source: string, rows: { stored: number; duplicates: number; rejected: number }): void
+  /** Called at each failed attempt; logs the first of a row of failures and every tenth. */
+  storeFailed(source: string, attempt: number, message: string): void
+  storeRecovered(source: string, attempts: number): void
+  logRecovered(fields: { segments: number; rows: number; cutBytes: number }): void
+  logFault(message: string): void
+  brokerFailed(attempt: number, message: string): void
+  assigned(partitions: readonly string[]): void
+  offsetGap(partition: string, from: number, to: number): void
+  intentReplayed(partition: string, from: number, to: number): void
+  assembled(fields: { calls: number; corrected: number }): void
+}
+
+export function createIngestTelemetry(logger: IngestLogger, count: CountIngest = () => {}): IngestTelemetry {
+  return {
+    recordsRead: (source, records) => count('records_read', records, { source }),
+    rowsStored: (source, { stored, duplicates, rejected }) => {
+      count('rows_stored', stored, { source })
+      if (duplicates > 0) count('duplicates', duplicates, { source })
+      if (rejected > 0) {
+        count('rows_rejected', rejected, { source })
+        logger.warn({ source, rejected }, 'the store refused rows; they are dead letters now')
+      }
+    },
+    storeFailed: (source, attempt, message) => {
+      count('store_retries', 1, { source })
+      if (attempt === 1 || attempt % 10 === 0) {
+        logger.warn(
+          { source, attempt, reason: message },
+          'the store does not take rows; trying again, nothing is lost',
+        )
+      }
+    },
+    storeRecovered: (source, attempts) => logger.info({ source, attempts }, 'the store takes rows again'),
+    logRecovered: (fields) => logger.info(fields, 'replaying what the last run had accepted but not stored'),
+    logFault: (message) => logger.error({ reason: message }, 'a part of the ingest failed'),
+    brokerFailed: (attempt, message) => {
+      if (attempt === 1 || attempt % 10 === 0) {
+        logger.warn({ attempt, reason: message }, 'Kafka is not reachable or refused us; trying again')
+      }
+    },
+    assigned: (partitions) => {
+      count('rebalances', 1, {})
+      logger.info({ partitions }, 'Kafka partitions assigned')
+    },
+    offsetGap: (partition, from, to) => {
+      count('offset_gaps', to - from, { partition })
+      logger.error(
+        { partition, from, to },
+        'records were deleted from Kafka before they could be read; raise the retention of the topic',
+      )
+    },
+    intentReplayed: (partition, from, to) =>
+      logger.info(
+        { partition, from, to },
+        'repeating an insert whose outcome the last owner did not confirm',
+      ),
+    assembled: (fields) => {
+      if (fields.corrected > 0) logger.info(fields, 'calls completed or corrected from late parts')
+    },
+  }
+}
+
+/** For tests and tools that watch something else. */
+export const silentTelemetry: IngestTelemetry = createIngestTelemetry({
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+})

@@ -1,0 +1,135 @@
+import type { AuditEvent, Timestamp } from '../core/audit-event.ts'
+import { decodeCursor, encodeCursor } from '../core/cursor.ts'
+import { fromClickHouse, fromMillis, toClickHouse, toMillis } from '../core/timestamp.ts'
+import type { Database } from './database.ts'
+import { EVENT_SELECT, eventOf } from './event-rows.ts'
+import { type EventScope, liveSql, liveWithin } from './event-scope.ts'
+
+export interface EventPage {
+  readonly events: readonly AuditEvent[]
+  /** Absent on the last page. */
+  readonly nextCursor?: string
+}
+
+/** Listings of events, newest version of each, bound to one tenant. Errors: those of `Database.query`. */
+export interface EventQueries {
+  /**
+   * Newest first. Walking all pages gives every event of the range that was there at the start exactly once, however
+   * many are inserted meanwhile.
+   * @throws GatewatchError `request_invalid` (cursor), `filter_syntax` (q)
+   */
+  search(
+    scope: EventScope & { readonly from: Timestamp; readonly to: Timestamp },
+    page: { readonly limit: number; readonly cursor?: string },
+  ): Promise<EventPage>
+  byId(tenant: string, eventId: string): Promise<AuditEvent | undefined>
+  /** Those of the ids that are there, in order of time. The bounds (inclusive) keep the search short. */
+  byIds(
+    tenant: string,
+    ids: readonly string[],
+    between: readonly [Timestamp, Timestamp],
+  ): Promise<AuditEvent[]>
+  /** The newest `limit` events of a chain, in order of time. */
+  chain(scope: EventScope & { readonly chain: string }, limit: number): Promise<AuditEvent[]>
+}
+
+type EventRow = Record<string, unknown>
+
+// Breaks ties between events of the same microsecond. Not the id itself: that is the source's text of any length,
+// and the cursor has to fit into a URL.
+const TIE = 'hex(sipHash128(event_id))'
+const CURSOR_PARTS = [/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/, /^[0-9A-F]{32}$/]
+const SLICES_MS = [3_600_000, 8 * 3_600_000, 64 * 3_600_000]
+
+export function createEventQueries(database: Database): EventQueries {
+  return {
+    search: (scope, page) => search(database, scope, page),
+    byId: async (tenant, eventId) => {
+      const condition = 'tenant = {tenant:String} AND event_id = {event_id:String}'
+      const [row] = await database.query<EventRow>(
+        `SELECT ${EVENT_SELECT} FROM events WHERE ${condition} AND ${liveWithin(condition)} ORDER BY version DESC LIMIT 1`,
+        { tenant, event_id: eventId },
+      )
+      return row && eventOf(row)
+    },
+    byIds: async (tenant, ids, [first, last]) => {
+      if (ids.length === 0) return []
+      const bounds =
+        "tenant = {tenant:String} AND occurred_at BETWEEN toDateTime64({first:String}, 6, 'UTC') AND toDateTime64({last:String}, 6, 'UTC')"
+      const condition = `${bounds} AND event_id IN {ids:Array(String)}`
+      const rows = await database.query<EventRow>(
+        `SELECT ${EVENT_SELECT} FROM events WHERE ${condition} AND ${liveWithin(condition)} ORDER BY occurred_at, event_id`,
+        { tenant, ids, first: toClickHouse(first), last: toClickHouse(last) },
+      )
+      return rows.map(eventOf)
+    },
+    chain: async (scope, limit) => {
+      const { sql, params } = liveSql(scope)
+      const rows = await database.query<EventRow>(
+        `SELECT ${EVENT_SELECT} FROM events WHERE ${sql} ORDER BY occurred_at DESC, event_id DESC LIMIT {limit:UInt32}`,
+        { ...params, limit },
+      )
+      return rows.map(eventOf).reverse()
+    },
+  }
+}
+
+async function search(
+  database: Database,
+  scope: EventScope & { readonly from: Timestamp; readonly to: Timestamp },
+  { limit, cursor }: { readonly limit: number; readonly cursor?: string },
+): Promise<EventPage> {
+  const after = cursor === undefined ? undefined : decodeCursor(cursor, CURSOR_PARTS)
+  const from = await oldestOfPage(database, scope, limit, after)
+  if (from === undefined) return { events: [] }
+  const { sql, params } = pageSql({ ...scope, from }, after)
+  const rows = await database.query<EventRow & { tie: string; occurred_at: string }>(
+    `SELECT ${EVENT_SELECT}, ${TIE} AS tie FROM events WHERE ${sql}
+     ORDER BY occurred_at DESC, tie DESC LIMIT {limit:UInt32}`,
+    { ...params, limit: limit + 1 },
+  )
+  const events = rows.slice(0, limit).map(eventOf)
+  const last = rows[limit - 1]
+  if (rows.length <= limit || last === undefined) return { events }
+  return { events, nextCursor: encodeCursor([fromClickHouse(last.occurred_at), last.tie]) }
+}
+
+/**
+ * The time of the page’s oldest event, found from one narrow column, so that the wide rows are read for the page’s own
+ * stretch of time only. Looks at the newest slice of the range first: the table is ordered by actor within a day, so
+ * “newest first” of a whole month would read the month.
+ */
+async function oldestOfPage(
+  database: Database,
+  scope: EventScope & { readonly from: Timestamp; readonly to: Timestamp },
+  limit: number,
+  after: readonly string[] | undefined,
+): Promise<Timestamp | undefined> {
+  const newestMs = toMillis(after?.[0] ?? scope.to)
+  for (const sliceMs of [...SLICES_MS, Number.POSITIVE_INFINITY]) {
+    const sliceFrom = newestMs - sliceMs
+    const isWhole = sliceFrom <= toMillis(scope.from)
+    const from = isWhole ? scope.from : fromMillis(Math.floor(sliceFrom))
+    const { sql, params } = pageSql({ ...scope, from }, after)
+    const [found] = await database.query<{ rows: number; oldest: string }>(
+      `SELECT count() AS rows, min(occurred_at) AS oldest FROM
+         (SELECT occurred_at FROM events WHERE ${sql} ORDER BY occurred_at DESC LIMIT {limit:UInt32})`,
+      { ...params, limit: limit + 1 },
+    )
+    const rows = found?.rows ?? 0
+    if (found !== undefined && rows > 0 && (rows > limit || isWhole)) return fromClickHouse(found.oldest)
+    if (isWhole) return undefined
+  }
+  return undefined
+}
+
+function pageSql(scope: EventScope, after: readonly string[] | undefined) {
+  const { sql, params } = liveSql(scope)
+  const [time, tie] = after ?? []
+  if (time === undefined || tie === undefined) return { sql, params }
+  return {
+    sql: `${sql} AND occurred_at <= toDateTime64({after_time:String}, 6, 'UTC')
+          AND (occurred_at < toDateTime64({after_time:String}, 6, 'UTC') OR ${TIE} < {after_tie:String})`,
+    params: { ...params, after_time: toClickHouse(time), after_tie: tie },
+  }
+}

@@ -1,0 +1,165 @@
+import { readFile } from 'node:fs/promises'
+import type { AuditEvent } from '../core/audit-event.ts'
+import { type ErrorCode, GatewatchError } from '../core/errors.ts'
+import { serverCodeOf } from './clickhouse.ts'
+import type { Database, InsertBlock } from './database.ts'
+import { DEAD_LETTER_COLUMNS, type DeadLetterInput, deadLetterRow } from './dead-letters.ts'
+import { EVENT_COLUMNS, eventRow } from './event-rows.ts'
+import { PART_COLUMNS, type PartInput, partRow } from './part-rows.ts'
+
+/** What became of a run of records. Shape: `Batch` of `ingest/record.ts`. */
+export interface BatchInput {
+  readonly events: readonly AuditEvent[]
+  readonly parts: readonly PartInput[]
+  readonly deadLetters: readonly DeadLetterInput[]
+}
+
+/** The rows of one table: lines of `JSONCompactEachRow`, each with its line end. */
+export interface EncodedTable {
+  readonly table: string
+  readonly columns: readonly string[]
+  readonly rows: Uint8Array
+  /** Number of lines. */
+  readonly count: number
+}
+
+/** The same, with the lines also allowed to lie in a file. */
+export type TableBlock = Pick<InsertBlock, 'table' | 'columns' | 'rows'>
+
+export interface WriteReport {
+  /** Rows that the store refused and that are dead letters now. */
+  readonly rejected: number
+}
+
+export interface BatchWriter {
+  /**
+   * Stores the blocks, in their order, all under one token; the same call again stores nothing. Rows that the store
+   * cannot parse become dead letters and the rest is stored.
+   * @throws GatewatchError `store_unavailable` (repeat the call as it was) or `store_rejected` (the store refuses
+   * the statement, not a row)
+   */
+  write(blocks: readonly TableBlock[], token: string): Promise<WriteReport>
+}
+
+/** Dead letters first, then parts, then events: whoever sees an event can already see what fell beside it. */
+export function encodeBatch(batch: BatchInput): EncodedTable[] {
+  return [
+    encode('dead_letters', DEAD_LETTER_COLUMNS, batch.deadLetters, deadLetterRow),
+    encode('event_parts', PART_COLUMNS, batch.parts, partRow),
+    encode('events', EVENT_COLUMNS, batch.events, eventRow),
+  ].filter(({ count }) => count > 0)
+}
+
+function encode<T>(
+  table: string,
+  columns: readonly string[],
+  items: readonly T[],
+  rowOf: (item: T) => string,
+): EncodedTable {
+  let lines = ''
+  for (const item of items) lines += `${rowOf(item)}\n`
+  return { table, columns, rows: Buffer.from(lines), count: items.length }
+}
+
+export function createBatchWriter(database: Database): BatchWriter {
+  return {
+    write: async (blocks, token) => {
+      let rejected = 0
+      for (const block of blocks) rejected += await writeBlock(database, block, token)
+      return { rejected }
+    },
+  }
+}
+
+async function writeBlock(database: Database, block: TableBlock, token: string): Promise<number> {
+  try {
+    await database.insert({ ...block, token })
+    return 0
+  } catch (error) {
+    if (!isRowFault(error) || block.table === 'dead_letters') throw error
+    const rows = block.rows instanceof Uint8Array ? block.rows : await readFile(block.rows.path)
+    const letters = await bisect(database, { ...block, rows }, lineEndsOf(rows), token, error)
+    await database.insert({
+      ...encode('dead_letters', DEAD_LETTER_COLUMNS, letters, deadLetterRow),
+      token: `${token}/rejected/${block.table}`,
+    })
+    return letters.length
+  }
+}
+
+/**
+ * Halves a refused block until the rows that are at fault stand alone. The cuts depend only on the number of rows,
+ * and each half has its own token, so a crash in the middle repeats the same halves.
+ */
+async function bisect(
+  database: Database,
+  block: TableBlock & { readonly rows: Uint8Array },
+  lineEnds: readonly number[],
+  token: string,
+  fault: GatewatchError,
+): Promise<DeadLetterInput[]> {
+  const letters: DeadLetterInput[] = []
+  const tryRange = async (from: number, to: number): Promise<void> => {
+    const start = from === 0 ? 0 : lineEnds[from - 1]
+    const rows = block.rows.subarray(start, lineEnds[to - 1])
+    try {
+      await database.insert({ ...block, rows, token: `${token}/rows/${from}-${to}` })
+    } catch (error) {
+      if (!isRowFault(error)) throw error
+      if (to - from === 1) letters.push(rejectedRow(block.columns, rows, error))
+      else await split(from, to)
+    }
+  }
+  const split = async (from: number, to: number): Promise<void> => {
+    const middle = (from + to) >>> 1
+    await tryRange(from, middle)
+    await tryRange(middle, to)
+  }
+  if (lineEnds.length === 1) return [rejectedRow(block.columns, block.rows, fault)]
+  await split(0, lineEnds.length)
+  return letters
+}
+
+function lineEndsOf(rows: Uint8Array): number[] {
+  const ends: number[] = []
+  for (let at = rows.indexOf(10); at !== -1; at = rows.indexOf(10, at + 1)) ends.push(at + 1)
+  return ends
+}
+
+const RECORD_LIMIT_BYTES = 64 * 1024
+
+function rejectedRow(columns: readonly string[], line: Uint8Array, fault: GatewatchError): DeadLetterInput {
+  const text = Buffer.from(line.buffer, line.byteOffset, line.byteLength).toString('utf8').trimEnd()
+  const value = valueReader(columns, text)
+  return {
+    tenant: String(value('tenant') ?? ''),
+    topic: String(value('topic') ?? ''),
+    partition: Number(value('partition') ?? 0),
+    offset: Number(value('offset') ?? 0),
+    recordIndex: Number(value('record_index') ?? 0),
+    sourceFormat: String(value('source_format') ?? ''),
+    reason: 'store_rejected' satisfies ErrorCode,
+    message: fault.message.slice(0, 1000),
+    field: '',
+    record: text.slice(0, RECORD_LIMIT_BYTES),
+    recordEncoding: 'utf8',
+    recordBytes: line.byteLength,
+  }
+}
+
+function valueReader(columns: readonly string[], line: string): (column: string) => unknown {
+  try {
+    const values: unknown = JSON.parse(line)
+    return (column) => (Array.isArray(values) ? values[columns.indexOf(column)] : undefined)
+  } catch {
+    return () => undefined
+  }
+}
+
+// ClickHouse error codes that blame the rows: they cannot be parsed or do not fit their column.
+const ROW_FAULT_CODES = new Set('6 26 27 32 33 38 41 53 69 70 72 117 130 131 321 349 407'.split(' '))
+
+function isRowFault(error: unknown): error is GatewatchError {
+  if (!(error instanceof GatewatchError) || error.code !== 'store_rejected') return false
+  return ROW_FAULT_CODES.has(serverCodeOf(error.cause) ?? '')
+}

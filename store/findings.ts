@@ -1,0 +1,262 @@
+import { createHash } from 'node:crypto'
+import type { Finding, FindingStatus } from '../core/finding.ts'
+import { fromClickHouse, toClickHouse } from '../core/timestamp.ts'
+import type { Database, QueryParams } from './database.ts'
+
+/** A finding as the store knows it. */
+export interface StoredFinding extends Finding {
+  readonly status: FindingStatus
+  /** When it was last written. */
+  readonly found_at: string
+}
+
+export interface FindingsFilter {
+  /** Bounds of the window’s start, `Timestamp`s; `to` exclusive. */
+  readonly from?: string
+  readonly to?: string
+  readonly tenant?: string
+  readonly detector?: string
+  readonly rule?: string
+  readonly actor?: string
+  readonly severity?: string
+  readonly chain?: string
+  /** Default `current`. */
+  readonly status?: FindingStatus | 'all'
+}
+
+/** Newest window first; ids break ties. */
+export interface FindingsCursor {
+  readonly windowStart: string
+  readonly findingId: string
+}
+
+interface FindingRow {
+  finding_id: string
+  status: FindingStatus
+  version: number
+  found_at: string
+  rule: string
+  rule_version: number
+  detector: string
+  severity: Finding['severity']
+  score: number
+  tenant: string
+  subject: string
+  entity_type: Finding['entity']['type']
+  entity_id: string
+  actor: string
+  window_start: string
+  window_end: string
+  first_event_at: string
+  last_event_at: string
+  event_count: number
+  event_ids: string[]
+  title: string
+  explanation: string
+}
+
+const COLUMNS = [
+  'finding_id',
+  'status',
+  'version',
+  'found_at',
+  'rule',
+  'rule_version',
+  'detector',
+  'severity',
+  'score',
+  'tenant',
+  'subject',
+  'entity_type',
+  'entity_id',
+  'actor',
+  'window_start',
+  'window_end',
+  'first_event_at',
+  'last_event_at',
+  'event_count',
+  'event_ids',
+  'title',
+  'explanation',
+] as const satisfies readonly (keyof FindingRow)[]
+
+const SELECT = `SELECT ${COLUMNS.join(', ')} FROM findings FINAL`
+
+const rowOf = (finding: Finding, status: FindingStatus, version: number): FindingRow => ({
+  finding_id: finding.finding_id,
+  status,
+  version,
+  // The version is the store's time of the tick in microseconds.
+  found_at: toClickHouse(new Date(Math.floor(version / 1000)).toISOString().replace('Z', '000Z')),
+  rule: finding.rule,
+  rule_version: finding.rule_version,
+  detector: finding.detector,
+  severity: finding.severity,
+  score: finding.score,
+  tenant: finding.tenant,
+  subject: finding.subject,
+  entity_type: finding.entity.type,
+  entity_id: finding.entity.id,
+  actor: finding.actor,
+  window_start: toClickHouse(finding.window.start),
+  window_end: toClickHouse(finding.window.end),
+  first_event_at: toClickHouse(finding.first_event_at),
+  last_event_at: toClickHouse(finding.last_event_at),
+  event_count: finding.event_count,
+  event_ids: finding.event_ids,
+  title: finding.title,
+  explanation: JSON.stringify(finding.explanation),
+})
+
+const findingOf = (row: FindingRow): StoredFinding => ({
+  finding_id: row.finding_id,
+  rule: row.rule,
+  rule_version: row.rule_version,
+  detector: row.detector,
+  severity: row.severity,
+  score: row.score,
+  tenant: row.tenant,
+  subject: row.subject,
+  entity: { type: row.entity_type, id: row.entity_id },
+  actor: row.actor,
+  window: { start: fromClickHouse(row.window_start), end: fromClickHouse(row.window_end) },
+  first_event_at: fromClickHouse(row.first_event_at),
+  last_event_at: fromClickHouse(row.last_event_at),
+  event_count: row.event_count,
+  event_ids: row.event_ids,
+  title: row.title,
+  explanation: JSON.parse(row.explanation) as Finding['explanation'],
+  status: row.status,
+  found_at: fromClickHouse(row.found_at),
+})
+
+const withoutState = ({ status: _, found_at: __, ...finding }: StoredFinding): Finding => finding
+
+/** Findings: written by the engine, read by the engine and the API. Errors: see `Database`. */
+export function createFindings(database: Database) {
+  const select = async (conditions: readonly string[], params: QueryParams, tail = '') =>
+    (await database.query<FindingRow>(`${SELECT} WHERE ${conditions.join(' AND ')} ${tail}`, params)).map(
+      findingOf,
+    )
+
+  return {
+    /** One row for each change; the same changes under the same version again store nothing. */
+    async write(
+      changes: readonly { readonly finding: Finding; readonly status: FindingStatus }[],
+      version: number,
+    ): Promise<void> {
+      if (changes.length === 0) return
+      const rows = changes
+        .map(({ finding, status }) => {
+          const row = rowOf(finding, status, version)
+          return JSON.stringify(COLUMNS.map((column) => row[column]))
+        })
+        .join('\n')
+      await database.insert({
+        table: 'findings',
+        columns: COLUMNS,
+        rows: Buffer.from(rows),
+        token: `findings/${createHash('sha256').update(rows).digest('hex')}`,
+      })
+    },
+
+    /** Current findings whose subject’s day (`YYYY-MM-DD`) is within the bounds, both inclusive. */
+    async currentOfDays(of: {
+      readonly tenant: string
+      readonly rules: readonly string[]
+      readonly fromDay: string
+      readonly throughDay: string
+    }): Promise<Finding[]> {
+      const found = await select(
+        [
+          'tenant = {tenant:String}',
+          'subject >= {fromDay:String}',
+          'subject < {afterDay:String}',
+          'rule IN {rules:Array(String)}',
+          "status = 'current'",
+        ],
+        // '0' is the character after '/', which ends the day in a subject.
+        { tenant: of.tenant, rules: of.rules, fromDay: of.fromDay, afterDay: `${of.throughDay}0` },
+        'ORDER BY finding_id',
+      )
+      return found.map(withoutState)
+    },
+
+    /** Rows of these rules with a greater version. */
+    async writtenAfter(
+      version: number,
+      rules: readonly string[],
+    ): Promise<{ finding: Finding; status: FindingStatus }[]> {
+      const found = await select(
+        ['version > {version:UInt64}', 'rule IN {rules:Array(String)}'],
+        { version, rules },
+        'ORDER BY tenant, finding_id',
+      )
+      return found.map((finding) => ({ finding: withoutState(finding), status: finding.status }))
+    },
+
+    async byId(findingId: string, tenant?: string): Promise<StoredFinding | undefined> {
+      const found = await select(
+        ['finding_id = {findingId:String}', ...(tenant === undefined ? [] : ['tenant = {tenant:String}'])],
+        { findingId, ...(tenant === undefined ? {} : { tenant }) },
+        'LIMIT 1',
+      )
+      return found[0]
+    },
+
+    async byIds(findingIds: readonly string[], tenant?: string): Promise<StoredFinding[]> {
+      if (findingIds.length === 0) return []
+      return select(
+        [
+          'finding_id IN {findingIds:Array(String)}',
+          ...(tenant === undefined ? [] : ['tenant = {tenant:String}']),
+        ],
+        { findingIds, ...(tenant === undefined ? {} : { tenant }) },
+        'ORDER BY window_start DESC, finding_id DESC',
+      )
+    },
+
+    /** A page of findings, newest window first. The cursor is the last finding of the page before. */
+    async list(filter: FindingsFilter, limit: number, after?: FindingsCursor): Promise<StoredFinding[]> {
+      const conditions = ['1']
+      const params: Record<string, string | number> = { limit }
+      const equal = {
+        tenant: 'tenant',
+        detector: 'detector',
+        rule: 'rule',
+        actor: 'actor',
+        severity: 'severity',
+      } as const
+      for (const [name, column] of Object.entries(equal) as [keyof typeof equal, string][]) {
+        const value = filter[name]
+        if (value === undefined) continue
+        conditions.push(`${column} = {${name}:String}`)
+        params[name] = value
+      }
+      if (filter.chain !== undefined) {
+        conditions.push("entity_type = 'chain' AND entity_id = {chain:String}")
+        params['chain'] = filter.chain
+      }
+      if (filter.status !== 'all') {
+        conditions.push('status = {status:String}')
+        params['status'] = filter.status ?? 'current'
+      }
+      if (filter.from !== undefined) {
+        conditions.push("window_start >= {from:DateTime64(6, 'UTC')}")
+        params['from'] = toClickHouse(filter.from)
+      }
+      if (filter.to !== undefined) {
+        conditions.push("window_start < {to:DateTime64(6, 'UTC')}")
+        params['to'] = toClickHouse(filter.to)
+      }
+      if (after !== undefined) {
+        conditions.push(
+          "(window_start, finding_id) < (toDateTime64({afterStart:String}, 3, 'UTC'), {afterId:String})",
+        )
+        params['afterStart'] = toClickHouse(after.windowStart)
+        params['afterId'] = after.findingId
+      }
+      return select(conditions, params, 'ORDER BY window_start DESC, finding_id DESC LIMIT {limit:UInt32}')
+    },
+  }
+}

@@ -1,0 +1,53 @@
+import { type AuditEvent, eventFields } from '../../core/audit-event.ts'
+import { stableId } from '../../core/hash.ts'
+
+/** An event with the fields that every event has. `event_id` follows from tenant and offset. */
+export function smallEvent(fields: Partial<AuditEvent> = {}): AuditEvent {
+  const offset = fields.offset ?? 0
+  return {
+    event_id: stableId(fields.tenant ?? 'default', offset),
+    occurred_at: '2026-08-21T14:03:11.482915Z',
+    timestamp_source: 'event',
+    source_format: 'native',
+    tenant: 'default',
+    topic: 'test',
+    partition: 0,
+    offset,
+    record_index: 0,
+    actor: 'alice@example.com',
+    'mcp.server.name': 'github',
+    'gen_ai.tool.name': 'search_issues',
+    outcome: 'success',
+    chain: 'session:s1',
+    capability: 'read',
+    sensitivity: 'internal',
+    ...fields,
+  }
+}
+
+/** An event that has every field a writer sends, each with a value of its own and text that needs care. */
+export function fullEvent(fields: Partial<AuditEvent> = {}): AuditEvent {
+  const numbers: Partial<AuditEvent> = {
+    duration_ms: 12.625,
+    request_bytes: 0,
+    response_bytes: Number.MAX_SAFE_INTEGER,
+    'gen_ai.usage.input_tokens': 1,
+    'gen_ai.usage.output_tokens': 2,
+    partition: 4_294_967_295,
+    offset: Number.MAX_SAFE_INTEGER,
+    record_index: 7,
+    argument_keys: ['path', "it's", 'ключ', ''],
+  }
+  const texts = Object.fromEntries(
+    eventFields
+      .filter((field) => field !== 'recorded_at')
+      .map((field) => [field, `${field} 'quoted' "double" \\ back\ttab\nline 😀 \u0000 end`]),
+  )
+  const { event_id, occurred_at, timestamp_source, outcome, capability, sensitivity } = smallEvent()
+  return {
+    ...texts,
+    ...smallEvent({ ...(texts as Partial<AuditEvent>), ...numbers }),
+    ...{ event_id, occurred_at, timestamp_source, outcome, capability, sensitivity },
+    ...fields,
+  }
+}

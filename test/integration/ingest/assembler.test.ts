@@ -1,0 +1,191 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { AuditEvent } from '../../../core/audit-event.ts'
+import { createAssembler } from '../../../ingest/assembler.ts'
+import type { EventPart } from '../../../ingest/record.ts'
+import { silentTelemetry } from '../../../ingest/telemetry.ts'
+import { openEmbedded } from '../../../store/clickhouse.ts'
+import type { Database } from '../../../store/database.ts'
+import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
+import { migrate } from '../../../store/migrate.ts'
+import { createPartStore } from '../../../store/parts.ts'
+import { smallEvent } from '../../helpers/events.ts'
+
+let folder: string
+let database: Database
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gatewatch-assembler-'))
+  database = await openEmbedded({ path: folder })
+  await migrate(database)
+})
+afterAll(async () => {
+  await database.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+const part = (call: number, index: number, draft: Partial<AuditEvent>): EventPart => ({
+  tenant: 'default',
+  joinKey: `trace-${call % 40}`,
+  partId: `p${call}-${index}`,
+  sourceFormat: 'otlp',
+  topic: 'otlp',
+  partition: 0,
+  offset: call * 10 + index,
+  recordIndex: 0,
+  body: { callKey: `call-${call}`, draft },
+})
+
+// The union of what the parts say, the call key as identity.
+const fold = (parts: readonly EventPart[]): AuditEvent[] =>
+  [...Map.groupBy(parts, ({ body }) => body.callKey)].map(([event_id, group]) => {
+    const draft = Object.assign(
+      {},
+      ...group.toSorted((a, b) => (a.partId < b.partId ? -1 : 1)).map(({ body }) => body.draft),
+    )
+    return smallEvent({ event_id, ...draft })
+  })
+
+const assembler = (changes: Partial<Parameters<typeof createAssembler>[0]> = {}) =>
+  createAssembler({ store: createPartStore(database), fold, telemetry: silentTelemetry, ...changes })
+
+async function settle(
+  instance: ReturnType<typeof assembler>,
+): Promise<{ written: number; cancelled: number }> {
+  const total = { written: 0, cancelled: 0 }
+  for (let more = true; more; ) {
+    const result = await instance.tick()
+    total.written += result.written
+    total.cancelled += result.cancelled
+    more = result.more
+  }
+  return total
+}
+
+let inserts = 0
+const insertParts = (...parts: EventPart[]) =>
+  createBatchWriter(database).write(encodeBatch({ events: [], parts, deadLetters: [] }), `parts-${inserts++}`)
+
+/** Live events, and every sum that the rollups keep of them. */
+async function live() {
+  const events = await database.query<{ event_id: string; outcome: string; tool: string; live: number }>(
+    `SELECT event_id, outcome, gen_ai_tool_name AS tool, toInt32(sum(sign)) AS live FROM events
+     GROUP BY event_id, outcome, tool, version HAVING live != 0 ORDER BY event_id`,
+  )
+  const [sums] = await database.query<Record<string, number>>(
+    `SELECT toInt32(sum(sign)) AS events, toInt32(sumIf(sign, outcome = 'failure')) AS failures,
+            (SELECT toInt32(sum(calls)) FROM calls_by_actor) AS by_actor,
+            (SELECT toInt32(sum(failures)) FROM calls_by_actor) AS actor_failures,
+            (SELECT toInt32(sum(calls)) FROM calls_by_tool) AS by_tool,
+            (SELECT toInt32(sum(calls)) FROM tools_by_actor) AS tools FROM events`,
+  )
+  return { events, sums }
+}
+
+const expectCalls = async (count: number, failures: number) => {
+  const { events, sums } = await live()
+  expect(events.filter((event) => event.live !== 1)).toEqual([])
+  expect(events).toHaveLength(count)
+  expect(sums).toEqual({
+    ...{ events: count, failures, by_actor: count, actor_failures: failures, by_tool: count, tools: count },
+  })
+  return events
+}
+
+it('writes a call once, completes it when another part comes, and leaves it alone otherwise', async () => {
+  const instance = assembler()
+  await insertParts(part(1, 0, { 'gen_ai.tool.name': 'search' }))
+  expect(await settle(instance)).toEqual({ written: 1, cancelled: 0 })
+  await insertParts(part(1, 1, { outcome: 'failure' }))
+  expect(await settle(instance)).toEqual({ written: 1, cancelled: 1 })
+  await insertParts(part(1, 1, { outcome: 'failure' }))
+  expect(await settle(instance)).toEqual({ written: 0, cancelled: 0 })
+  const [event] = await expectCalls(1, 1)
+  expect(event).toMatchObject({ event_id: 'call-1', outcome: 'failure', tool: 'search' })
+})
+
+it('gives the same events for parts in any order, in different inserts, and across restarts', async () => {
+  const parts = Array.from({ length: 120 }, (_, index) => index + 2).flatMap((call) => [
+    part(call, 0, { 'gen_ai.tool.name': `tool-${call % 3}` }),
+    part(call, 1, { actor: `actor-${call % 5}` }),
+    part(call, 2, { outcome: call % 4 === 0 ? 'failure' : 'success' }),
+  ])
+  const shuffled = parts.toSorted((a, b) => ((a.offset * 7919) % 1000) - ((b.offset * 7919) % 1000))
+  let instance = assembler({ maxParts: 30 })
+  for (let first = 0; first < shuffled.length; first += 37) {
+    await insertParts(...shuffled.slice(first, first + 37))
+    if (first % 2 === 0) await instance.tick()
+    if (first % 3 === 0) instance = assembler({ maxParts: 30 })
+  }
+  await settle(instance)
+  const failures = Array.from({ length: 120 }, (_, index) => index + 2).filter(
+    (call) => call % 4 === 0,
+  ).length
+  const events = await expectCalls(121, failures + 1)
+  expect(events.find(({ event_id }) => event_id === 'call-8')).toMatchObject({
+    tool: 'tool-2',
+    outcome: 'failure',
+  })
+  // A fresh start looks back and finds nothing to do.
+  expect(await settle(assembler())).toEqual({ written: 0, cancelled: 0 })
+})
+
+it('finishes a tick that a crash cut short, wherever it was', async () => {
+  const before = (await live()).events.length
+  const store = createPartStore(database)
+  for (const broken of ['correct', 'saveProgress'] as const) {
+    await insertParts(part(500 + inserts, 0, { actor: `crash-${broken}` }))
+    const failing = assembler({
+      store: { ...store, [broken]: () => Promise.reject(new Error('killed')) },
+    })
+    await expect(failing.tick()).rejects.toThrow('killed')
+    await settle(assembler())
+  }
+  const { events, sums } = await live()
+  expect(events.filter((event) => event.live !== 1)).toEqual([])
+  expect(events).toHaveLength(before + 2)
+  expect(sums).toMatchObject({ events: before + 2, by_actor: before + 2, by_tool: before + 2 })
+})
+
+it('survives two owners at once', async () => {
+  const before = (await live()).events.length
+  const owners = [assembler(), assembler(), assembler()]
+  for (let round = 0; round < 5; round++) {
+    await insertParts(part(900 + round, 0, {}), part(900 + round, 1, { outcome: 'failure' }))
+    await Promise.all(owners.map((owner) => owner.tick()))
+  }
+  for (const owner of owners) await settle(owner)
+  const { events, sums } = await live()
+  expect(events.filter((event) => event.live !== 1)).toEqual([])
+  expect(events).toHaveLength(before + 5)
+  expect(sums).toMatchObject({
+    events: before + 5,
+    by_actor: before + 5,
+    by_tool: before + 5,
+    tools: before + 5,
+  })
+})
+
+it('takes up an insert that becomes visible after later ones were read', async () => {
+  const before = (await live()).events.length
+  const store = createPartStore(database)
+  let hidden: number | undefined
+  // The store answers as if one insert were not yet visible.
+  const instance = assembler({
+    store: {
+      ...store,
+      blocksSince: async (since) =>
+        (await store.blocksSince(since)).filter(({ recordedAtUs }) => recordedAtUs !== hidden),
+    },
+  })
+  await settle(instance)
+  await insertParts(part(2000, 0, {}))
+  hidden = (await store.blocksSince(0)).at(-1)?.recordedAtUs
+  await insertParts(part(2001, 0, {}))
+  await settle(instance)
+  expect((await live()).events).toHaveLength(before + 1)
+  hidden = undefined
+  await settle(instance)
+  expect((await live()).events).toHaveLength(before + 2)
+})

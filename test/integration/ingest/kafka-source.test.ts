@@ -1,0 +1,202 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { systemClock } from '../../../core/clock.ts'
+import { GatewatchError } from '../../../core/errors.ts'
+import { parseToolCatalogue } from '../../../core/tool-catalogue.ts'
+import { createPipeline } from '../../../ingest/pipeline.ts'
+import {
+  createKafkaSource,
+  type KafkaSource,
+  type KafkaSourceOptions,
+} from '../../../ingest/sources/kafka.ts'
+import { silentTelemetry } from '../../../ingest/telemetry.ts'
+import { openEmbedded } from '../../../store/clickhouse.ts'
+import type { Database } from '../../../store/database.ts'
+import { listDeadLetters } from '../../../store/dead-letters.ts'
+import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
+import { migrate } from '../../../store/migrate.ts'
+import { describeKafka } from '../../helpers/kafka/distribution.ts'
+import { type KafkaCluster, startKafka } from '../../helpers/kafka.ts'
+import { processNumbers } from './process-numbers.ts'
+
+describeKafka('the Kafka source', () => {
+  let folder: string
+  let database: Database
+  let kafka: KafkaCluster
+  const sources: KafkaSource[] = []
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'gatewatch-kafka-source-'))
+    database = await openEmbedded({ path: folder })
+    await migrate(database)
+    kafka = await startKafka()
+  })
+  afterEach(async () => {
+    for (const source of sources.splice(0)) await source.stop()
+  })
+  afterAll(async () => {
+    await kafka?.stop()
+    await database?.close()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  function startSource(topics: KafkaSourceOptions['topics'], changes: Partial<KafkaSourceOptions> = {}) {
+    const source = createKafkaSource({
+      brokers: kafka.brokers,
+      groupId: `group-${topics[0]?.name}`,
+      topics,
+      process: processNumbers,
+      encode: encodeBatch,
+      write: createBatchWriter(database).write,
+      limits: { maxRows: 500, maxAgeMs: 50 },
+      sessionTimeoutMs: 6_000,
+      brokerBackoff: { firstMs: 100, capMs: 500 },
+      storeBackoff: { firstMs: 5, capMs: 50 },
+      clock: systemClock,
+      telemetry: silentTelemetry,
+      ...changes,
+    })
+    sources.push(source)
+    source.start()
+    return source
+  }
+
+  const numbers = (topic: string, count: number, from = 0) =>
+    Array.from({ length: count }, (_, index) => ({
+      topic,
+      partition: index % 3,
+      value: `{"n": ${from + index}}`,
+    }))
+
+  const storedOf = async (topic: string) => {
+    const [row] = await database.query<{ stored: number; ids: number }>(
+      `SELECT toUInt32(count()) AS stored, toUInt32(uniqExact(event_id)) AS ids FROM events WHERE topic = {topic:String}`,
+      { topic },
+    )
+    return row
+  }
+  const untilStored = (topic: string, count: number) =>
+    expect
+      .poll(() => storedOf(topic), { timeout: 30_000, interval: 100 })
+      .toEqual({ stored: count, ids: count })
+
+  it('reads topics of different formats; odd records are dead letters and the next goes on', async () => {
+    await kafka.createTopic('native-events', 1)
+    await kafka.createTopic('logger-events', 1)
+    const native = (name: string) =>
+      JSON.stringify({ occurred_at: '2026-08-21T14:03:11Z', 'gen_ai.tool.name': name, 'user.id': 'u1' })
+    const logger = JSON.stringify({
+      timestamp: '2026-08-21T14:03:11Z',
+      tool: 'read_file',
+      caller: 'agent-7',
+      param_keys: ['path'],
+      result_length: 12,
+      success: true,
+    })
+    await kafka.produceWithForeignClient([
+      { topic: 'native-events', value: Buffer.from(native('one')) },
+      { topic: 'native-events', value: null },
+      { topic: 'native-events', value: Buffer.from([0xff, 0xfe, 0x00]) },
+      { topic: 'native-events', value: Buffer.from('') },
+      { topic: 'native-events', value: Buffer.from('{"half":') },
+      { topic: 'native-events', value: Buffer.from(native('two')) },
+      { topic: 'logger-events', value: Buffer.from(logger) },
+    ] as Parameters<KafkaCluster['produceWithForeignClient']>[0])
+    const catalogue = await readFile(new URL('../../../core/tool-catalogue.yaml', import.meta.url), 'utf8')
+    startSource(
+      [
+        { name: 'native-events', tenant: 'acme' },
+        { name: 'logger-events', format: 'audit-logger' },
+      ],
+      {
+        process: createPipeline({
+          catalogue: parseToolCatalogue(catalogue),
+          redactionKey: { id: 'k1', secret: Buffer.alloc(32, 7) },
+          clock: systemClock,
+        }),
+      },
+    )
+    await untilStored('native-events', 2)
+    await untilStored('logger-events', 1)
+    const rows = await database.query<Record<string, unknown>>(
+      `SELECT topic, tenant, toUInt32(offset) AS offset, gen_ai_tool_name AS tool, source_format FROM events
+       WHERE topic IN ('native-events', 'logger-events') ORDER BY topic, offset`,
+    )
+    expect(rows).toEqual([
+      {
+        topic: 'logger-events',
+        tenant: 'default',
+        offset: 0,
+        tool: 'read_file',
+        source_format: 'audit-logger',
+      },
+      { topic: 'native-events', tenant: 'acme', offset: 0, tool: 'one', source_format: 'native' },
+      { topic: 'native-events', tenant: 'acme', offset: 5, tool: 'two', source_format: 'native' },
+    ])
+    const letters = await listDeadLetters(database, { topic: 'native-events' })
+    expect(letters.map(({ offset }) => offset).sort()).toEqual([1, 2, 3, 4])
+    expect(letters.find(({ offset }) => offset === 1)?.reason).toBe('record_empty')
+  })
+
+  it('stores each record once while members come and go', async () => {
+    await kafka.createTopic('shared', 3)
+    await kafka.produceWithForeignClient(numbers('shared', 9_000))
+    const first = startSource([{ name: 'shared' }], { limits: { maxRows: 100, maxAgeMs: 20 } })
+    await expect
+      .poll(async () => (await storedOf('shared'))?.stored, { timeout: 20_000 })
+      .toBeGreaterThan(500)
+    const second = startSource([{ name: 'shared' }], { limits: { maxRows: 150, maxAgeMs: 20 } })
+    await expect.poll(() => second.status().ready, { timeout: 20_000 }).toBe(true)
+    await kafka.produceWithForeignClient(numbers('shared', 3_000, 9_000))
+    await first.stop()
+    await untilStored('shared', 12_000)
+    await expect
+      .poll(() => second.status().partitions.map(({ lag }) => lag), { timeout: 20_000 })
+      .toEqual([0, 0, 0])
+  })
+
+  it('loses nothing while the store is away, and says so', async () => {
+    await kafka.createTopic('store-away', 3)
+    await kafka.produceWithForeignClient(numbers('store-away', 3_000))
+    let away = true
+    const writer = createBatchWriter(database)
+    const source = startSource([{ name: 'store-away' }], {
+      write: (tables, token) =>
+        away
+          ? Promise.reject(new GatewatchError('store_unavailable', 'the store is away'))
+          : writer.write(tables, token),
+    })
+    await expect
+      .poll(() => source.status().partitions.map(({ lastError }) => lastError), { timeout: 20_000 })
+      .toContain('the store is away')
+    expect(source.status().partitions.reduce((sum, { lag }) => sum + lag, 0)).toBe(3_000)
+    away = false
+    await untilStored('store-away', 3_000)
+  })
+
+  it('waits for a broker that is away at the start, and reads on when it comes back', async () => {
+    await kafka.createTopic('broker-away', 3)
+    await kafka.produceWithForeignClient(numbers('broker-away', 300))
+    await kafka.broker(0).kill()
+    const source = startSource([{ name: 'broker-away' }])
+    await expect.poll(() => source.status().lastError, { timeout: 20_000 }).toMatch(/ECONNREFUSED|Connection/)
+    expect(source.status().ready).toBe(false)
+    await kafka.broker(0).start()
+    await untilStored('broker-away', 300)
+    await kafka.broker(0).kill()
+    await kafka.broker(0).start()
+    await kafka.produceWithForeignClient(numbers('broker-away', 300, 300))
+    await untilStored('broker-away', 600)
+  })
+
+  it('reads zstd and gzip, and names a codec that it cannot read instead of standing still', async () => {
+    await kafka.createTopic('packed', 3)
+    await kafka.produceWithForeignClient(numbers('packed', 300), 'zstd')
+    await kafka.produceWithForeignClient(numbers('packed', 300, 300), 'gzip')
+    const source = startSource([{ name: 'packed' }])
+    await untilStored('packed', 600)
+    await kafka.produceWithForeignClient(numbers('packed', 30, 600), 'snappy')
+    await expect.poll(() => source.status().lastError, { timeout: 20_000 }).toMatch(/Snappy.*gzip and zstd/)
+  })
+})

@@ -1,0 +1,420 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { GatewatchError } from '../../../core/errors.ts'
+import { openEmbedded, openServer } from '../../../store/clickhouse.ts'
+import type { Database } from '../../../store/database.ts'
+import { EVENT_COLUMNS, EVENT_SELECT, eventOf, eventRow } from '../../../store/event-rows.ts'
+import { migrate } from '../../../store/migrate.ts'
+import { type ClickHouseServer, startClickHouse } from '../../helpers/clickhouse-server.ts'
+import { fullEvent, smallEvent } from '../../helpers/events.ts'
+
+interface Opened {
+  readonly database: Database
+  close(): Promise<void>
+}
+
+const CONNECTIONS: readonly { name: string; open(): Promise<Opened> }[] = [
+  {
+    name: 'embedded',
+    open: async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'gatewatch-store-'))
+      const database = await openEmbedded({ path: join(folder, 'store') })
+      return {
+        database,
+        close: async () => {
+          await database.close()
+          await rm(folder, { recursive: true, force: true })
+        },
+      }
+    },
+  },
+  {
+    name: 'server',
+    open: async () => {
+      const server = await startClickHouse()
+      const database = await openServer({ url: server.url })
+      return {
+        database,
+        close: async () => {
+          await database.close()
+          await server.stop()
+        },
+      }
+    },
+  },
+]
+
+const encode = (rows: readonly string[]) => new TextEncoder().encode(`${rows.join('\n')}\n`)
+
+async function errorOf(attempt: Promise<unknown>): Promise<GatewatchError> {
+  const thrown = await attempt.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  expect(thrown).toBeInstanceOf(GatewatchError)
+  return thrown as GatewatchError
+}
+
+// All that one insert into events writes; every number doubles if a block is stored twice.
+const COUNTS = `SELECT (SELECT sum(sign) FROM events WHERE tenant = {tenant:String}) AS events,
+  (SELECT sum(rows) FROM arrivals WHERE tenant = {tenant:String}) AS arrivals,
+  (SELECT sum(calls) FROM calls_by_actor WHERE tenant = {tenant:String}) AS by_actor,
+  (SELECT sum(calls) FROM calls_by_tool WHERE tenant = {tenant:String}) AS by_tool,
+  (SELECT sum(calls) FROM tools_by_actor WHERE tenant = {tenant:String}) AS tools`
+
+const all = (count: number) => ({
+  events: count,
+  arrivals: count,
+  by_actor: count,
+  by_tool: count,
+  tools: count,
+})
+
+describe.each(CONNECTIONS)('$name', ({ open }) => {
+  let opened: Opened
+  let database: Database
+  let applied: string[]
+  let files: string
+
+  beforeAll(async () => {
+    files = await mkdtemp(join(tmpdir(), 'gatewatch-files-'))
+    opened = await open()
+    database = opened.database
+    applied = await migrate(database)
+  })
+  afterAll(async () => {
+    await opened?.close()
+    await rm(files, { recursive: true, force: true })
+  })
+
+  const insert = (rows: readonly string[], token: string) =>
+    database.insert({ table: 'events', columns: EVENT_COLUMNS, rows: encode(rows), token })
+  const counts = async (tenant: string) => (await database.query(COUNTS, { tenant }))[0]
+
+  it('applies the migrations once', async () => {
+    expect(applied.slice(0, 2)).toEqual(['0001_events.sql', '0002_findings_and_alerts.sql'])
+    expect(await migrate(database)).toEqual([])
+  })
+
+  it('repeats a migration that was interrupted half-way', async () => {
+    await database.command('DROP VIEW tools_by_actor_view')
+    await database.command('DELETE FROM migrations WHERE name = {name:String}', { name: '0001_events.sql' })
+    expect(await migrate(database)).toEqual(['0001_events.sql'])
+    await insert([eventRow(smallEvent({ tenant: 'repaired' }))], 'repaired')
+    expect(await counts('repaired')).toEqual(all(1))
+  })
+
+  it('lets two migrate at once', async () => {
+    await database.command('DELETE FROM migrations WHERE 1')
+    await Promise.all([migrate(database), migrate(database)])
+    expect(await migrate(database)).toEqual([])
+    await insert([eventRow(smallEvent({ tenant: 'raced' }))], 'raced')
+    expect(await counts('raced')).toEqual(all(1))
+  })
+
+  it('refuses a migration that was changed afterwards', async () => {
+    const [{ hash }] = (await database.query<{ hash: string }>(
+      'SELECT hash FROM migrations FINAL WHERE name = {name:String}',
+      { name: '0001_events.sql' },
+    )) as [{ hash: string }]
+    const name = '0001_events.sql'
+    const write = 'INSERT INTO migrations (name, hash) VALUES ({name:String}, {hash:String})'
+    await database.command('DELETE FROM migrations WHERE name = {name:String}', { name })
+    await database.command(write, { name, hash: 'another' })
+    expect((await errorOf(migrate(database))).message).toContain('0001_events.sql was changed')
+    await database.command('DELETE FROM migrations WHERE name = {name:String}', { name })
+    await database.command(write, { name, hash })
+  })
+
+  it('stores a block once per token, in the table and in all that follows from it', async () => {
+    const rows = [0, 1, 2].map((offset) => eventRow(smallEvent({ tenant: 'tokens', offset })))
+    await insert(rows, 'tokens/1')
+    await insert(rows, 'tokens/1')
+    expect(await counts('tokens')).toEqual(all(3))
+    await insert(rows, 'tokens/2')
+    expect(await counts('tokens')).toEqual(all(6))
+  })
+
+  it('stores a file of rows once per token', async () => {
+    const path = join(files, "a file's rows.jsonl")
+    await writeFile(path, encode([0, 1].map((offset) => eventRow(smallEvent({ tenant: 'files', offset })))))
+    const block = { table: 'events', columns: EVENT_COLUMNS, rows: { path }, token: 'files/1' }
+    await database.insert(block)
+    await database.insert(block)
+    expect(await counts('files')).toEqual(all(2))
+  })
+
+  it('completes what a failing view left half done, when the same token comes again', async () => {
+    await database.command(
+      `CREATE TABLE obstacle (n Int64) ENGINE = MergeTree ORDER BY n SETTINGS non_replicated_deduplication_window = 100`,
+    )
+    await database.command(
+      `CREATE MATERIALIZED VIEW obstacle_view TO obstacle AS SELECT toInt64(throwIf(tenant = 'half', 'the view fails')) AS n FROM events`,
+    )
+    const rows = [0, 1].map((offset) => eventRow(smallEvent({ tenant: 'half', offset })))
+    const error = await errorOf(insert(rows, 'half/1'))
+    expect([error.code, error.retryable]).toEqual(['store_rejected', false])
+    expect(error.message).toContain('the view fails')
+    await database.command('DROP VIEW obstacle_view')
+    await insert(rows, 'half/1')
+    expect(await counts('half')).toEqual(all(2))
+  })
+
+  it('brings every field of an event back', async () => {
+    const event = fullEvent({ tenant: 'fields' })
+    await insert([eventRow(event)], 'fields')
+    const rows = await database.query<Record<string, unknown>>(
+      `SELECT ${EVENT_SELECT} FROM events WHERE tenant = {tenant:String}`,
+      { tenant: 'fields' },
+    )
+    const { recorded_at, ...rest } = eventOf(rows[0]!)
+    expect(rest).toEqual(event)
+    expect(recorded_at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
+  })
+
+  it('leaves out what an event does not have', async () => {
+    const event = smallEvent({ tenant: 'absent' })
+    await insert([eventRow(event)], 'absent')
+    const rows = await database.query<Record<string, unknown>>(
+      `SELECT ${EVENT_SELECT} FROM events WHERE tenant = {tenant:String}`,
+      { tenant: 'absent' },
+    )
+    const { recorded_at: _, ...rest } = eventOf(rows[0]!)
+    expect(rest).toEqual(event)
+  })
+
+  it('takes any text as a parameter', async () => {
+    const texts = [
+      "O'Brien\\",
+      "'; DROP TABLE events; --",
+      'tab\tline\nreturn\r',
+      '{tenant:String} {} \\N \\0',
+      '😀 ‮ \u0001',
+      '',
+      ' ',
+    ]
+    for (const text of texts) {
+      expect(await database.query('SELECT {text:String} AS text', { text })).toEqual([{ text }])
+    }
+    expect(await database.query('SELECT {texts:Array(String)} AS texts', { texts })).toEqual([{ texts }])
+    expect(
+      await database.query('SELECT {n:Int64} AS n, {ns:Array(Float64)} AS ns, {yes:Bool} AS yes', {
+        n: -9_007_199_254_740_991,
+        ns: [1.5, -2],
+        yes: true,
+      }),
+    ).toEqual([{ n: -9_007_199_254_740_991, ns: [1.5, -2], yes: true }])
+    const many = Array.from({ length: 5_000 }, (_, index) => `value ${index}`)
+    expect(await database.query('SELECT length({many:Array(String)}) AS count', { many })).toEqual([
+      { count: 5_000 },
+    ])
+  })
+
+  it('does not write on a query, nor read files or other hosts', async () => {
+    const statements = [
+      "INSERT INTO watermarks (name) VALUES ('x')",
+      'DROP TABLE watermarks',
+      'SELECT 1 SETTINGS readonly = 0',
+      "SELECT * FROM file('/etc/hostname', LineAsString)",
+      "SELECT * FROM url('http://127.0.0.1:1/', LineAsString)",
+      'SELECT 1; DROP TABLE watermarks',
+    ]
+    for (const statement of statements) {
+      expect((await errorOf(database.query(statement))).code, statement).toBe('store_rejected')
+    }
+    expect(await database.query('SELECT count() AS count FROM watermarks')).toEqual([{ count: 0 }])
+  })
+
+  it('does not carry settings from one statement to the next', async () => {
+    await database.command(
+      "INSERT INTO watermarks (name) SETTINGS insert_deduplication_token = 'w' VALUES ('w')",
+    )
+    await database.command("INSERT INTO watermarks (name) VALUES ('w2')")
+    await database.command('SELECT 1 SETTINGS max_rows_to_read = 1')
+    const row = JSON.stringify(['w3', '2026-01-01 00:00:00.000000', '', 1])
+    await database.insert({
+      table: 'watermarks',
+      columns: ['name', 'recorded_through', 'body', 'version'],
+      rows: encode([row]),
+      token: 'w3',
+    })
+    await database.command("INSERT INTO watermarks (name) VALUES ('w4')")
+    expect(
+      await database.query(
+        'SELECT groupArray(name) AS names FROM (SELECT name FROM watermarks ORDER BY name)',
+      ),
+    ).toEqual([{ names: ['w', 'w2', 'w3', 'w4'] }])
+    expect(await database.query('SELECT number FROM numbers(3) LIMIT 3')).toHaveLength(3)
+  })
+
+  it('leaves nothing of a query that failed half-way to the next', async () => {
+    const fails = "SELECT number, throwIf(number = 300000, 'half-way') AS thrown FROM numbers(400000)"
+    const attempts = Array.from({ length: 6 }, () => [
+      errorOf(database.query(fails)).then((error) => error.message),
+      errorOf(database.query(`${fails} WHERE number < {n:Int64}`, { n: 400_000 })).then(
+        (error) => error.message,
+      ),
+      database.query('SELECT 2 AS two'),
+      database.query('SELECT {n:Int64} AS n', { n: 3 }),
+    ])
+    const answers = await Promise.all(attempts.flat())
+    for (const [index, answer] of answers.entries()) {
+      if (index % 4 < 2) expect(answer).toContain('half-way')
+      else expect(answer).toEqual([index % 4 === 2 ? { two: 2 } : { n: 3 }])
+    }
+  })
+
+  it('says what is wrong and that a retry does not help', async () => {
+    const attempts: (() => Promise<unknown>)[] = [
+      () => database.query('SELECT nothing FROM events'),
+      () => database.query('SELECT'),
+      () => database.command('DROP TABLE no_such_table'),
+      () => database.query('SELECT {missing:String}'),
+      () =>
+        database.insert({ table: 'events', columns: ['version'], rows: encode(['["x"]']), token: 'bad/1' }),
+      () =>
+        database.insert({ table: 'events', columns: ['no_such'], rows: encode(['["x"]']), token: 'bad/2' }),
+      () =>
+        database.insert({
+          table: 'events',
+          columns: EVENT_COLUMNS,
+          rows: { path: join(files, 'gone') },
+          token: 'bad/3',
+        }),
+    ]
+    for (const [index, attempt] of attempts.entries()) {
+      const error = await errorOf(attempt())
+      expect([index, error.code, error.retryable]).toEqual([index, 'store_rejected', false])
+      expect(error.message.length).toBeGreaterThan(10)
+    }
+  })
+
+  it('takes nothing of a block with one bad row', async () => {
+    const good = eventRow(smallEvent({ tenant: 'atomic' }))
+    const error = await errorOf(insert([good, good.replace('"atomic"', '{'), good], 'atomic'))
+    expect(error.code).toBe('store_rejected')
+    expect(await database.query("SELECT count() AS count FROM events WHERE tenant = 'atomic'")).toEqual([
+      { count: 0 },
+    ])
+  })
+
+  it('stores 50,000 rows as one block', async () => {
+    const rows = Array.from({ length: 50_000 }, (_, offset) =>
+      eventRow(smallEvent({ tenant: 'block', offset })),
+    )
+    await insert(rows, 'block')
+    await insert(rows, 'block')
+    // One block has one time of recording; two blocks would have two.
+    const found = await database.query(
+      "SELECT count() AS count, uniqExact(recorded_at) AS times, uniqExact(offset) AS offsets FROM events WHERE tenant = 'block'",
+    )
+    expect(found).toEqual([{ count: 50_000, times: 1, offsets: 50_000 }])
+    expect(await counts('block')).toEqual(all(50_000))
+  })
+
+  it('cancels a version and keeps the sums right', async () => {
+    const columns = [...EVENT_COLUMNS, 'sign', 'version']
+    const row = (sign: number, version: number, outcome: 'unknown' | 'failure') =>
+      `${eventRow(smallEvent({ tenant: 'corrected', outcome })).slice(0, -1)},${sign},${version}]`
+    const write = (rows: readonly string[], token: string) =>
+      database.insert({ table: 'events', columns, rows: encode(rows), token })
+    await write([row(1, 1, 'unknown')], 'corrected/1')
+    await write([row(-1, 1, 'unknown'), row(1, 2, 'failure')], 'corrected/2')
+    expect(
+      await database.query(
+        "SELECT sum(calls) AS calls, sum(failures) AS failures FROM calls_by_actor WHERE tenant = 'corrected'",
+      ),
+    ).toEqual([{ calls: 1, failures: 1 }])
+    expect(
+      await database.query(
+        `SELECT outcome FROM events WHERE tenant = 'corrected' AND sign = 1
+         AND (event_id, version) NOT IN (SELECT event_id, version FROM events WHERE sign = -1 AND tenant = 'corrected')`,
+      ),
+    ).toEqual([{ outcome: 'failure' }])
+  })
+})
+
+describe('a server that is away', () => {
+  let server: ClickHouseServer
+  let database: Database
+
+  beforeAll(async () => {
+    server = await startClickHouse({ password: "p'ss" })
+    database = await openServer({ url: server.url, password: "p'ss", requestTimeoutMs: 1_500 })
+    await migrate(database)
+  })
+  afterAll(async () => {
+    await database?.close()
+    await server?.stop()
+  })
+
+  const rows = encode([0, 1].map((offset) => eventRow(smallEvent({ tenant: 'away', offset }))))
+  const block = (token: string) => ({ table: 'events', columns: EVENT_COLUMNS, rows, token })
+
+  it('refuses a wrong password for good', async () => {
+    const error = await errorOf(openServer({ url: server.url, password: 'wrong' }))
+    expect([error.code, error.retryable]).toEqual(['store_rejected', false])
+  })
+
+  it('is worth a retry when killed, and has what it acknowledged afterwards', async () => {
+    await database.insert(block('killed/1'))
+    await server.kill()
+    const attempts: (() => Promise<unknown>)[] = [
+      () => database.insert(block('killed/2')),
+      () => database.query('SELECT 1'),
+      () => database.command('SELECT 1'),
+    ]
+    for (const attempt of attempts) {
+      const error = await errorOf(attempt())
+      expect([error.code, error.retryable]).toEqual(['store_unavailable', true])
+      expect(error.message).not.toBe('')
+    }
+    await server.start()
+    await database.insert(block('killed/1'))
+    await database.insert(block('killed/2'))
+    expect((await database.query(COUNTS, { tenant: 'away' }))[0]).toEqual(all(4))
+  })
+
+  it('is worth a retry when it hangs', async () => {
+    server.pause()
+    const error = await errorOf(database.query('SELECT 1'))
+    server.resume()
+    expect([error.code, error.retryable]).toEqual(['store_unavailable', true])
+    expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
+  })
+
+  it('stores a block once although the answer to it was lost', async () => {
+    await server.loseAnswers(1)
+    const error = await errorOf(database.insert(block('lost')))
+    expect([error.code, error.retryable]).toEqual(['store_unavailable', true])
+    await database.insert(block('lost'))
+    expect((await database.query(COUNTS, { tenant: 'away' }))[0]).toEqual(all(6))
+  })
+})
+
+describe('one data folder', () => {
+  it('belongs to one process at a time', async () => {
+    const server = await startClickHouse()
+    // This process has its engine open elsewhere, and an engine has one folder for life: ask from a third process.
+    const program = fileURLToPath(new URL('../../helpers/clickhouse/open-embedded.ts', import.meta.url))
+    const ask = async () => {
+      const child = fork(program, [server.folder], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
+      const [answer] = (await once(child, 'message')) as [{ code?: string; message?: string }]
+      return answer
+    }
+    try {
+      const refused = await ask()
+      expect(refused.code).toBe('store_locked')
+      expect(refused.message).toContain(server.folder)
+      await server.kill()
+      expect(await ask()).toEqual({})
+    } finally {
+      await server.stop()
+    }
+  })
+})

@@ -1,0 +1,76 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { byClass, densityOf } from '../../../../detectors/off-hours/density.ts'
+import {
+  distanceToUsed,
+  HALF_HOURS,
+  isRoundTheClock,
+  learnDay,
+  localCells,
+  offsetOf,
+  type Rhythm,
+} from '../../../../detectors/off-hours/rhythm.ts'
+import { weekdayOf } from '../../../../detectors/utc-day.ts'
+
+/** A person who works 9:00–17:00 local on weekdays, `offset` half hours ahead of UTC. */
+function workerAt(offset: number, days = 28): Rhythm {
+  const usedOfDay = new Map<number, number[]>()
+  for (let day = 0; day < days; day += 1) {
+    if (weekdayOf(20_605 + day) > 4) continue
+    for (let local = 18; local < 34; local += 1) {
+      const halfHour = (20_605 + day) * HALF_HOURS + local - offset
+      const utcDay = Math.floor(halfHour / HALF_HOURS)
+      usedOfDay.set(utcDay, [
+        ...(usedOfDay.get(utcDay) ?? []),
+        ((halfHour % HALF_HOURS) + HALF_HOURS) % HALF_HOURS,
+      ])
+    }
+  }
+  let rhythm: Rhythm | undefined
+  for (const [day, halfHours] of [...usedOfDay].sort(([a], [b]) => a - b)) {
+    rhythm = learnDay(rhythm, day, weekdayOf(day), halfHours)
+  }
+  if (rhythm === undefined) throw new Error('no days')
+  return rhythm
+}
+
+describe('the rhythm of an actor', () => {
+  it('finds the time zone of people who work by day, in every zone', () => {
+    for (let offset = -22; offset <= 24; offset += 1) {
+      const found = offsetOf(workerAt(offset))
+      const apart = Math.abs(found - offset) % HALF_HOURS
+      expect(Math.min(apart, HALF_HOURS - apart), `offset ${offset}`).toBeLessThanOrEqual(2)
+    }
+  })
+
+  it('keeps offsets within −11 and +12 hours', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 47 }), { minLength: 1, maxLength: 20 }), (halfHours) => {
+        const offset = offsetOf(learnDay(undefined, 20_000, 0, halfHours))
+        expect(offset).toBeGreaterThanOrEqual(-22)
+        expect(offset).toBeLessThanOrEqual(24)
+      }),
+    )
+  })
+
+  it('tells who works around the clock', () => {
+    expect(isRoundTheClock(workerAt(0))).toBe(false)
+    const everyHour = Array.from({ length: 24 }, (_, hour) => 2 * hour)
+    expect(isRoundTheClock(learnDay(undefined, 20_000, 0, everyHour))).toBe(true)
+  })
+
+  it('measures distances around midnight', () => {
+    expect(distanceToUsed(new Set([47]), 1)).toBe(2)
+    expect(distanceToUsed(new Set([1]), 47)).toBe(2)
+    expect(distanceToUsed(new Set([10]), 10)).toBe(0)
+    expect(distanceToUsed(new Set(), 10)).toBe(24)
+  })
+
+  it('has densities that sum to 1', () => {
+    const peers = densityOf(byClass(localCells(workerAt(0), 0)))
+    for (const density of [peers, densityOf(byClass(localCells(workerAt(4), 4)), peers)]) {
+      expect(density.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 6)
+      expect(Math.min(...density)).toBeGreaterThan(0)
+    }
+  })
+})

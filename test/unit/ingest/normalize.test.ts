@@ -1,0 +1,146 @@
+import { describe, expect, it } from 'vitest'
+import type { AuditEvent } from '../../../core/audit-event.ts'
+import { destinationOf } from '../../../ingest/describe-arguments.ts'
+import { addressOf, durationOf } from '../../../ingest/formats/field-values.ts'
+import { readNanos, readTime } from '../../../ingest/formats/read-time.ts'
+import { MAX_TEXT } from '../../../ingest/normalize.ts'
+import { record, run } from './sample-pipeline.ts'
+
+const event = (fields: object): AuditEvent | undefined =>
+  run([
+    record(JSON.stringify({ occurred_at: '2026-11-19T10:00:00Z', 'gen_ai.tool.name': 'echo', ...fields })),
+  ]).events[0]
+
+describe('readTime', () => {
+  it.each([
+    ['2026-08-21T14:03:11.482915Z', '2026-08-21T14:03:11.482915Z'],
+    ['2026-08-21T14:03:11Z', '2026-08-21T14:03:11.000000Z'],
+    ['2026-08-21 14:03:11,5', '2026-08-21T14:03:11.500000Z'],
+    ['2026-08-21T14:03:11.482915999+02:00', '2026-08-21T12:03:11.482915Z'],
+    ['2026-08-21T14:03-0530', '2026-08-21T19:33:00.000000Z'],
+    ['2026-08-21T14:03:11 UTC', '2026-08-21T14:03:11.000000Z'],
+    ['2028-02-29T00:00:00Z', '2028-02-29T00:00:00.000000Z'],
+    ['2016-12-31T23:59:60Z', '2016-12-31T23:59:59.999999Z'],
+    [1787666591, '2026-08-25T14:03:11.000000Z'],
+    [1787666591.237, '2026-08-25T14:03:11.237000Z'],
+    [1787666591237, '2026-08-25T14:03:11.237000Z'],
+    [1787666591237245, '2026-08-25T14:03:11.237245Z'],
+    ['1787666591237245123', '2026-08-25T14:03:11.237245Z'],
+    ['1787666591', '2026-08-25T14:03:11.000000Z'],
+    [1e300, '9999-12-31T23:59:59.999999Z'],
+  ])('%j', (given, expected) => {
+    expect(readTime(given)).toBe(expected)
+  })
+  it.each([
+    '',
+    'soon',
+    '2026-13-01T00:00:00Z',
+    '2026-02-29T00:00:00Z',
+    '2026-02-29T00:00:00.000000Z',
+    '2026-08-21T24:00:00.000000Z',
+    '2026-08-21',
+    true,
+    null,
+    Number.NaN,
+    {},
+    '2026-08-21T14:03:11+99:00',
+  ])('%j is no time', (given) => {
+    expect(readTime(given)).toBeUndefined()
+  })
+  it('reads nanoseconds without losing microseconds', () => {
+    expect(readNanos('1793606400003000999')).toBe('2026-11-02T08:00:00.003000Z')
+    expect([readNanos('0'), readNanos(''), readNanos('x'), readNanos(undefined)]).toEqual(
+      Array(4).fill(undefined),
+    )
+  })
+})
+
+describe('values', () => {
+  it('addresses lose their port', () => {
+    expect(
+      ['10.0.0.1:443', '[::1]:61586', '2001:db8::1', '10.0.0.1, 10.9.9.9', 'host', '-', ''].map(addressOf),
+    ).toEqual(['10.0.0.1', '::1', '2001:db8::1', '10.0.0.1', 'host', undefined, undefined])
+  })
+  it('durations have units', () => {
+    expect(['10ms', '2.5s', '1500us', '7', 7, '1m', '-1ms', 'x'].map(durationOf)).toEqual([
+      10,
+      2500,
+      1.5,
+      7,
+      7,
+      60_000,
+      undefined,
+      undefined,
+    ])
+  })
+  it('destinations are hosts and mail domains', () => {
+    expect(
+      [
+        'https://u:p@Evil.example:8443/x?y',
+        'Bob <bob@Evil.example>',
+        'mailto:a@b.co',
+        's3://bucket/key',
+        'plain',
+        'http://[::1]/',
+      ].map((text) => destinationOf(text)),
+    ).toEqual(['evil.example', 'evil.example', 'b.co', 'bucket', undefined, '[::1]'])
+    expect(destinationOf('Bucket-1', true)).toBe('bucket-1')
+  })
+})
+
+describe('events', () => {
+  it('names actor, chain, keys and destination', () => {
+    const args = { to: ['eve@evil.example'], body: 'hi', url: 7 }
+    expect(
+      event({
+        'user.email': ' Alice@X.com ',
+        'gen_ai.conversation.id': 'c',
+        'gen_ai.tool.call.arguments': args,
+      }),
+    ).toMatchObject({
+      actor: 'alice@x.com',
+      chain: 'conversation:c',
+      argument_keys: ['to', 'body', 'url'],
+      destination: 'evil.example',
+    })
+  })
+
+  it('writes trace ids as W3C does', () => {
+    expect(
+      event({
+        trace_id: '5B8EFFF7-9803-8103-D269-B633813FC60C',
+        span_id: 'EEE19B7EC3C1B174',
+        parent_span_id: '0000000000000000',
+      }),
+    ).toMatchObject({
+      trace_id: '5b8efff798038103d269b633813fc60c',
+      span_id: 'eee19b7ec3c1b174',
+    })
+    expect(event({ parent_span_id: '0000000000000000' })).not.toHaveProperty('parent_span_id')
+  })
+
+  it('cuts long texts and says so', () => {
+    const message = event({ 'error.message': 'x'.repeat(100_000) })?.['error.message']
+    expect(message).toHaveLength(MAX_TEXT)
+    expect(message).toMatch(/…\[cut, 100000 characters\]$/)
+  })
+
+  it('redacts before it hashes or stores: the same id for the same coordinates, another for others', () => {
+    const ids = [
+      record('{"gen_ai.tool.name":"a"}'),
+      record('{"gen_ai.tool.name":"a"}'),
+      record('{"gen_ai.tool.name":"a"}', { offset: 1 }),
+    ].map((one) => run([one]).events[0]?.event_id)
+    expect(ids[0]).toBe(ids[1])
+    expect(ids[0]).not.toBe(ids[2])
+    expect(event({ event_id: 'theirs' })?.event_id).toBe('theirs')
+  })
+
+  it('implies the method', () => {
+    const method = (fields: string) =>
+      run([record(`{"occurred_at":1787666591,${fields}}`)]).events[0]?.['mcp.method.name']
+    expect(method('"gen_ai.tool.name":"x"')).toBe('tools/call')
+    expect(method('"mcp.resource.uri":"file:///x"')).toBe('resources/read')
+    expect(method('"gen_ai.prompt.name":"x"')).toBe('prompts/get')
+  })
+})

@@ -1,0 +1,238 @@
+import { appendFile, cp, mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { GatewatchError } from '../../../core/errors.ts'
+import type { Batch, DeadLetter } from '../../../ingest/record.ts'
+import { openSegmentLog, type SegmentLog, type SegmentLogOptions } from '../../../ingest/segment-log.ts'
+import { silentTelemetry } from '../../../ingest/telemetry.ts'
+import { encodeBatch } from '../../../store/event-writer.ts'
+import { smallEvent } from '../../helpers/events.ts'
+
+// A store of lines: what `write` was given, by token, each token once.
+function createLineStore() {
+  const byToken = new Map<string, Record<string, string[]>>()
+  let failures = 0
+  const write: SegmentLogOptions['write'] = async (blocks, token) => {
+    if (failures > 0) {
+      failures--
+      throw new GatewatchError('store_unavailable', 'away')
+    }
+    const tables: Record<string, string[]> = {}
+    for (const { table, rows } of blocks) {
+      tables[table] = (await readFile(rows.path, 'utf8')).split('\n').slice(0, -1)
+    }
+    if (!byToken.has(token)) byToken.set(token, tables)
+    return { rejected: 0 }
+  }
+  return {
+    write,
+    byToken,
+    failNext: (count: number) => {
+      failures = count
+    },
+    lines: (table: string) => [...byToken.values()].flatMap((tables) => tables[table] ?? []),
+  }
+}
+
+const eventBatch = (...ids: string[]): Batch => ({
+  events: ids.map((event_id) => smallEvent({ event_id })),
+  parts: [],
+  deadLetters: [],
+})
+
+const letter = (offset: number): DeadLetter => ({
+  tenant: 'default',
+  topic: 'http',
+  partition: 0,
+  offset,
+  recordIndex: 0,
+  sourceFormat: '',
+  reason: 'record_not_json',
+  message: 'no',
+  field: '',
+  record: 'x',
+  recordEncoding: 'utf8',
+  recordBytes: 1,
+})
+
+let folder: string
+const opened: SegmentLog[] = []
+
+async function open(
+  options: Partial<SegmentLogOptions> & Pick<SegmentLogOptions, 'write'>,
+): Promise<SegmentLog> {
+  const log = await openSegmentLog({
+    folder,
+    encode: encodeBatch,
+    findStored: async () => new Set(),
+    telemetry: silentTelemetry,
+    backoff: { firstMs: 1, capMs: 5 },
+    ...options,
+  })
+  opened.push(log)
+  return log
+}
+
+// A store that never answers: everything stays in the log, as at a crash before the insert.
+const deafStore: SegmentLogOptions['write'] = () =>
+  Promise.reject(new GatewatchError('store_unavailable', 'away'))
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gatewatch-log-'))
+})
+afterEach(async () => {
+  for (const log of opened.splice(0)) await log.close(0)
+  await rm(folder, { recursive: true, force: true })
+})
+
+describe('segment log', () => {
+  it('stores what was appended, once, and removes the segment', async () => {
+    const store = createLineStore()
+    const log = await open({ write: store.write })
+    await Promise.all([log.append(eventBatch('a', 'b')), log.append(eventBatch('c'))])
+    await log.flush()
+    expect(store.lines('events').map((line) => JSON.parse(line)[0])).toEqual(['a', 'b', 'c'])
+    expect((await readdir(folder)).filter((name) => name.endsWith('.jsonl'))).toEqual([])
+    expect(log.status()).toEqual({ waitingBytes: 0, waitingSegments: 0, lastError: undefined })
+  })
+
+  it('keeps acknowledged appends across a crash and replays them under the same token', async () => {
+    const first = await open({ write: deafStore })
+    await first.append(eventBatch('a'))
+    await first.close(0)
+    const store = createLineStore()
+    const second = await open({ write: store.write })
+    await second.flush()
+    expect(store.lines('events')).toHaveLength(1)
+    expect([...store.byToken.keys()][0]).toMatch(/^segment\/[0-9a-f-]{36}\/1$/)
+  })
+
+  it('cuts a torn append off in all its tables, and keeps the ones before', async () => {
+    const first = await open({ write: deafStore, sealMs: 60_000 })
+    await first.append({ ...eventBatch('a'), deadLetters: [letter(1)] })
+    await first.append({ ...eventBatch('b'), deadLetters: [letter(2)] })
+    const crashed = await mkdtemp(join(tmpdir(), 'gatewatch-log-'))
+    // Each prefix of the three files that a crash may leave of the second append.
+    for (const [journal, events, letters] of [
+      [-3, 0, 0],
+      [0, -3, 0],
+      [0, 0, -3],
+      [-200, 0, -1],
+    ] as const) {
+      await rm(crashed, { recursive: true })
+      await cp(folder, crashed, { recursive: true })
+      for (const [name, cut] of [
+        ['000000000001.journal', journal],
+        ['000000000001.events.jsonl', events],
+        ['000000000001.dead_letters.jsonl', letters],
+      ] as const) {
+        const path = join(crashed, name)
+        await truncate(path, (await readFile(path)).byteLength + cut)
+      }
+      const store = createLineStore()
+      const second = await open({ folder: crashed, write: store.write })
+      await second.flush()
+      expect(store.lines('events').map((line) => JSON.parse(line)[0])).toEqual(['a'])
+      expect(store.lines('dead_letters')).toHaveLength(1)
+      await second.close()
+    }
+    await rm(crashed, { recursive: true })
+  })
+
+  it('does not take bytes after the last acknowledged append for rows', async () => {
+    const first = await open({ write: deafStore, sealMs: 60_000 })
+    await first.append(eventBatch('a'))
+    await first.close(0)
+    await appendFile(join(folder, '000000000001.events.jsonl'), '["half a row')
+    const store = createLineStore()
+    const second = await open({ write: store.write })
+    await second.flush()
+    expect(store.lines('events')).toHaveLength(1)
+  })
+
+  it('never hands out an acknowledged offset again', async () => {
+    const store = createLineStore()
+    const first = await open({ write: store.write })
+    expect(first.reserve('http', 10)).toBe(0)
+    expect(first.reserve('http', 5)).toBe(10)
+    expect(first.reserve('stdin', 1)).toBe(0)
+    await first.append(eventBatch('a'))
+    await first.flush()
+    await first.close()
+    const second = await open({ write: store.write })
+    await second.close()
+    const third = await open({ write: store.write })
+    expect(third.reserve('http', 1)).toBe(15)
+    expect(third.reserve('stdin', 1)).toBe(1)
+  })
+
+  it('says overloaded when the quota is used up, and accepts again when the store has caught up', async () => {
+    const store = createLineStore()
+    store.failNext(20)
+    const log = await open({ write: store.write, maxBytes: 1500, backoff: { firstMs: 5, capMs: 10 } })
+    await log.append(eventBatch('a'))
+    await expect(log.append(eventBatch('b', 'c', 'd', 'e', 'f'))).rejects.toMatchObject({
+      code: 'overloaded',
+      retryable: true,
+    })
+    await log.flush()
+    await log.append(eventBatch('b'))
+    await log.flush()
+    expect(store.lines('events')).toHaveLength(2)
+  })
+
+  it('repeats a failed insert and reports duplicates to whoever appended them', async () => {
+    const store = createLineStore()
+    store.failNext(3)
+    const log = await open({ write: store.write, findStored: async () => new Set(['old']) })
+    const [first, second] = await Promise.all([
+      log.append(eventBatch('a', 'old', 'a')),
+      log.append(eventBatch('b', 'a')),
+    ])
+    await log.flush()
+    expect(await first.stored).toEqual({ events: 1, duplicates: 2 })
+    expect(await second.stored).toEqual({ events: 1, duplicates: 1 })
+    expect(store.lines('events').map((line) => JSON.parse(line)[0])).toEqual(['a', 'b'])
+    expect(store.byToken.size).toBe(1)
+  })
+
+  it('decides about duplicates once: a replay inserts the same rows although they are stored by then', async () => {
+    const written: string[][] = []
+    const first = await open({
+      write: async (blocks) => {
+        written.push((await readFile(blocks[0]!.rows.path, 'utf8')).trimEnd().split('\n'))
+        throw new GatewatchError('store_unavailable', 'a view failed after the table was written')
+      },
+      findStored: async () => new Set(['old']),
+    })
+    await first.append(eventBatch('a', 'old'))
+    await expect.poll(() => written.length, { timeout: 5000 }).toBeGreaterThan(0)
+    await first.close(0)
+    const store = createLineStore()
+    const second = await open({ write: store.write, findStored: async () => new Set(['a', 'old']) })
+    await second.flush()
+    expect(store.lines('events')).toEqual(written[0])
+  })
+
+  it('seals by rows, so that a long load is many inserts in order', async () => {
+    const store = createLineStore()
+    const log = await open({ write: store.write, sealRows: 10 })
+    for (let batch = 0; batch < 10; batch++) {
+      await log.append(eventBatch(...Array.from({ length: 5 }, (_, index) => `${batch * 5 + index}`)))
+    }
+    await log.flush()
+    expect(store.byToken.size).toBe(5)
+    expect(store.lines('events').map((line) => Number(JSON.parse(line)[0]))).toEqual(
+      Array.from({ length: 50 }, (_, index) => index),
+    )
+  })
+
+  it('refuses appends after close and tells those who wait for the store', async () => {
+    const log = await open({ write: deafStore })
+    const { stored } = await log.append(eventBatch('a'))
+    await log.close(0)
+    await expect(stored).rejects.toMatchObject({ code: 'store_unavailable' })
+    await expect(log.append(eventBatch('b'))).rejects.toMatchObject({ code: 'overloaded' })
+  })
+})

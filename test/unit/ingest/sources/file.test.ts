@@ -1,0 +1,187 @@
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { gzipSync } from 'node:zlib'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type FileSourceOptions, readRecords } from '../../../../ingest/sources/file.ts'
+import { inflateBody, recordsOfBody } from '../../../../ingest/sources/http.ts'
+import { createRecordSplitter } from '../../../../ingest/sources/split-records.ts'
+
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gatewatch-file-'))
+})
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+const textOf = (value: Uint8Array) => Buffer.from(value).toString('utf8')
+
+async function read(path: string, changes: Partial<FileSourceOptions> = {}) {
+  const records = []
+  let next = 0
+  const options: FileSourceOptions = {
+    ...{ path, tenant: 'default', stdin: Readable.from([]), nowMs: 1 },
+    reserve: (_, count) => {
+      next += count
+      return next - count
+    },
+    ...changes,
+  }
+  for await (const batch of readRecords(options)) records.push(...batch)
+  return records
+}
+
+const splitAll = (text: string | Uint8Array, chunkBytes = 1 << 20) => {
+  const bytes = Buffer.from(text as string)
+  const splitter = createRecordSplitter()
+  const records = []
+  for (let at = 0; at < bytes.byteLength; at += chunkBytes) {
+    records.push(...splitter.push(bytes.subarray(at, at + chunkBytes)))
+  }
+  return [...records, ...splitter.end()].map(({ value, ...where }) => ({ text: textOf(value), ...where }))
+}
+
+describe('record splitter', () => {
+  it.each([
+    ['NDJSON', '{"a":1}\n\n{"a":2}\r\n{"a":3}', ['{"a":1}', '{"a":2}', '{"a":3}'], [1, 3, 4]],
+    ['text lines', 'one line\ntwo', ['one line', 'two'], [1, 2]],
+    [
+      'an array',
+      ' [ {"a":"]"},\n{"b":[1,{}]} , 3,"x,y" ]\n',
+      ['{"a":"]"}', '{"b":[1,{}]}', '3', '"x,y"'],
+      [1, 2, 2, 2],
+    ],
+    ['one document', '{\n "a": "}{\\"",\n "b": [1]\n}\n', ['{\n "a": "}{\\"",\n "b": [1]\n}'], [1]],
+    ['two documents', '{\n"a":1}\n{\n"b":2}', ['{\n"a":1}', '{\n"b":2}'], [1, 3]],
+    ['a broken first line', '{"a":\n{"a":2}\n{"a":3}', ['{"a":', '{"a":2}', '{"a":3}'], [1, 2, 3]],
+    ['a byte order mark', '\ufeff{"a":1}\n', ['{"a":1}'], [1]],
+    ['a document cut off', '{\n"a": [1,', ['{\n"a": [1,'], [1]],
+    ['nothing', ' \n\n', [], []],
+    ['an empty array', '[]', [], []],
+  ])('reads %s', (_, text, records, lines) => {
+    for (const chunkBytes of [1, 7, 1 << 20]) {
+      const split = splitAll(text, chunkBytes)
+      expect(split.map((record) => record.text)).toEqual(records)
+      expect(split.map(({ line }) => line)).toEqual(lines)
+      for (const { text: value, offset } of split) {
+        expect(Buffer.from(text).subarray(offset).toString('utf8').startsWith(value)).toBe(true)
+      }
+    }
+  })
+
+  it('does not depend on how the stream is cut', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.json(), { maxLength: 20 }),
+        fc.constantFrom('lines', 'array'),
+        fc.integer({ min: 1, max: 100 }),
+        fc.integer({ min: 60_000, max: 70_000 }),
+        (values, shape, chunkBytes, padding) => {
+          const body =
+            shape === 'array' ? `[${values.join(', ')}]` : values.map((value) => `${value}\n`).join('')
+          // Long enough for the shape to be decided before the end.
+          const text = shape === 'array' ? `[${' '.repeat(padding)}${body.slice(1)}` : body
+          expect(splitAll(text, chunkBytes)).toEqual(splitAll(text))
+          if (shape === 'array') expect(splitAll(text).map((record) => record.text)).toEqual(values)
+        },
+      ),
+      { numRuns: 25 },
+    )
+  })
+
+  it('keeps memory bounded on a line without end, and goes on after it', () => {
+    const splitter = createRecordSplitter(1000)
+    const records = [
+      ...splitter.push(Buffer.from(`{"a":1}\n${'x'.repeat(100_000)}`)),
+      ...splitter.push(Buffer.from(`${'x'.repeat(100_000)}\n{"a":2}\n`)),
+      ...splitter.end(),
+    ]
+    expect(records.map(({ value, offset }) => [value.byteLength, offset])).toEqual([
+      [7, 0],
+      [1000, 8],
+      [7, 200_009],
+    ])
+  })
+})
+
+describe('file source', () => {
+  it('gives the same coordinates again, also after lines were appended and for gzip', async () => {
+    const path = join(folder, 'audit.log')
+    await writeFile(path, '{"a":1}\n{"a":2}\n')
+    const first = await read(path)
+    await appendFile(path, '{"a":3}\n')
+    const second = await read(path)
+    expect(second.slice(0, 2).map(({ topic, offset }) => [topic, offset])).toEqual(
+      first.map(({ topic, offset }) => [topic, offset]),
+    )
+    expect(second.map(({ offset }) => offset)).toEqual([0, 8, 16])
+    await writeFile(path, '{"b":1}\n')
+    expect((await read(path))[0]?.topic).not.toBe(first[0]?.topic)
+    await writeFile(`${path}.gz`, gzipSync('{"a":1}\n{"a":2}\n'))
+    expect((await read(`${path}.gz`)).map(({ value }) => textOf(value))).toEqual(['{"a":1}', '{"a":2}'])
+  })
+
+  it('takes the offsets of stdin from the log, and reports progress by batch', async () => {
+    const seen: number[] = []
+    const records = await read('-', {
+      stdin: Readable.from([Buffer.from('{"a":1}\n{"a"'), Buffer.from(':2}\n{"a":3}')]),
+      batch: { records: 2, bytes: 1000 },
+      onProgress: (progress) => seen.push(progress.records),
+      format: 'native',
+    })
+    expect(records.map(({ topic, offset, format }) => [topic, offset, format])).toEqual([
+      ['stdin', 0, 'native'],
+      ['stdin', 1, 'native'],
+      ['stdin', 2, 'native'],
+    ])
+    expect(seen.at(-1)).toBe(3)
+  })
+
+  it('says what is wrong with a file, after the records before the damage', async () => {
+    await expect(read(join(folder, 'none'))).rejects.toMatchObject({ code: 'not_found' })
+    await expect(read(folder)).rejects.toMatchObject({ code: 'not_found' })
+    const path = join(folder, 'cut.gz')
+    const whole = gzipSync('{"a":1}\n'.repeat(50_000))
+    await writeFile(path, whole.subarray(0, whole.byteLength - 20))
+    const records: unknown[] = []
+    const reading = (async () => {
+      for await (const batch of readRecords({
+        ...{ path, tenant: 'default', stdin: Readable.from([]), nowMs: 1, reserve: () => 0 },
+      })) {
+        records.push(...batch)
+      }
+    })()
+    await expect(reading).rejects.toMatchObject({ code: 'request_invalid' })
+    expect(records.length).toBeGreaterThan(1000)
+  })
+})
+
+describe('HTTP body', () => {
+  const body = (text: string, headers: Record<string, string> = {}) =>
+    recordsOfBody({ body: Buffer.from(text), headers, tenant: 't', nowMs: 5, reserve: () => 100 })
+
+  it('numbers records and lines, and keeps no credentials', () => {
+    const { records, lines } = body('{"a":1}\n\nbroken\n{"a":2}', {
+      authorization: 'Bearer x',
+      cookie: 'y',
+      'content-type': 'application/x-ndjson',
+      'ce-type': 'call',
+    })
+    expect(records.map(({ offset }) => offset)).toEqual([100, 101, 102])
+    expect(lines).toEqual([1, 3, 4])
+    expect({ ...records[0]?.headers }).toEqual({ 'content-type': 'application/x-ndjson', ce_type: 'call' })
+  })
+
+  it('takes protobuf as it is and nothing from nothing', () => {
+    expect(body('a\nb', { 'content-type': 'application/x-protobuf' }).records).toHaveLength(1)
+    expect(body('').records).toEqual([])
+  })
+
+  it('bounds what gzip may become', async () => {
+    const bomb = gzipSync(Buffer.alloc(10_000_000))
+    await expect(inflateBody(bomb, 1_000_000)).rejects.toMatchObject({ code: 'payload_too_large' })
+    await expect(inflateBody(Buffer.from('no'), 1_000_000)).rejects.toMatchObject({ code: 'request_invalid' })
+    expect(textOf(await inflateBody(gzipSync('yes'), 1_000_000))).toBe('yes')
+  })
+})
