@@ -169,6 +169,9 @@ export interface ConfigFlags {
   readonly logLevel?: string
 }
 
+/** The credential of commands that ask a gatewatch over HTTP. */
+export const environmentToken = (): string | undefined => process.env['GATEWATCH_TOKEN']
+
 const validator = Compile(ConfigSchema)
 
 /**

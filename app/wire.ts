@@ -33,6 +33,8 @@ export interface StartOptions {
   readonly receiver?: DemoReceiver
   /** Work between an open store and the first tick: the demo loads its history here. */
   readonly beforeDetection?: (running: Pick<Running, 'database' | 'ingest' | 'segments'>) => Promise<void>
+  /** Judge what is there before anything listens, so that the first page shows it. */
+  readonly detectFirst?: boolean
   /** Listen on the configured address; otherwise the API is for `inject` only. */
   readonly listen?: boolean
 }
@@ -104,12 +106,16 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
           },
         })
       : undefined
+    const detect = has('detect')
+      ? createDetectPart({ config, database, alerting, logger, registry })
+      : undefined
+    if (options.detectFirst) await detect?.tick()
     const http = api && options.listen !== false ? createHttpPart(api, config) : undefined
     const stopParts = await startInOrder(
       [
         ...(has('ingest') ? [createAssemblerPart(ingest, database, logger)] : []),
         ...(kafka ? [kafka] : []),
-        ...(has('detect') ? [createDetectPart({ config, database, alerting, logger, registry })] : []),
+        ...(detect ? [detect] : []),
         ...(http ? [http] : []),
       ],
       logger,

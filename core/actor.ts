@@ -7,8 +7,8 @@ export const DEFAULT_ACTOR_PRECEDENCE = [
   'gen_ai.agent.id',
   'gen_ai.agent.name',
   'credential.id',
-  'mcp.client.name',
   'client.address',
+  'mcp.client.name',
 ] as const satisfies readonly (keyof EventDraft)[]
 
 /** The actor of an event that names nobody. A word that no precedence field can produce by accident. */

@@ -114,13 +114,14 @@ export function absorbUses(before: Familiar, day: number, uses: readonly Use[], 
   const tools = new Map(before.tools)
   const destinations = new Map(before.destinations)
   const actors = new Map(before.actors)
+  const copied = new Set<unknown>()
   let { calls, toolPairs, destinationPairs } = before
   for (const use of uses) {
     calls += use.calls
     let firsts = 0
-    if (use.tool !== '') firsts = adopt(tools, toolKey(use.server, use.tool), use)
+    if (use.tool !== '') firsts = adopt(tools, copied, toolKey(use.server, use.tool), use)
     toolPairs += firsts
-    if (use.destination !== '') destinationPairs += adopt(destinations, use.destination, use)
+    if (use.destination !== '') destinationPairs += adopt(destinations, copied, use.destination, use)
     const known = actors.get(use.actor)
     const settled = isSettled(before, use.actor, day, grace)
     actors.set(use.actor, {
@@ -133,12 +134,22 @@ export function absorbUses(before: Familiar, day: number, uses: readonly Use[], 
   return { firstDay: before.firstDay ?? day, calls, toolPairs, destinationPairs, tools, destinations, actors }
 }
 
-/** Adds a use; returns 1 when it is the actor’s first. */
-function adopt(known: Map<string, Known>, key: string, { actor, calls, firstMs }: Use): 0 | 1 {
+/** Adds a use; returns 1 when it is the actor’s first. Maps of adopters in `copied` are this day’s own. */
+function adopt(
+  known: Map<string, Known>,
+  copied: Set<unknown>,
+  key: string,
+  { actor, calls, firstMs }: Use,
+): 0 | 1 {
   const before = known.get(key)
   const first = before?.adopters.get(actor)
-  const adopters =
-    first === undefined || firstMs < first ? new Map(before?.adopters).set(actor, firstMs) : before?.adopters
-  known.set(key, { adopters: adopters ?? new Map(), calls: (before?.calls ?? 0) + calls })
+  let adopters = before?.adopters ?? new Map<string, number>()
+  if (first === undefined || firstMs < first) {
+    // Copied once a day: a first day has as many adopters as actors.
+    const own = copied.has(adopters) ? (adopters as Map<string, number>) : new Map(adopters)
+    copied.add(own)
+    adopters = own.set(actor, firstMs)
+  }
+  known.set(key, { adopters, calls: (before?.calls ?? 0) + calls })
   return first === undefined ? 1 : 0
 }

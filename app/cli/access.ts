@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ERROR_CODES, type ErrorCode, GatewatchError, messageOf } from '../../core/errors.ts'
-import { type ConfigFlags, loadConfig } from '../config.ts'
+import { type ConfigFlags, environmentToken, loadConfig } from '../config.ts'
 import { createLogger } from '../logger.ts'
 import { readRunFile } from '../run-file.ts'
 import { startGatewatch } from '../wire.ts'
@@ -64,7 +64,7 @@ export async function openAccess(flags: AccessFlags): Promise<Access> {
 }
 
 function tokenFor(dataFolder: string): string {
-  const given = process.env['GATEWATCH_TOKEN']
+  const given = environmentToken()
   if (given) return given
   try {
     return readFileSync(join(dataFolder, 'credentials', 'api-key'), 'utf8').trim()

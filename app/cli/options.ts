@@ -34,12 +34,14 @@ export const addServeOptions = (command: Command): Command =>
     .option('--port <PORT>', 'port to listen on (default: 8844)', wholeNumber)
     .option('--kafka <BROKERS>', 'read from Kafka: host:port,host:port', list)
     .option('--topics <LIST>', 'Kafka topics (default: mcp-audit)', list)
-    .addOption(new Option('--log-level <LEVEL>', 'how much to log').choices(['debug', 'info', 'warn', 'error']))
+    .addOption(
+      new Option('--log-level <LEVEL>', 'how much to log').choices(['debug', 'info', 'warn', 'error']),
+    )
 
 /** Further: ask a running gatewatch instead of the data folder. */
 export const addAccessOptions = (command: Command): Command =>
   addCommonOptions(command).option(
-    '--url URL',
+    '--url <URL>',
     'ask the gatewatch at this address (token in GATEWATCH_TOKEN)',
   )
 

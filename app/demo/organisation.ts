@@ -331,7 +331,7 @@ export const actorOf = (principal: Principal): string =>
   principal.kind === 'person'
     ? principal.email
     : principal.gateway === 'legacy'
-      ? principal.client[0]
+      ? principal.address
       : principal.id
 
 /** @throws RangeError when nobody has the name or id: a slip in the demo itself */

@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.ts'
 import { GatewatchError } from '../../core/errors.ts'
 import type { RawRecord } from '../../ingest/record.ts'
 import { encodeBatch } from '../../store/event-writer.ts'
+import { readRunFile } from '../run-file.ts'
 import type { Running } from '../wire.ts'
 import type { DemoRecord } from './records.ts'
 import { generateHistory, generateLive } from './traffic.ts'
@@ -13,9 +14,16 @@ const BULK_RECORDS = 20_000
 
 /**
  * Makes the folder empty, if it holds nothing but an earlier demo.
- * @throws GatewatchError `config_invalid` when it holds something else
+ * @throws GatewatchError `config_invalid` when it holds something else, `store_locked` while a process uses it
  */
 export function prepareDemoFolder(folder: string): void {
+  const served = readRunFile(folder)
+  if (served !== undefined) {
+    throw new GatewatchError('store_locked', `Another gatewatch (process ${served.pid}) runs on ${folder}.`, {
+      field: '--data',
+      remedy: `Stop it, or start this demo beside it with --data DIR --port PORT.`,
+    })
+  }
   const holdsSomething = existsSync(folder) && readdirSync(folder).length > 0
   if (holdsSomething && !existsSync(join(folder, MARK))) {
     throw new GatewatchError('config_invalid', `The folder ${folder} holds data that is not a demo’s.`, {
@@ -44,9 +52,14 @@ export async function loadHistory(
 ): Promise<number> {
   let records: RawRecord[] = []
   let total = 0
+  // The store works on one block while the pipeline makes the next.
+  let writing: Promise<unknown> = Promise.resolve()
   const write = async () => {
-    const batch = ingest.pipeline(records)
-    await ingest.writer.write(encodeBatch(batch), `demo-history/${seed}/${nowMs}/${total}`)
+    const tables = encodeBatch(ingest.pipeline(records))
+    await writing
+    writing = ingest.writer.write(tables, `demo-history/${seed}/${nowMs}/${total}`)
+    // Awaited before the next block; until then its failure must not count as unhandled.
+    writing.catch(() => {})
     total += records.length
     records = []
     progress(total)
@@ -56,6 +69,7 @@ export async function loadHistory(
     if (records.length === BULK_RECORDS) await write()
   }
   if (records.length > 0) await write()
+  await writing
   return total
 }
 

@@ -117,12 +117,23 @@ export interface DetectOptions {
   readonly registry: Registry
 }
 
+export interface DetectPart extends Part {
+  /** One tick now, beside the scheduled ones: what arrived so far is judged when it resolves. */
+  tick(): Promise<void>
+}
+
 /**
  * The part that judges what arrives and sends what it finds.
  * @throws GatewatchError `rule_invalid` for the first bad rule file of the shipped set; bad rules of users are logged
  * and left out
  */
-export function createDetectPart({ config, database, alerting, logger, registry }: DetectOptions): Part {
+export function createDetectPart({
+  config,
+  database,
+  alerting,
+  logger,
+  registry,
+}: DetectOptions): DetectPart {
   const { rules, errors } = loadRules(config.rules)
   for (const error of errors)
     logger.error({ rule: error.place.at, remedy: error.place.remedy }, error.toLine())
@@ -161,6 +172,9 @@ export function createDetectPart({ config, database, alerting, logger, registry 
   let schedule: Schedule | undefined
   return {
     name: 'detect',
+    tick: async () => {
+      await engine.tick()
+    },
     start: async () => {
       await alerting.dispatcher.start()
       schedule = startSchedule({

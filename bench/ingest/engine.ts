@@ -20,7 +20,12 @@ const FIELDS = [
  * The peer: ClickHouse’s own Kafka engine, reading the same topic into the same table with the same views behind it.
  * It derives what SQL can derive cheaply (actor, chain, coordinates), and neither validates nor redacts.
  */
-export async function startEngine(database: Database, brokers: string, topic: string, group: string): Promise<void> {
+export async function startEngine(
+  database: Database,
+  brokers: string,
+  topic: string,
+  group: string,
+): Promise<void> {
   const columns = FIELDS.map((field) => `\`${field}\` String`).join(', ')
   await database.command(
     `CREATE TABLE kafka_in (occurred_at String, ${columns}, duration_ms Float64, response_bytes UInt64)

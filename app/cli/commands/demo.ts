@@ -50,6 +50,7 @@ export function addDemoCommand(program: Command): void {
         logger: createLogger(config.logLevel),
         note: (text) => output.note(text),
         receiver,
+        detectFirst: true,
         beforeDetection: async (opened) => {
           const records = await loadHistory(opened, story, (done) =>
             output.progress(`demo history: ${done} calls stored …`),

@@ -1,14 +1,15 @@
 const grouped = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 })
+const tiny = new Intl.NumberFormat('en', { maximumSignificantDigits: 2 })
 const precise = new Intl.NumberFormat('en', { maximumFractionDigits: 2 })
 
 /** A count for reading: whole and grouped below a million, compact above. */
 export const formatCount = (value: number): string =>
   Math.abs(value) < 1_000_000 ? grouped.format(value) : short.format(value)
 
-/** A measured number with at most two digits after the point. */
+/** A measured number with at most two digits after the point; one that would vanish keeps two significant digits. */
 export const formatNumber = (value: number): string =>
-  Number.isInteger(value) ? formatCount(value) : precise.format(value)
+  Number.isInteger(value) ? formatCount(value) : (Math.abs(value) < 0.01 ? tiny : precise).format(value)
 
 /** A share of a whole; tiny shares are not rounded to nothing. */
 export function formatShare(part: number, whole: number): string {

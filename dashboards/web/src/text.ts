@@ -36,6 +36,9 @@ export function cut(text: string, limit: number): string {
 
 /** `value.failed_login` → `Value failed login`: the label of a key that has no label of its own. */
 export function humanise(key: string): string {
-  const words = key.replaceAll(/[._-]+/g, ' ').trim()
+  const words = key
+    .replaceAll(/[._-]+/g, ' ')
+    .replaceAll(/([a-z])([A-Z])/g, (_, before: string, after: string) => `${before} ${after.toLowerCase()}`)
+    .trim()
   return words.charAt(0).toUpperCase() + words.slice(1)
 }

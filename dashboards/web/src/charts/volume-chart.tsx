@@ -10,13 +10,13 @@ import { Plot, quietAxes } from './plot.tsx'
 
 const MAX_MARKS = 200
 
-/** Small signs above the bars where findings have their windows. */
+/** Small signs above the bars where findings have their first events. */
 function drawFindings(plot: uPlot, findings: readonly Finding[]): void {
   const { ctx, bbox } = plot
   const size = 4 * uPlot.pxRatio
   ctx.save()
   for (const finding of findings.slice(0, MAX_MARKS)) {
-    const seconds = Date.parse(finding.window.start) / 1000
+    const seconds = Date.parse(finding.first_event_at) / 1000
     const x = plot.valToPos(seconds, 'x', true)
     if (x < bbox.left || x > bbox.left + bbox.width) continue
     ctx.fillStyle = colour(finding.severity) || colour('ink-3')
@@ -60,7 +60,7 @@ export function VolumeChart({
   })
   const options = (): Omit<uPlot.Options, 'width' | 'height'> => ({
     legend: { show: false },
-    padding: [10, 4, 0, 0],
+    padding: [10, 14, 0, 0],
     cursor: {
       y: false,
       points: { show: false },

@@ -6,6 +6,9 @@ import { Plain, Time } from './plain.tsx'
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z$/
 const MAX_LIST = 24
 const MAX_DEPTH = 4
+const MAX_COLUMNS = 4
+
+type Members = Readonly<Record<string, unknown>>
 
 /** One value of an explanation, whatever its shape: detectors of users' own rules are shown as well as the shipped. */
 export function Value({ value, depth = 0 }: { value: unknown; depth?: number }): JSX.Element {
@@ -23,6 +26,8 @@ export function Value({ value, depth = 0 }: { value: unknown; depth?: number }):
 function ListValue({ items, depth }: { items: readonly unknown[]; depth: number }): JSX.Element {
   if (items.length === 0) return <span class="dim">none</span>
   const rest = items.length - MAX_LIST
+  const columns = columnsOf(items)
+  if (columns !== undefined) return <Rows items={items.slice(0, MAX_LIST) as Members[]} columns={columns} />
   const isFlat = items.every((item) => typeof item !== 'object' || item === null)
   return (
     <ul class={isFlat ? 'values values-flat' : 'values'}>
@@ -33,6 +38,44 @@ function ListValue({ items, depth }: { items: readonly unknown[]; depth: number 
       ))}
       {rest > 0 ? <li class="dim">and {rest} more</li> : null}
     </ul>
+  )
+}
+
+/** The members of a list of like things, when they fit side by side. */
+function columnsOf(items: readonly unknown[]): readonly string[] | undefined {
+  const [first] = items
+  if (typeof first !== 'object' || first === null || Array.isArray(first)) return undefined
+  const columns = Object.keys(first)
+  const isLike = (item: unknown): boolean =>
+    typeof item === 'object' &&
+    item !== null &&
+    Object.keys(item).join() === columns.join() &&
+    Object.values(item).every((value) => typeof value !== 'object' || value === null)
+  return columns.length <= MAX_COLUMNS && items.every(isLike) ? columns : undefined
+}
+
+function Rows({ items, columns }: { items: readonly Members[]; columns: readonly string[] }): JSX.Element {
+  return (
+    <table class="values-table">
+      <thead>
+        <tr>
+          {columns.map((column) => (
+            <th key={column}>{inert(cut(humanise(column), 30))}</th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {items.map((item, index) => (
+          <tr key={index}>
+            {columns.map((column) => (
+              <td key={column}>
+                <Value value={item[column]} depth={MAX_DEPTH} />
+              </td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
   )
 }
 

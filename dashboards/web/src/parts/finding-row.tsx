@@ -30,7 +30,7 @@ export function FindingRow({
         <span>
           {finding.event_count} {finding.event_count === 1 ? 'event' : 'events'}
         </span>
-        <Ago iso={finding.window.end} />
+        <Ago iso={finding.last_event_at} />
         {finding.status === 'superseded' ? <span class="tag">superseded</span> : null}
         {children}
       </div>

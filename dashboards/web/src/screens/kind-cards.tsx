@@ -66,7 +66,7 @@ function KindCard({
 
 function Newest({ finding }: { finding: Finding }): JSX.Element {
   const { fromMs } = rangeMs()
-  const isOlder = Date.parse(finding.window.end) < fromMs
+  const isOlder = Date.parse(finding.last_event_at) < fromMs
   return (
     <>
       <a class="kind-sentence" href={link(['findings', finding.finding_id])} data-row>
@@ -76,7 +76,7 @@ function Newest({ finding }: { finding: Finding }): JSX.Element {
         <Severity severity={finding.severity} />
         <Plain text={finding.actor === '' ? finding.entity.id : finding.actor} limit={30} />
         <span class="dim">
-          <Ago iso={finding.window.end} />
+          <Ago iso={finding.last_event_at} />
           {isOlder ? ', before the range' : ''}
         </span>
       </p>
