@@ -13,8 +13,8 @@ COPY --from=build /src/package.json /src/LICENSE ./
 COPY --from=build /src/bin ./bin
 COPY --from=build /src/dist ./dist
 COPY --from=build /src/node_modules ./node_modules
-# A named volume that is mounted here takes over the owner.
-RUN install -d -o node -g node -m 0700 /var/lib/gatewatch
+# Named volumes that are mounted here take over the owner.
+RUN install -d -o node -g node -m 0700 /var/lib/gatewatch /var/lib/gatewatch-credentials
 USER node
 VOLUME /var/lib/gatewatch
 EXPOSE 8844

@@ -57,6 +57,20 @@ export interface ApiDependencies {
   readonly logger?: FastifyBaseLogger
 }
 
+/** What every server of ours needs, whatever its routes. */
+export type OperationsDependencies = Pick<
+  ApiDependencies,
+  | 'tokens'
+  | 'apiKeys'
+  | 'sessions'
+  | 'health'
+  | 'registry'
+  | 'allowedHosts'
+  | 'secure'
+  | 'trustedProxies'
+  | 'logger'
+>
+
 /** Name of the session cookie. `__Host-` ties it to this host and to HTTPS, where there is HTTPS. */
 export const sessionCookieName = (secure: boolean): string =>
   secure ? '__Host-gatewatch-session' : 'gatewatch-session'
@@ -72,21 +86,7 @@ const HANDLER_TIMEOUT_MS = 60_000
 export async function buildServer(deps: ApiDependencies): Promise<ApiServer> {
   const secure = deps.secure ?? false
   const sessionCookie = sessionCookieName(secure)
-  const app = createApp(deps)
-  const telemetry = createApiTelemetry(deps.registry)
-
-  installErrorHandler(app)
-  installSecurityHeaders(app, { secure })
-  telemetry.observe(app)
-  installHostCheck(app, deps.allowedHosts ?? [])
-  await app.register(fastifyCookie)
-  installAuthentication(app, {
-    tokens: deps.tokens,
-    apiKeys: deps.apiKeys,
-    sessions: deps.sessions,
-    sessionCookie,
-    onRefusal: telemetry.refused,
-  })
+  const app = await createGuardedApp(deps, sessionCookie)
   await app.register(fastifySwagger, {
     openapi: {
       openapi: '3.1.0',
@@ -112,11 +112,11 @@ export async function buildServer(deps: ApiDependencies): Promise<ApiServer> {
   addDeliveryRoutes(app, deps)
   addDeadLetterRoutes(app, deps)
   addCredentialRoutes(app, {
-    clock: deps.clock,
     tokens: deps.tokens,
     sessions: deps.sessions,
     sessionCookie,
     secure,
+    clock: deps.clock,
   })
   addOperationRoutes(app, deps)
   if (deps.intake !== undefined) addIngestRoutes(app, { intake: deps.intake, clock: deps.clock })
@@ -125,7 +125,33 @@ export async function buildServer(deps: ApiDependencies): Promise<ApiServer> {
   return app
 }
 
-function createApp({ logger, trustedProxies }: ApiDependencies): ApiServer {
+/** What a process without the role `api` answers: health, readiness and metrics, behind the same guards. */
+export async function buildOperationsServer(deps: OperationsDependencies): Promise<ApiServer> {
+  const app = await createGuardedApp(deps, sessionCookieName(deps.secure ?? false))
+  addOperationRoutes(app, deps)
+  await app.ready()
+  return app
+}
+
+async function createGuardedApp(deps: OperationsDependencies, sessionCookie: string): Promise<ApiServer> {
+  const app = createApp(deps)
+  const telemetry = createApiTelemetry(deps.registry)
+  installErrorHandler(app)
+  installSecurityHeaders(app, { secure: deps.secure ?? false })
+  telemetry.observe(app)
+  installHostCheck(app, deps.allowedHosts ?? [])
+  await app.register(fastifyCookie)
+  installAuthentication(app, {
+    tokens: deps.tokens,
+    apiKeys: deps.apiKeys,
+    sessions: deps.sessions,
+    sessionCookie,
+    onRefusal: telemetry.refused,
+  })
+  return app
+}
+
+function createApp({ logger, trustedProxies }: OperationsDependencies): ApiServer {
   const app = Fastify({
     ...(logger === undefined ? { logger: false } : { loggerInstance: logger }),
     // Our own lines (telemetry.ts) name the route's pattern; Fastify's would carry the query, tickets included.

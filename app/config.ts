@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { LineCounter, parseDocument } from 'yaml'
@@ -17,6 +17,9 @@ const name = (description: string) => Type.String({ description, minLength: 1, m
 export const ConfigSchema = Type.Object(
   {
     data: Type.Optional(name('Folder for the store, the segment log and the credentials')),
+    credentials: Type.Optional(
+      name('Folder of the credentials, shared by the roles of one deployment (default: in data)'),
+    ),
     roles: Type.Optional(
       Type.Array(Type.Enum(ROLES), { minItems: 1, description: 'What this process does' }),
     ),
@@ -125,6 +128,8 @@ export type ConfigFile = Static<typeof ConfigSchema>
 /** The configuration with every default filled in; frozen. Parts receive plain values out of it. */
 export interface Config {
   readonly data: string
+  /** Folder of the credentials; the roles of one deployment share it. */
+  readonly credentials: string
   readonly roles: readonly Role[]
   readonly logLevel: string
   readonly listen: {
@@ -186,8 +191,10 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
   const file = path === undefined ? {} : parseConfig(readConfigFile(path), path)
   const clickhouseUrl = flags.clickhouse ?? file.clickhouse?.url
   const brokers = flags.kafka ?? file.kafka?.brokers
+  const data = resolve(flags.data ?? environment['GATEWATCH_DATA'] ?? file.data ?? '.gatewatch')
   return Object.freeze({
-    data: resolve(flags.data ?? environment['GATEWATCH_DATA'] ?? file.data ?? '.gatewatch'),
+    data,
+    credentials: file.credentials === undefined ? join(data, 'credentials') : resolve(file.credentials),
     roles: parseRoles(flags.roles) ?? file.roles ?? ROLES,
     logLevel: flags.logLevel ?? file.log_level ?? 'info',
     listen: {

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { GatewatchError } from '../core/errors.ts'
 
 /**
- * Secrets that gatewatch makes for itself on the first start, one file each under `<data>/credentials`, readable by
+ * Secrets that gatewatch makes for itself on the first start, one file each in a folder of their own, readable by
  * the owner only. They survive restarts: tokens, redaction marks and webhook signatures depend on them.
  */
 export interface Credentials {
@@ -14,8 +14,6 @@ export interface Credentials {
   readonly tokenKey: Buffer
   /** The long-lived key of the administrator (`gw_…`). */
   readonly apiKey: string
-  /** Eight hex digits that tell this data folder's own sources from those of other processes. */
-  readonly instanceId: string
   /** Standard Webhooks secret (`whsec_…`) of the built-in receiver. */
   readonly webhookSecret: string
 }
@@ -24,23 +22,19 @@ export interface Credentials {
  * Reads the secrets, making those that are missing.
  * @throws GatewatchError `config_invalid` when the folder cannot be written
  */
-export function openCredentials(dataFolder: string): Credentials {
-  const folder = join(dataFolder, 'credentials')
+export function openCredentials(folder: string): Credentials {
   const readOrMake = (name: string, make: () => string): string => {
     const path = join(folder, name)
     try {
       mkdirSync(folder, { recursive: true, mode: 0o700 })
-      chmodSync(folder, 0o700)
-      // `wx`: of two processes that start together, one writes and both read the same.
-      writeFileSync(path, `${make()}\n`, { mode: 0o600, flag: 'wx' })
+      if (!existsSync(path)) publish(path, make())
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') {
-        throw new GatewatchError('config_invalid', `The folder ${folder} cannot be written.`, {
-          cause,
-          field: 'data',
-          remedy: 'Choose a folder that this user may write to with --data DIR.',
-        })
-      }
+      throw new GatewatchError('config_invalid', `The folder ${folder} cannot be written.`, {
+        cause,
+        field: 'credentials',
+        remedy:
+          'Choose a folder that this user may write to, with --data DIR or credentials: in the configuration.',
+      })
     }
     return readFileSync(path, 'utf8').trim()
   }
@@ -49,7 +43,20 @@ export function openCredentials(dataFolder: string): Credentials {
     redactionKey: Buffer.from(readOrMake('redaction-key', hexKey), 'hex'),
     tokenKey: Buffer.from(readOrMake('token-key', hexKey), 'hex'),
     apiKey: readOrMake('api-key', () => `gw_${randomBytes(32).toString('base64url')}`),
-    instanceId: readOrMake('instance-id', () => randomBytes(4).toString('hex')),
     webhookSecret: readOrMake('webhook-secret', () => `whsec_${randomBytes(32).toString('base64')}`),
+  }
+}
+
+// Of several roles that start together on one folder, one publishes and all read the same: a link either makes the
+// whole file appear or fails because it is there.
+function publish(path: string, secret: string): void {
+  const draft = `${path}.${process.pid}`
+  writeFileSync(draft, `${secret}\n`, { mode: 0o600 })
+  try {
+    linkSync(draft, path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  } finally {
+    rmSync(draft)
   }
 }

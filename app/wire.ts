@@ -45,8 +45,7 @@ export interface Running {
   readonly ingest: Ingest
   readonly segments: SegmentLog
   readonly credentials: Credentials
-  /** Absent without the role `api`. */
-  readonly api?: Api
+  readonly api: Api
   /** `http://host:port`; absent when nothing listens. */
   readonly url?: string
   /** Stops everything, last part first. */
@@ -61,7 +60,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
   const { config, logger, note, clock = systemClock } = options
   const has = (role: Config['roles'][number]) => config.roles.includes(role)
   mkdirSync(config.data, { recursive: true, mode: 0o700 })
-  const credentials = openCredentials(config.data)
+  const credentials = openCredentials(config.credentials)
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, prefix: 'gatewatch_' })
 
@@ -83,34 +82,33 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
 
     const kafka =
       has('ingest') && config.kafka ? createKafkaPart(config.kafka, { ingest, clock, registry }) : undefined
-    const api = has('api')
-      ? await createApi({
-          config,
-          credentials,
-          database,
-          alerting,
-          clock,
-          logger,
-          registry,
-          intake: createIntake({ ingest, segments, instanceId: credentials.instanceId }),
-          ...(options.receiver ? { receiver: options.receiver } : {}),
-          ...(options.listen === false ? {} : { dashboardFolder: await dashboardFolder(note) }),
-          checks: {
-            segments: () => {
-              const { lastError } = segments.status()
-              return lastError === undefined ? { ok: true } : { ok: false, detail: lastError }
-            },
-            ...(kafka
-              ? { kafka: () => ({ ok: kafka.source.status().ready, detail: kafka.source.status().state }) }
-              : {}),
-          },
-        })
-      : undefined
+    const listens = options.listen !== false
+    const api = await createApi({
+      config,
+      credentials,
+      database,
+      alerting,
+      clock,
+      logger,
+      registry,
+      intake: createIntake({ ingest, segments }),
+      ...(options.receiver ? { receiver: options.receiver } : {}),
+      ...(has('api') && listens ? { dashboardFolder: await dashboardFolder(note) } : {}),
+      checks: {
+        segments: () => {
+          const { lastError } = segments.status()
+          return lastError === undefined ? { ok: true } : { ok: false, detail: lastError }
+        },
+        ...(kafka
+          ? { kafka: () => ({ ok: kafka.source.status().ready, detail: kafka.source.status().state }) }
+          : {}),
+      },
+    })
     const detect = has('detect')
       ? createDetectPart({ config, database, alerting, logger, registry })
       : undefined
     if (options.detectFirst) await detect?.tick()
-    const http = api && options.listen !== false ? createHttpPart(api, config) : undefined
+    const http = listens ? createHttpPart(api, config) : undefined
     const stopParts = await startInOrder(
       [
         ...(has('ingest') ? [createAssemblerPart(ingest, database, logger)] : []),
@@ -125,11 +123,11 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
       ingest,
       segments,
       credentials,
-      ...(api ? { api } : {}),
+      api,
       ...(http ? { url: http.url() } : {}),
       stop: async () => {
         await stopParts()
-        if (!http) await api?.server.close()
+        if (!http) await api.server.close()
         for (const close of opened) await close()
       },
     }

@@ -41,6 +41,8 @@ export interface SegmentLogStatus {
 }
 
 export interface SegmentLog {
+  /** Tells this log from every other one. */
+  readonly id: string
   /**
    * Sets aside `count` offsets of a source that has none of its own, and returns the first. Never the same twice,
    * also after a restart, for whatever was acknowledged.
@@ -177,6 +179,7 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
   }
 
   return {
+    id: logId,
     reserve: (topic, count) => {
       const first = sequences[topic] ?? 0
       sequences[topic] = first + count

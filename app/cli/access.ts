@@ -36,7 +36,7 @@ type Send = (
 export async function openAccess(flags: AccessFlags): Promise<Access> {
   const config = loadConfig({ logLevel: 'warn', ...flags })
   const served = flags.url ?? readRunFile(config.data)?.url
-  if (served !== undefined) return accessOf(sendTo(served), tokenFor(config.data), async () => {})
+  if (served !== undefined) return accessOf(sendTo(served), tokenFor(config.credentials), async () => {})
   if (!config.clickhouse && !existsSync(join(config.data, 'store'))) {
     throw new GatewatchError('not_found', `There is no data in ${config.data}.`, {
       field: 'data',
@@ -50,7 +50,6 @@ export async function openAccess(flags: AccessFlags): Promise<Access> {
     listen: false,
   })
   const { api, credentials, stop } = running
-  if (!api) throw new GatewatchError('internal', 'The API did not start.')
   const send: Send = async (method, path, headers, body) => {
     const reply = await api.server.inject({
       method,
@@ -63,11 +62,11 @@ export async function openAccess(flags: AccessFlags): Promise<Access> {
   return accessOf(send, credentials.apiKey, stop)
 }
 
-function tokenFor(dataFolder: string): string {
+function tokenFor(credentials: string): string {
   const given = environmentToken()
   if (given) return given
   try {
-    return readFileSync(join(dataFolder, 'credentials', 'api-key'), 'utf8').trim()
+    return readFileSync(join(credentials, 'api-key'), 'utf8').trim()
   } catch (cause) {
     throw new GatewatchError('unauthenticated', 'There is no token for this gatewatch.', {
       cause,

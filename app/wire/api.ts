@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { Gauge, type Registry } from 'prom-client'
 import type { ApiServer } from '../../api/api-server.ts'
-import { type ApiDependencies, buildServer } from '../../api/build-server.ts'
+import { type ApiDependencies, buildOperationsServer, buildServer } from '../../api/build-server.ts'
 import { apiKeyRecord, createApiKeys } from '../../api/credentials/api-keys.ts'
 import type { Principal } from '../../api/credentials/principal.ts'
 import { createSessions } from '../../api/credentials/sessions.ts'
@@ -38,18 +38,15 @@ export interface ApiOptions {
 
 export interface Api {
   readonly server: ApiServer
-  /** A path that signs a browser in once. */
-  loginPath(): string
+  /** A path that signs a browser in once; absent without the role `api`. */
+  readonly loginPath?: () => string
 }
 
-/** The HTTP server over the store; it does not listen yet. */
+/** The HTTP server over the store, whole or (without the role `api`) operations only; it does not listen yet. */
 export async function createApi(options: ApiOptions): Promise<Api> {
   const { config, credentials, database, alerting, clock, registry } = options
   const sessions = createSessions({ clock })
-  const { alerts, deliveries, lifecycle } = alerting
-  const overview = createOverviewQueries(database)
-  const server = await buildServer({
-    clock,
+  const guarded = {
     registry,
     logger: options.logger,
     tokens: createTokens({
@@ -59,25 +56,30 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     }),
     apiKeys: createApiKeys([apiKeyRecord(credentials.apiKey, ADMINISTRATOR)]),
     sessions,
+    health: { check: () => checkHealth(database, options.checks) },
+    allowedHosts: [...config.listen.allowedHosts, ...hostOf(config.listen.publicUrl)],
+    secure: config.listen.publicUrl?.startsWith('https:') ?? false,
+  }
+  addStoreGauges(database, registry)
+  if (!config.roles.includes('api')) return { server: await buildOperationsServer(guarded) }
+  const server = await buildServer({
+    ...guarded,
+    clock,
     events: createEventQueries(database),
-    counts: overview,
+    counts: createOverviewQueries(database),
     baselines: createBaselineQueries(database),
     findings: createFindings(database),
-    alerts,
-    alertChanges: lifecycle,
-    deliveries,
+    alerts: alerting.alerts,
+    alertChanges: alerting.lifecycle,
+    deliveries: alerting.deliveries,
     deadLetters: {
       list: (filter) => listDeadLetters(database, filter),
       counts: (tenant) => countDeadLetters(database, tenant),
     },
-    health: { check: () => checkHealth(database, options.checks) },
-    allowedHosts: [...config.listen.allowedHosts, ...hostOf(config.listen.publicUrl)],
-    secure: config.listen.publicUrl?.startsWith('https:') ?? false,
     ...(options.intake ? { intake: options.intake } : {}),
     ...(options.receiver ? { receiver: options.receiver } : {}),
     ...(options.dashboardFolder ? { dashboardFolder: options.dashboardFolder } : {}),
   })
-  addStoreGauges(database, registry)
   return { server, loginPath: () => `/login?ticket=${sessions.issueTicket(ADMINISTRATOR)}` }
 }
 

@@ -99,15 +99,7 @@ export function openSegments(
 }
 
 /** The HTTP way in: answers when every record is on disk. */
-export function createIntake({
-  ingest,
-  segments,
-  instanceId,
-}: {
-  ingest: Ingest
-  segments: SegmentLog
-  instanceId: string
-}) {
+export function createIntake({ ingest, segments }: { ingest: Ingest; segments: SegmentLog }) {
   return {
     async accept(body: {
       readonly bytes: Uint8Array
@@ -121,7 +113,7 @@ export function createIntake({
         headers: body.headers,
         tenant: body.tenant,
         // Another process has an HTTP source too: the same coordinates must not mean two records.
-        topic: `http-${instanceId}`,
+        topic: `http-${segments.id}`,
         ...(format === undefined ? {} : { format }),
         nowMs: body.receivedAtMs,
         reserve: (topic, count) => segments.reserve(topic, count),

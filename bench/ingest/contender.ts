@@ -52,7 +52,7 @@ async function runGatewatch(): Promise<() => Promise<void>> {
   const logger = pino({ level: 'error' }, pino.destination(2))
   const ingest = createIngest({
     config,
-    credentials: openCredentials(folder),
+    credentials: openCredentials(config.credentials),
     database,
     clock: systemClock,
     logger,

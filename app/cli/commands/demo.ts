@@ -26,18 +26,21 @@ export function addDemoCommand(program: Command): void {
       const given = loadConfig({ logLevel: 'warn', ...flags })
       const data = flags.data === undefined ? join(given.data, 'demo') : given.data
       prepareDemoFolder(data)
-      const receiver = createDemoReceiver({ secret: openCredentials(data).webhookSecret, clock: systemClock })
+      const credentials = join(data, 'credentials')
+      const { webhookSecret } = openCredentials(credentials)
+      const receiver = createDemoReceiver({ secret: webhookSecret, clock: systemClock })
       const receiverUrl = await receiver.listen()
       const config: Config = {
         ...given,
         data,
+        credentials,
         receivers: [
           ...given.receivers,
           {
             name: 'demo-receiver',
             type: 'webhook',
             url: receiverUrl,
-            secret: openCredentials(data).webhookSecret,
+            secret: webhookSecret,
             minSeverity: 'low',
             allowPrivate: true,
           },

@@ -22,8 +22,10 @@ export function addUpCommand(program: Command): void {
 
 /** Says where the dashboard is. The address signs a browser in once. */
 export function announce({ url, api }: Running, output: Output): void {
-  if (url === undefined || api === undefined) {
-    output.note('gatewatch runs (no HTTP: this process has not the role api)')
+  if (url === undefined) return
+  if (api.loginPath === undefined) {
+    output.json({ url })
+    output.line(`gatewatch: ${url}/healthz (no dashboard: this process has not the role api)`)
     return
   }
   const login = `${url}${api.loginPath()}`
