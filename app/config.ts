@@ -104,9 +104,6 @@ export const ConfigSchema = Type.Object(
         strict,
       ),
     ),
-    tools: Type.Optional(
-      Type.Object({ catalogues: Type.Array(name('File with further catalogue entries')) }, strict),
-    ),
     detect: Type.Optional(
       Type.Object(
         {
@@ -147,7 +144,6 @@ export interface Config {
   readonly receivers: readonly ReceiverConfig[]
   readonly actorPrecedence?: NonNullable<ConfigFile['actor']>['precedence']
   readonly rules: { readonly folders: readonly string[]; readonly shipped: boolean }
-  readonly toolCatalogues: readonly string[]
   readonly detect: { readonly every: string; readonly settleMs: number; readonly notifyWithinHours: number }
 }
 
@@ -220,7 +216,6 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
     receivers: (file.receivers ?? []).map(receiverOf),
     ...(file.actor ? { actorPrecedence: file.actor.precedence } : {}),
     rules: { folders: file.rules?.folders ?? [], shipped: file.rules?.shipped ?? true },
-    toolCatalogues: file.tools?.catalogues ?? [],
     detect: {
       every: file.detect?.every ?? '*/5 * * * * *',
       settleMs: file.detect?.settle_ms ?? 1000,
