@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
@@ -105,11 +106,11 @@ function connectServer(settings: Parameters<typeof createClient>[0]): ClickHouse
 
 async function insertServer(
   client: ClickHouseClient,
-  { table, columns, rows, token }: InsertBlock,
+  { table, columns, rows, token, format = 'JSONCompactEachRow' }: InsertBlock,
 ): Promise<void> {
   const bytes = rows instanceof Uint8Array ? rows : await readRows(rows.path)
   const { stream } = await client.exec({
-    query: `INSERT INTO ${table} (${columns.join(', ')}) SETTINGS ${inlineSettings(token)} FORMAT JSONCompactEachRow`,
+    query: `INSERT INTO ${table} (${columns.join(', ')}) SETTINGS ${inlineSettings(token)} FORMAT ${format}`,
     values: Readable.from([Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)], {
       objectMode: false,
     }),
@@ -133,14 +134,14 @@ async function readRows(path: string): Promise<Uint8Array> {
 export async function openEmbedded(options: EmbeddedOptions): Promise<Database> {
   const chdb = await openChdb({ path: options.path, maxMemoryBytes: options.maxMemoryBytes ?? 2 * 1024 ** 3 })
   try {
-    return await connectEmbedded(chdb, options.readers ?? 2)
+    return await connectEmbedded(chdb, options.path, options.readers ?? 2)
   } catch (error) {
     chdb.close()
     throw error
   }
 }
 
-async function connectEmbedded(chdb: Chdb, readerCount: number): Promise<Database> {
+async function connectEmbedded(chdb: Chdb, path: string, readerCount: number): Promise<Database> {
   const open = async (...statements: string[]) => {
     const connection: ChdbConnection = chdb.connect()
     const client = createClient({ connection: connection as never })
@@ -160,11 +161,12 @@ async function connectEmbedded(chdb: Chdb, readerCount: number): Promise<Databas
   )
   const query: Database['query'] = (sql, params) => readers.use((client) => select(client, sql, params))
   const structureOf = createStructures(query)
+  const spool = await openSpool(join(resolve(path), 'gatewatch-spool'))
   return {
     kind: 'embedded',
     query,
     command: (sql, params) => run(writer.client, sql, params),
-    insert: (block) => translate(insertEmbedded(writer, structureOf, block)),
+    insert: (block) => translate(insertEmbedded({ ...writer, structureOf, spool }, block)),
     close: async () => {
       await readers.close()
       await writer.close()
@@ -173,40 +175,77 @@ async function connectEmbedded(chdb: Chdb, readerCount: number): Promise<Databas
   }
 }
 
-async function insertEmbedded(
-  { client, connection }: { client: ClickHouseClient; connection: ChdbConnection },
-  structureOf: (table: string, columns: readonly string[]) => Promise<string>,
-  { table, columns, rows, token }: InsertBlock,
-): Promise<void> {
-  if (rows instanceof Uint8Array) {
-    await connection.chdb.rawInsert({
-      table: `${DATABASE}.${table}`,
-      columns,
-      values: rows,
-      format: 'JSONCompactEachRow',
-      settings: insertSettings(token),
-    })
-    return
-  }
-  // The fastest way in: the engine reads the segment itself, with the table’s own column types.
-  await client.command({
-    query: `INSERT INTO ${table} (${columns.join(', ')}) SETTINGS ${inlineSettings(token)}
-            SELECT * FROM file(${sqlString(rows.path)}, JSONCompactEachRow, ${sqlString(await structureOf(table, columns))})`,
+interface EmbeddedWriter {
+  readonly client: ClickHouseClient
+  readonly connection: ChdbConnection
+  readonly structureOf: (table: string, columns: readonly string[]) => Promise<string>
+  readonly spool: Spool
+}
+
+// Below this a file costs more than the engine’s slower way with rows that are handed over in memory.
+const SPOOL_BYTES = 1_000_000
+
+async function insertEmbedded(writer: EmbeddedWriter, block: InsertBlock): Promise<void> {
+  const { rows, format = 'JSONCompactEachRow' } = block
+  if (!(rows instanceof Uint8Array)) return insertFile(writer, block, rows.path)
+  // The raw insert takes text only.
+  if (format === 'Native' || rows.byteLength > SPOOL_BYTES)
+    return writer.spool.use(rows, (path) => insertFile(writer, block, path))
+  await writer.connection.chdb.rawInsert({
+    table: `${DATABASE}.${block.table}`,
+    columns: block.columns,
+    values: rows,
+    format,
+    settings: insertSettings(block.token),
   })
 }
 
-// The types of a table’s columns, asked once: migrations are over before the first insert.
+// The fastest way in: the engine reads the file itself, with the table’s own column types.
+async function insertFile(
+  { client, structureOf }: EmbeddedWriter,
+  { table, columns, token, format = 'JSONCompactEachRow' }: InsertBlock,
+  path: string,
+): Promise<void> {
+  await client.command({
+    query: `INSERT INTO ${table} (${columns.join(', ')}) SETTINGS ${inlineSettings(token)}
+            SELECT * FROM file(${sqlString(path)}, ${format}, ${sqlString(await structureOf(table, columns))})`,
+  })
+}
+
+interface Spool {
+  /** Puts the bytes into a file for as long as `read` runs. */
+  use(bytes: Uint8Array, read: (path: string) => Promise<void>): Promise<void>
+}
+
+/** Files in which blocks wait for the engine to read them. Nothing in the folder outlives the process that wrote it. */
+async function openSpool(folder: string): Promise<Spool> {
+  let number = 0
+  await rm(folder, { recursive: true, force: true })
+  await mkdir(folder, { mode: 0o700 })
+  return {
+    use: async (bytes, read) => {
+      const path = join(folder, `${number++}`)
+      try {
+        await writeFile(path, bytes, { mode: 0o600 })
+        await read(path)
+      } finally {
+        await rm(path, { force: true })
+      }
+    },
+  }
+}
+
+// The types of the tables’ columns, each table asked once: migrations are over before the first insert.
 function createStructures(query: Database['query']) {
-  const known = new Map<string, string>()
+  const known = new Map<string, ReadonlyMap<string, string>>()
   return async (table: string, columns: readonly string[]): Promise<string> => {
-    const key = `${table}(${columns.join()})`
-    const cached = known.get(key)
-    if (cached !== undefined) return cached
-    const described = await query<{ name: string; type: string }>(`DESCRIBE TABLE ${table}`)
-    const types = new Map(described.map(({ name, type }) => [name, type]))
-    const structure = columns.map((column) => `${column} ${types.get(column) ?? 'String'}`).join(', ')
-    known.set(key, structure)
-    return structure
+    let types = known.get(table)
+    if (types === undefined) {
+      const described = await query<{ name: string; type: string }>(`DESCRIBE TABLE ${table}`)
+      types = new Map(described.map(({ name, type }) => [name, type]))
+      known.set(table, types)
+    }
+    return columns.map((column) => `${column} ${types.get(column) ?? 'String'}`).join(', ')
   }
 }
 

@@ -29,8 +29,10 @@ export interface InsertBlock {
   readonly table: string
   /** In the order of the values of each row. */
   readonly columns: readonly string[]
-  /** Lines of JSON arrays (`JSONCompactEachRow`), UTF-8, or the path of a file of them that the store can read. */
+  /** The rows in `format`, or the path of a file of them that the store can read. */
   readonly rows: Uint8Array | { readonly path: string }
+  /** `JSONCompactEachRow` (lines of JSON arrays, UTF-8) unless told; or one block of `Native`. */
+  readonly format?: 'JSONCompactEachRow' | 'Native'
   /** What makes the block the same block: source coordinates, segment number, … */
   readonly token: string
 }

@@ -4,6 +4,7 @@ import { type ErrorCode, GatewatchError } from '../core/errors.ts'
 import { serverCodeOf } from './clickhouse.ts'
 import type { Database, InsertBlock } from './database.ts'
 import { DEAD_LETTER_COLUMNS, type DeadLetterInput, deadLetterRow } from './dead-letters.ts'
+import { createEventColumns } from './event-columns.ts'
 import { EVENT_COLUMNS, eventRow } from './event-rows.ts'
 import { PART_COLUMNS, type PartInput, partRow } from './part-rows.ts'
 
@@ -14,17 +15,29 @@ export interface BatchInput {
   readonly deadLetters: readonly DeadLetterInput[]
 }
 
-/** The rows of one table: lines of `JSONCompactEachRow`, each with its line end. */
+/** The rows of one table. Lines (`JSONCompactEachRow`) each have their line end. */
 export interface EncodedTable {
   readonly table: string
   readonly columns: readonly string[]
   readonly rows: Uint8Array
-  /** Number of lines. */
+  /** Lines unless told. */
+  readonly format?: NonNullable<InsertBlock['format']>
+  /** Number of rows. */
   readonly count: number
 }
 
 /** The same, with the lines also allowed to lie in a file. */
-export type TableBlock = Pick<InsertBlock, 'table' | 'columns' | 'rows'>
+export interface TableBlock extends Pick<InsertBlock, 'table' | 'columns' | 'rows' | 'format'> {
+  /** The same rows as lines, when they are not: asked for only if the store refuses the block for its rows. */
+  readonly asLines?: () => TableBlock
+}
+
+/** Takes batches one after the other and makes one block a table of them. */
+export interface BlockEncoder {
+  add(batch: BatchInput): void
+  /** In the order of `encodeBatch`. The encoder is used up. */
+  finish(): EncodedTable[]
+}
 
 export interface WriteReport {
   /** Rows that the store refused and that are dead letters now. */
@@ -50,6 +63,31 @@ export function encodeBatch(batch: BatchInput): EncodedTable[] {
   ].filter(({ count }) => count > 0)
 }
 
+/**
+ * Encodes a block batch by batch, so that the events of a large block need not all be in memory: events by columns,
+ * which is what costs the store least, or as lines, whose rows can be looked at one by one; the rest always as lines.
+ */
+export function createBlockEncoder(events: 'columns' | 'lines'): BlockEncoder {
+  const deadLetters: DeadLetterInput[] = []
+  const parts: PartInput[] = []
+  const columns = createEventColumns()
+  const rows: AuditEvent[] = []
+  return {
+    add: (batch) => {
+      for (const letter of batch.deadLetters) deadLetters.push(letter)
+      for (const part of batch.parts) parts.push(part)
+      if (events === 'columns') columns.add(batch.events)
+      else for (const event of batch.events) rows.push(event)
+    },
+    finish: () => {
+      const tables = encodeBatch({ deadLetters, parts, events: rows })
+      if (columns.count() > 0)
+        tables.push({ table: 'events', ...columns.finish(), format: 'Native', count: columns.count() })
+      return tables
+    },
+  }
+}
+
 function encode<T>(
   table: string,
   columns: readonly string[],
@@ -71,12 +109,18 @@ export function createBatchWriter(database: Database): BatchWriter {
   }
 }
 
-async function writeBlock(database: Database, block: TableBlock, token: string): Promise<number> {
+async function writeBlock(
+  database: Database,
+  { asLines, ...block }: TableBlock,
+  token: string,
+): Promise<number> {
   try {
     await database.insert({ ...block, token })
     return 0
   } catch (error) {
     if (!isRowFault(error) || block.table === 'dead_letters') throw error
+    if (asLines !== undefined) return writeBlock(database, asLines(), token)
+    if (block.format === 'Native') throw error
     const rows = block.rows instanceof Uint8Array ? block.rows : await readFile(block.rows.path)
     const letters = await bisect(database, { ...block, rows }, lineEndsOf(rows), token, error)
     await database.insert({

@@ -13,7 +13,7 @@ import { recordsOfBody } from '../../ingest/sources/http.ts'
 import { createKafkaSource, type KafkaSource } from '../../ingest/sources/kafka.ts'
 import { createIngestTelemetry, INGEST_COUNTERS, type IngestTelemetry } from '../../ingest/telemetry.ts'
 import type { Database } from '../../store/database.ts'
-import { createBatchWriter, encodeBatch } from '../../store/event-writer.ts'
+import { createBatchWriter, createBlockEncoder, encodeBatch } from '../../store/event-writer.ts'
 import { createPartStore } from '../../store/parts.ts'
 import { findStoredIds } from '../../store/stored-ids.ts'
 import type { Config } from '../config.ts'
@@ -161,7 +161,7 @@ export function createKafkaPart(
     clientId: 'gatewatch',
     topics: kafka.topics,
     process: ingest.pipeline,
-    encode: encodeBatch,
+    createEncoder: createBlockEncoder,
     write: (blocks, token) => ingest.writer.write(blocks, token),
     telemetry: ingest.telemetry,
     clock,

@@ -16,7 +16,8 @@ const ISO =
 export function readTime(value: unknown): Timestamp | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? fromEpoch(value) : undefined
   if (typeof value !== 'string') return undefined
-  if (isCanonical(value)) return value
+  const usual = readUsual(value)
+  if (usual !== undefined) return usual
   const text = value.trim()
   if (EPOCH_TEXT.test(text)) {
     // 19 digits are nanoseconds; as a number they would lose the microseconds.
@@ -79,21 +80,23 @@ function isDay(year: number, month: number, day: number): boolean {
   return month !== 2 || day !== 29 || (year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0))
 }
 
-// The notation that we write ourselves, checked without a regular expression: most native records have it.
-function isCanonical(text: string): boolean {
-  if (text.length !== 27 || text.charCodeAt(26) !== 90) return false
-  for (let at = 0; at < 26; at++) {
+// UTC with no, three or six digits of fraction, checked without a regular expression: nearly all records have it.
+function readUsual(text: string): Timestamp | undefined {
+  const { length } = text
+  if ((length !== 24 && length !== 20 && length !== 27) || text.charCodeAt(length - 1) !== 90) return undefined
+  for (let at = 0; at < length - 1; at++) {
     const code = text.charCodeAt(at)
     const wanted =
       at === 4 || at === 7 ? 45 : at === 10 ? 84 : at === 13 || at === 16 ? 58 : at === 19 ? 46 : 0
-    if (wanted === 0 ? code < 48 || code > 57 : code !== wanted) return false
+    if (wanted === 0 ? code < 48 || code > 57 : code !== wanted) return undefined
   }
-  return (
+  const real =
     two(text, 11) < 24 &&
     two(text, 14) < 60 &&
     two(text, 17) < 60 &&
     isDay(two(text, 0) * 100 + two(text, 2), two(text, 5), two(text, 8))
-  )
+  if (!real) return undefined
+  return length === 27 ? text : `${text.slice(0, length - 1)}${length === 24 ? '000Z' : '.000000Z'}`
 }
 
 const two = (text: string, at: number): number =>

@@ -10,7 +10,10 @@ export interface Chunk {
 export interface ChunkLimits {
   readonly maxRows: number
   readonly maxBytes: number
-  /** A chunk that is not full is cut this long after its first record arrived, in milliseconds. */
+  /**
+   * A chunk that is not full is cut this long after its first record arrived, in milliseconds; five times as long
+   * where the partition has more to read at once, because larger blocks are what catches up soonest.
+   */
   readonly maxAgeMs: number
 }
 
@@ -19,8 +22,11 @@ export interface ChunkBuffer {
   /** Bytes that wait. */
   bytes(): number
   rows(): number
-  /** Adds records; `nowMs` is the time of arrival, `coveredTo` the last offset that the broker has answered for. */
-  add(records: readonly RawRecord[], coveredTo: number, nowMs: number): void
+  /**
+   * Adds records; `nowMs` is the time of arrival, `coveredTo` the last offset that the broker has answered for, and
+   * `more` says that it has others after it.
+   */
+  add(records: readonly RawRecord[], coveredTo: number, nowMs: number, more?: boolean): void
   /** The next chunk if it is full or old enough, or whatever waits if `all`. */
   cut(nowMs: number, all?: boolean): Chunk | undefined
   /** Exactly the records up to `to`, once everything up to there has been seen. */
@@ -29,53 +35,74 @@ export interface ChunkBuffer {
   dueAtMs(): number | undefined
 }
 
-interface Waiting {
-  readonly record: RawRecord
+interface Arrival {
+  records: readonly RawRecord[]
   readonly arrivedMs: number
 }
 
 export function createChunkBuffer({ maxRows, maxBytes, maxAgeMs }: ChunkLimits): ChunkBuffer {
-  let waiting: Waiting[] = []
+  const arrivals: Arrival[] = []
+  let rows = 0
   let bytes = 0
   let coveredTo = -1
+  let patienceMs = maxAgeMs
+
+  function* waiting(): Generator<RawRecord> {
+    for (const { records } of arrivals) yield* records
+  }
 
   const take = (count: number): RawRecord[] => {
-    const records = waiting.slice(0, count).map(({ record }) => record)
-    waiting = waiting.slice(count)
-    for (const { value } of records) bytes -= value.byteLength
-    return records
+    const taken: RawRecord[] = []
+    for (let first = arrivals[0]; first !== undefined && taken.length < count; first = arrivals[0]) {
+      const wanted = Math.min(count - taken.length, first.records.length)
+      for (let at = 0; at < wanted; at++) taken.push(first.records[at] as RawRecord)
+      if (wanted === first.records.length) arrivals.shift()
+      else first.records = first.records.slice(wanted)
+    }
+    rows -= taken.length
+    for (const { value } of taken) bytes -= value.byteLength
+    return taken
   }
+
+  const dueAtMs = () => (arrivals[0] === undefined ? undefined : arrivals[0].arrivedMs + patienceMs)
 
   return {
     bytes: () => bytes,
-    rows: () => waiting.length,
-    add: (records, through, nowMs) => {
-      for (const record of records) {
-        waiting.push({ record, arrivedMs: nowMs })
-        bytes += record.value.byteLength
-      }
+    rows: () => rows,
+    add: (records, through, nowMs, more = false) => {
+      if (records.length > 0) arrivals.push({ records, arrivedMs: nowMs })
+      rows += records.length
+      for (const { value } of records) bytes += value.byteLength
       coveredTo = Math.max(coveredTo, through)
+      patienceMs = more ? maxAgeMs * 5 : maxAgeMs
     },
     cut: (nowMs, all = false) => {
-      let rows = 0
+      const due = dueAtMs()
+      if (due === undefined) return undefined
+      let count = 0
       let size = 0
-      for (; rows < waiting.length && rows < maxRows && size < maxBytes; rows++) {
+      let from = 0
+      let to = -1
+      for (const { offset, value } of waiting()) {
         // Offsets that start again (the topic was made anew) are another chunk.
-        if (rows > 0 && waiting[rows]!.record.offset <= waiting[rows - 1]!.record.offset) break
-        size += waiting[rows]!.record.value.byteLength
+        if (count >= maxRows || size >= maxBytes || (count > 0 && offset <= to)) break
+        if (count === 0) from = offset
+        to = offset
+        size += value.byteLength
+        count++
       }
-      const first = waiting[0]
-      if (first === undefined) return undefined
-      const full = rows >= maxRows || size >= maxBytes || rows < waiting.length
-      if (!full && !all && nowMs < first.arrivedMs + maxAgeMs) return undefined
-      const records = take(rows)
-      return { from: first.record.offset, to: records.at(-1)!.offset, records }
+      const full = count >= maxRows || size >= maxBytes || count < rows
+      return full || all || nowMs >= due ? { from, to, records: take(count) } : undefined
     },
     cutThrough: (from, to) => {
       if (coveredTo < to) return undefined
-      const end = waiting.findIndex(({ record }) => record.offset > to)
-      return { from, to, records: take(end === -1 ? waiting.length : end) }
+      let count = 0
+      for (const { offset } of waiting()) {
+        if (offset > to) break
+        count++
+      }
+      return { from, to, records: take(count) }
     },
-    dueAtMs: () => (waiting[0] === undefined ? undefined : waiting[0].arrivedMs + maxAgeMs),
+    dueAtMs,
   }
 }

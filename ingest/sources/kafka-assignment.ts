@@ -46,7 +46,6 @@ export interface AssignmentOptions {
 }
 
 export interface AssignedBatch extends FetchedBatch {
-  readonly highWatermark: number
   /** Commits under the generation in which the batch was handed out. */
   readonly commit: (offset: number, metadata: string) => Promise<void>
 }

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Batch, RawRecord } from '../record.ts'
@@ -12,7 +12,16 @@ export interface EncodedRows {
   readonly table: string
   readonly columns: readonly string[]
   readonly rows: Uint8Array
+  readonly format?: 'JSONCompactEachRow' | 'Native'
   readonly count: number
+  /** The same rows as lines, for a store that refuses them and must know which row is at fault. */
+  readonly asLines?: () => EncodedRows
+}
+
+/** Takes batches one after the other and makes one block a table of them. */
+export interface BlockEncoder {
+  add(batch: Batch): void
+  finish(): readonly EncodedRows[]
 }
 
 /**
@@ -43,7 +52,8 @@ export interface PartitionOptions {
   /** Bytes that may wait before the partition is paused. */
   readonly maxWaitingBytes: number
   readonly process: (records: readonly RawRecord[]) => Batch
-  readonly encode: (batch: Batch) => readonly EncodedRows[]
+  /** A new encoder: events by columns is what the store takes most cheaply. */
+  readonly createEncoder: (events: 'columns' | 'lines') => BlockEncoder
   readonly write: (tables: readonly EncodedRows[], token: string) => Promise<{ readonly rejected: number }>
   /** Commits for this partition under the generation of the assignment; throws when that is over. */
   readonly commit: (offset: number, metadata: string) => Promise<void>
@@ -62,6 +72,8 @@ export interface FetchedBatch {
   readonly fetchedOffset: number
   /** The last offset that the answer covers, whether or not there is a record with it. */
   readonly lastOffset: number
+  /** Offset after the newest record that the broker has. */
+  readonly highWatermark: number
   readonly records: readonly RawRecord[]
 }
 
@@ -88,6 +100,10 @@ export interface PartitionWorker {
   /** Ends without another commit; the next owner repeats what was begun. */
   abandon(): void
 }
+
+// So few that their events die young (short-lived objects cost the collector nothing) and that nobody waits long for
+// a turn of the loop; a chunk in one go would hold it for the better part of a second.
+const SLICE_ROWS = 500
 
 export function createPartitionWorker(options: PartitionOptions): PartitionWorker {
   const { topic, partition, clock, telemetry, write } = options
@@ -156,7 +172,26 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
       () => {},
     )
 
-  const prepare = (chunk: Chunk) => options.encode(options.process(chunk.records))
+  const prepare = async ({ records }: Chunk): Promise<readonly EncodedRows[]> => {
+    const encoder = options.createEncoder('columns')
+    for (let first = 0; first < records.length; first += SLICE_ROWS) {
+      if (first > 0) await nextTurn()
+      if (stop.signal.aborted) return []
+      encoder.add(options.process(records.slice(first, first + SLICE_ROWS)))
+    }
+    const linesOf = (table: string) => {
+      const lines = options.createEncoder('lines')
+      lines.add(options.process(records))
+      const found = lines.finish().find((encoded) => encoded.table === table)
+      if (found === undefined) throw new TypeError(`the chunk has no rows for ${table}`)
+      return found
+    }
+    return encoder
+      .finish()
+      .map((encoded) =>
+        encoded.format === 'Native' ? { ...encoded, asLines: () => linesOf(encoded.table) } : encoded,
+      )
+  }
 
   const relievePressure = () => {
     const full = buffer.bytes() > options.maxWaitingBytes
@@ -179,7 +214,7 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
 
   const run = async () => {
     let cut = await nextCut()
-    let tables = cut === undefined ? [] : prepare(cut.chunk)
+    let tables = cut === undefined ? [] : await prepare(cut.chunk)
     while (cut !== undefined && !stop.signal.aborted) {
       const { chunk, intent, begun } = cut
       if (!begun && (await commit(chunk.from, encodeIntent(intent))) === undefined) return
@@ -191,8 +226,10 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
       )
       // While the store works, the next chunk is decoded; its intent follows only when this one is in.
       const following = cutNow()
-      const followingTables = following === undefined ? [] : prepare(following.chunk)
-      const written = await writing
+      const [written, followingTables] = await Promise.all([
+        writing,
+        following === undefined ? [] : prepare(following.chunk),
+      ])
       if (written === undefined) return
       if (written.attempts > 1) telemetry.storeRecovered(name, written.attempts)
       lastError = undefined
@@ -207,7 +244,7 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
       // The next intent also says that this block is in: its offset is the end of this one.
       if (following === undefined && (await commit(stored, '')) === undefined) return
       cut = following ?? (await nextCut())
-      tables = following === undefined && cut !== undefined ? prepare(cut.chunk) : followingTables
+      tables = following === undefined && cut !== undefined ? await prepare(cut.chunk) : followingTables
     }
   }
   const done = run().catch((error) => {
@@ -217,7 +254,7 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
   })
 
   return {
-    accept: ({ fetchedOffset, lastOffset, records }) => {
+    accept: ({ fetchedOffset, lastOffset, highWatermark, records }) => {
       if (stop.signal.aborted || finishing) return
       if (fetchedOffset !== position) {
         // Left over from another assignment, or the broker has no such offset any more. Asking again tells which.
@@ -230,10 +267,13 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
         position = fetchedOffset
       }
       soughtTo = undefined
+      const { length } = records
+      const first = records.findIndex(({ offset }) => offset >= position)
       buffer.add(
-        records.filter(({ offset }) => offset >= position),
+        first === 0 ? records : records.slice(first === -1 ? length : first),
         lastOffset,
         clock.now(),
+        lastOffset + 1 < highWatermark,
       )
       position = lastOffset + 1
       relievePressure()

@@ -25,7 +25,7 @@ export interface KafkaTopic {
 }
 
 export interface KafkaSourceOptions
-  extends Pick<PartitionOptions, 'process' | 'encode' | 'write' | 'telemetry'> {
+  extends Pick<PartitionOptions, 'process' | 'createEncoder' | 'write' | 'telemetry'> {
   readonly brokers: readonly string[]
   readonly groupId: string
   readonly clientId?: string
@@ -33,7 +33,7 @@ export interface KafkaSourceOptions
   /** TLS and SASL, as kafkajs takes them. */
   readonly security?: Pick<KafkaConfig, 'ssl' | 'sasl'>
   readonly clock: Clock
-  /** When a partition's records become an insert: 10,000 rows, 8 MB or one second unless told. */
+  /** When a partition's records become an insert: 50,000 rows, 24 MB or one second unless told. */
   readonly limits?: Partial<ChunkLimits>
   /** Inserts at the same time, over all partitions; 3 unless told. */
   readonly insertsAtOnce?: number
@@ -96,7 +96,7 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
   const { telemetry, clock, groupId, sessionTimeoutMs = 30_000 } = options
   const topics = new Map(options.topics.map((topic) => [topic.name, topic]))
   const slots = createSlots(options.insertsAtOnce ?? 3)
-  const limits: ChunkLimits = { maxRows: 10_000, maxBytes: 8_000_000, maxAgeMs: 1_000, ...options.limits }
+  const limits: ChunkLimits = { maxRows: 50_000, maxBytes: 24_000_000, maxAgeMs: 1_000, ...options.limits }
   const stopping = new AbortController()
   let state: KafkaState = 'stopped'
   let lastError: string | undefined

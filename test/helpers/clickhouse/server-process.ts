@@ -1,5 +1,7 @@
+import { rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { createGunzip } from 'node:zlib'
 
@@ -96,11 +98,24 @@ async function execute(request: IncomingMessage, search: URLSearchParams): Promi
     settings.sort(([a], [b]) => Number(a === 'readonly') - Number(b === 'readonly'))
     for (const [name, value] of settings) await session.queryAsync(`SET ${name} = ${literal(value)}`)
     if (request.method === 'GET' && !search.has('readonly')) await session.queryAsync('SET readonly = 2')
+    const format = search.get('default_format') ?? 'TabSeparated'
+    const binary = /^(INSERT .*) FORMAT Native$/s.exec(search.get('query') ?? '')?.[1]
+    if (binary !== undefined) return await insertBinary(session, binary, body)
     const sql = [search.get('query') ?? '', body.toString()].filter((part) => part !== '').join('\n')
-    const result = await session.queryAsync(sql, { format: search.get('default_format') ?? 'TabSeparated' })
-    return result.bytes()
+    return (await session.queryAsync(sql, { format })).bytes()
   } finally {
     session.close()
+  }
+}
+
+// The engine takes only text behind a statement; it reads anything from a file.
+async function insertBinary(session: Session, insert: string, body: Buffer): Promise<Uint8Array> {
+  const path = join(folder, `body-${crypto.randomUUID()}`)
+  await writeFile(path, body)
+  try {
+    return (await session.queryAsync(`${insert} SELECT * FROM file(${literal(path)}, Native)`)).bytes()
+  } finally {
+    await rm(path)
   }
 }
 

@@ -4,7 +4,7 @@ import { systemClock } from '../../../core/clock.ts'
 import { createKafkaSource } from '../../../ingest/sources/kafka.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
 import { openEmbedded } from '../../../store/clickhouse.ts'
-import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
+import { createBatchWriter, createBlockEncoder } from '../../../store/event-writer.ts'
 import { migrate } from '../../../store/migrate.ts'
 import { processNumbers } from './process-numbers.ts'
 
@@ -17,7 +17,7 @@ const source = createKafkaSource({
   groupId: 'kill-test',
   topics: [{ name: topic }],
   process: processNumbers,
-  encode: encodeBatch,
+  createEncoder: createBlockEncoder,
   write: createBatchWriter(database).write,
   // Small blocks, so that kills find inserts and commits under way.
   limits: { maxRows: 500, maxAgeMs: 50 },

@@ -15,7 +15,7 @@ import { silentTelemetry } from '../../../ingest/telemetry.ts'
 import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { listDeadLetters } from '../../../store/dead-letters.ts'
-import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
+import { createBatchWriter, createBlockEncoder } from '../../../store/event-writer.ts'
 import { migrate } from '../../../store/migrate.ts'
 import { describeKafka } from '../../helpers/kafka/distribution.ts'
 import { type KafkaCluster, startKafka } from '../../helpers/kafka.ts'
@@ -47,7 +47,7 @@ describeKafka('the Kafka source', () => {
       groupId: `group-${topics[0]?.name}`,
       topics,
       process: processNumbers,
-      encode: encodeBatch,
+      createEncoder: createBlockEncoder,
       write: createBatchWriter(database).write,
       limits: { maxRows: 500, maxAgeMs: 50 },
       sessionTimeoutMs: 6_000,

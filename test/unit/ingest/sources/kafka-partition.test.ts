@@ -26,6 +26,7 @@ const record = (offset: number): RawRecord => ({
 const batch = (from: number, to: number, fetchedOffset = from) => ({
   fetchedOffset,
   lastOffset: to,
+  highWatermark: to + 1,
   records: Array.from({ length: to - from + 1 }, (_, index) => record(from + index)),
 })
 
@@ -49,7 +50,10 @@ function startWorker(changes: Partial<PartitionOptions> = {}) {
       log.push(`process ${records.length}`)
       return { events: [], parts: [], deadLetters: [] }
     },
-    encode: () => [{ table: 'events', columns: [], rows: new Uint8Array(), count: 1 }],
+    createEncoder: () => ({
+      add: () => {},
+      finish: () => [{ table: 'events', columns: [], rows: new Uint8Array(), count: 1 }],
+    }),
     write: async (_, token) => {
       log.push(`write ${token}`)
       return { rejected: 0 }
