@@ -11,6 +11,7 @@ const START_MS = 120_000
 
 /** gatewatch as people start it: a process of its own on a free port. */
 export interface GatewatchProcess {
+  readonly pid: number
   readonly url: string
   /** Absent without the role `api`. */
   readonly loginUrl: string | undefined
@@ -48,6 +49,7 @@ export async function startProcess(options: {
     await once(child, 'exit')
   }
   return {
+    pid: child.pid ?? 0,
     url,
     loginUrl,
     data,
