@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { validate } from 'node-cron'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { LineCounter, parseDocument } from 'yaml'
@@ -248,6 +249,14 @@ export function parseConfig(text: string, at: string): ConfigFile {
       field: keys.join('.') || '(top level)',
       at: `${at}:${lines.linePos(node?.range?.[0] ?? 0).line}`,
       remedy: 'See docs/operations.md for the settings and their values.',
+    })
+  }
+  const every = (value as ConfigFile).detect?.every
+  if (every !== undefined && !validate(every)) {
+    throw new GatewatchError('config_invalid', 'is not a cron expression.', {
+      field: 'detect.every',
+      at: `${at}:${lines.linePos((document.getIn(['detect', 'every'], true) as { range?: [number] } | undefined)?.range?.[0] ?? 0).line}`,
+      remedy: 'Write six fields, such as */5 * * * * * for every five seconds.',
     })
   }
   return value as ConfigFile

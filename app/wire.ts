@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { DemoReceiver } from '../alerts/demo-receiver.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
-import { GatewatchError } from '../core/errors.ts'
+import { GatewatchError, messageOf } from '../core/errors.ts'
 import type { SegmentLog } from '../ingest/segment-log.ts'
 import type { Database } from '../store/database.ts'
 import type { Config } from './config.ts'
@@ -59,7 +59,19 @@ export interface Running {
 export async function startGatewatch(options: StartOptions): Promise<Running> {
   const { config, logger, note, clock = systemClock } = options
   const has = (role: Config['roles'][number]) => config.roles.includes(role)
-  mkdirSync(config.data, { recursive: true, mode: 0o700 })
+  try {
+    mkdirSync(config.data, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw new GatewatchError(
+      'config_invalid',
+      `${config.data} cannot be used as a folder: ${messageOf(cause)}.`,
+      {
+        cause,
+        field: 'data',
+        remedy: 'Name a folder that this user may write to with --data DIR.',
+      },
+    )
+  }
   const credentials = openCredentials(config.credentials)
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, prefix: 'gatewatch_' })
@@ -137,6 +149,8 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
   }
 }
 
+const HTTP_CLOSE_MS = 3000
+
 function createHttpPart(api: Api, config: Config): Part & { url(): string } {
   const { host, port } = config.listen
   let url = ''
@@ -157,7 +171,10 @@ function createHttpPart(api: Api, config: Config): Part & { url(): string } {
       writeRunFile(config.data, url)
     },
     stop: async () => {
+      // A client that goes on sending over one connection must not keep us from storing what it was promised.
+      const patience = setTimeout(() => api.server.server.closeAllConnections(), HTTP_CLOSE_MS)
       await api.server.close()
+      clearTimeout(patience)
       removeRunFile(config.data)
     },
   }

@@ -40,7 +40,7 @@ export function describeArguments(text: string, tenant: string, redactor: Redact
   const parsed = parseJson(text)
   if (parsed === undefined) return { text: redactor.text(text, tenant) }
   const clean = redactor.json(parsed, tenant)
-  const cleanText = clean === parsed ? text : JSON.stringify(clean)
+  const cleanText = clean === parsed ? redactor.cleanJsonText(text, parsed, tenant) : JSON.stringify(clean)
   if (typeof clean !== 'object' || clean === null || Array.isArray(clean)) return { text: cleanText }
   const destination = destinationIn(clean as Record<string, unknown>)
   return {

@@ -78,7 +78,7 @@ function normaliseTexts(draft: EventDraft, tenant: string, redactor: Redactor): 
   const uri = draft['mcp.resource.uri']
   if (uri !== undefined) {
     draft['mcp.resource.uri'] = cut(redactor.text(uri, tenant), MAX_URI)
-    const host = destinationOf(uri)
+    const host = destinationOf(draft['mcp.resource.uri'])
     if (host !== undefined) draft.destination ??= host
   }
   const callArguments = draft['gen_ai.tool.call.arguments']

@@ -12,6 +12,12 @@ const wholeNumber = (text: string): number => {
   return value
 }
 
+const port = (text: string): number => {
+  const value = wholeNumber(text)
+  if (value > 65_535) throw new InvalidArgumentError('It must be at most 65535.')
+  return value
+}
+
 const list = (text: string): string[] =>
   text
     .split(',')
@@ -31,7 +37,7 @@ export const addServeOptions = (command: Command): Command =>
   addCommonOptions(command)
     .option('--roles <LIST>', 'what this process does: ingest,detect,api (default: all)', list)
     .option('--host <HOST>', 'address to listen on (default: 127.0.0.1)')
-    .option('--port <PORT>', 'port to listen on (default: 8844)', wholeNumber)
+    .option('--port <PORT>', 'port to listen on (default: 8844)', port)
     .option('--kafka <BROKERS>', 'read from Kafka: host:port,host:port', list)
     .option('--topics <LIST>', 'Kafka topics (default: mcp-audit)', list)
     .addOption(

@@ -176,7 +176,6 @@ export function createDetectPart({
       await engine.tick()
     },
     start: async () => {
-      await alerting.dispatcher.start()
       schedule = startSchedule({
         engine,
         expression: config.detect.every,
@@ -197,6 +196,7 @@ export function createDetectPart({
           else logger.error({ reason: message }, 'a tick failed; the next one repeats it')
         },
       })
+      await alerting.dispatcher.start()
     },
     stop: async () => {
       await schedule?.stop()

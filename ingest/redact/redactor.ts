@@ -20,6 +20,8 @@ export interface Redactor {
   json(value: unknown, tenant: string): unknown
   /** JSON as text where it is JSON, running text where not. */
   jsonText(text: string, tenant: string): string
+  /** JSON text whose parsed value is clean: the text, or what the parser saw of it where the text says more. */
+  cleanJsonText(json: string, parsed: unknown, tenant: string): string
 }
 
 const TOKEN = /^hmac:[\w-]{1,64}:[\w-]{22}$/
@@ -65,10 +67,15 @@ export function createRedactor(key: RedactionKey): Redactor {
       const parsed = parseJson(value)
       if (parsed !== undefined) {
         const clean = walk(parsed, tenant, depth + 1)
-        return clean === parsed ? value : JSON.stringify(clean)
+        return clean === parsed ? cleanJsonText(value, parsed, tenant) : JSON.stringify(clean)
       }
     }
     return text(value, tenant)
+  }
+
+  // Of two equal keys the parser keeps the last: what the text says beside that, or says in escapes, was not looked at.
+  function cleanJsonText(json: string, parsed: unknown, tenant: string): string {
+    return json.includes('\\u') || text(json, tenant) !== json ? jsonOf(parsed) : json
   }
 
   function walk(value: unknown, tenant: string, depth: number): unknown {
@@ -92,10 +99,14 @@ export function createRedactor(key: RedactionKey): Redactor {
 
   function walkObject(value: Record<string, unknown>, tenant: string, depth: number): unknown {
     let changed = false
+    // Headers, environments and OTLP attributes: the name of a secret stands beside its value.
+    const label = value['name'] ?? value['key']
+    const labelled = typeof label === 'string' && namesSecret(label)
     const entries = Object.entries(value).map(([name, item]): [string, unknown] => {
-      const clean = hides(name, item)
-        ? token(typeof item === 'string' ? item : jsonOf(item), tenant)
-        : walk(item, tenant, depth + 1)
+      const clean =
+        hides(name, item) || (labelled && name === 'value' && hidesValue(item))
+          ? token(typeof item === 'string' ? item : jsonOf(item), tenant)
+          : walk(item, tenant, depth + 1)
       const cleanName = text(name, tenant)
       changed ||= clean !== item || cleanName !== name
       return [cleanName, clean]
@@ -106,12 +117,17 @@ export function createRedactor(key: RedactionKey): Redactor {
 
   // A boolean or null under such a key says nothing (`"password": null`); a number may be a PIN.
   function hides(name: string, item: unknown): boolean {
+    return namesSecret(name) && hidesValue(item)
+  }
+
+  function hidesValue(item: unknown): boolean {
     if (item === null || item === '' || typeof item === 'boolean') return false
-    return namesSecret(name) && !(typeof item === 'string' && TOKEN.test(item))
+    return !(typeof item === 'string' && TOKEN.test(item))
   }
 
   return {
     text,
+    cleanJsonText,
     json: (value, tenant) => walk(value, tenant, 0),
     jsonText: (value, tenant) => leaf(value, tenant, 0),
   }

@@ -3,7 +3,8 @@
  * families of gitleaks (MIT); the expressions are our own.
  *
  * JavaScript's own expressions, not RE2: a pattern runs only where its keyword was seen, and each is written without
- * nested or adjoining open repetitions, so matching stays linear; RE2 in JavaScript is an order of magnitude slower.
+ * nested or adjoining open repetitions and with few places to start from (`(?<!…)` before a run of characters that the
+ * run itself matches), so matching stays linear; `secret-patterns.test.ts` holds each to that. RE2 in JavaScript is an order of magnitude slower.
  * Each has two groups: what is kept, and what is replaced.
  */
 export interface SecretPattern {
@@ -27,8 +28,12 @@ export const SECRET_PATTERNS: readonly SecretPattern[] = [
     // Without its end (a text that was cut) the key reaches to the end of the text.
     /()(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|$))/g,
   ),
-  pattern('jwt', ['eyj'], /()(\beyJ[\w-]{8,}\.eyJ[\w-]{4,}\.[\w-]*)/g),
-  pattern('jwe', ['eyj'], /()(\beyJ[\w-]{8,}\.[\w-]{0,4096}\.[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,})/g),
+  pattern('jwt', ['eyj'], /()((?<![\w-])eyJ[\w-]{8,8192}\.eyJ[\w-]{4,16384}\.[\w-]{0,4096})/g),
+  pattern(
+    'jwe',
+    ['eyj'],
+    /()((?<![\w-])eyJ[\w-]{8,8192}\.[\w-]{0,4096}\.[\w-]{8,4096}\.[\w-]{8,16384}\.[\w-]{8,4096})/g,
+  ),
   pattern(
     'aws-access-key-id',
     ['akia', 'asia', 'abia', 'acca'],
@@ -141,9 +146,15 @@ export const SECRET_PATTERNS: readonly SecretPattern[] = [
     /(\b(?:set-)?cookie['"\\]{0,4}\s{0,4}[:=]\s{0,4}['"\\]{0,4})([^\r\n"'\\]{4,8192})/gi,
   ),
   pattern(
+    'quoted-assignment',
+    ['passw', 'passphrase', 'pwd', 'secret', 'token', 'api', 'private'],
+    // The whole of what is between the quotes, spaces and commas too; without the closing quote, the rest of the line.
+    /((?:\b|[_-]|(?=passw|pwd))(?:password|passwd|passphrase|pwd|client[_-]?secret|secret[_-]?key|secret|(?:access|auth|refresh|api)[_-]?token|token|api[_-]?key|private[_-]?key)['"\\]{0,4}\s{0,4}(?:=>|[:=])\s{0,4}\\{0,3}["'])([^"'\\\r\n]{4,4096})/gi,
+  ),
+  pattern(
     'assignment',
     ['passw', 'passphrase', 'pwd', 'secret', 'token', 'api', 'access', 'private', 'credential', 'auth'],
     // key = value, key: value, "key": "value", also with the quotes escaped (JSON inside text).
-    /((?:\b|[_-])(?:password|passwd|passphrase|pwd|client[_-]?secret|secret[_-]?key|secret|(?:access|auth|refresh|id|bearer|session|api)[_-]?token|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?|authorization)['"\\]{0,4}\s{0,4}(?:=>|[:=])\s{0,4}['"\\]{0,4})([^\s'"\\,;&)}\]<>]{4,4096})/gi,
+    /((?:\b|[_-]|(?=passw|pwd))(?:password|passwd|passphrase|pwd|client[_-]?secret|secret[_-]?key|secret|(?:access|auth|refresh|id|bearer|session|api)[_-]?token|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?|authorization)['"\\]{0,4}\s{0,4}(?:=>|[:=])\s{0,4}['"\\]{0,4})([^\s'"\\,;&)}\]<>]{4,4096})/gi,
   ),
 ]

@@ -74,6 +74,7 @@ const SECRETS: Record<string, string> = {
   'authorization-header': a(24, 'z'),
   'cookie-header': `sid=${a(20)}`,
   assignment: 'correct-horse-battery',
+  'quoted-assignment': 'correct horse, battery',
 }
 const AROUND: Record<string, (secret: string) => string> = {
   'aws-secret-key': (secret) => `aws_secret_access_key = ${secret}`,
@@ -85,7 +86,8 @@ const AROUND: Record<string, (secret: string) => string> = {
   'url-secret': (secret) => `https://api.example.com/v1?page=2&access_token=${secret}&x=1`,
   'authorization-header': (secret) => `Authorization: Bearer ${secret}`,
   'cookie-header': (secret) => `Set-Cookie: ${secret}`,
-  assignment: (secret) => `login failed: password="${secret}" for bob`,
+  assignment: (secret) => `login failed: password=${secret} for bob`,
+  'quoted-assignment': (secret) => `login failed: password="${secret}" for bob`,
 }
 const around = (id: string) => AROUND[id] ?? ((secret: string) => `see ${secret} here`)
 
