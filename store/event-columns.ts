@@ -59,8 +59,8 @@ export function createEventColumns(): EventColumns {
           const field = WRITTEN[at] as EventField
           const value = event[field]
           if (value === undefined) continue
-          const column = (columns[at] ??= (OTHER_TYPES[field] ?? wordColumn)())
-          column.set(count, value)
+          columns[at] ??= (OTHER_TYPES[field] ?? wordColumn)()
+          columns[at]?.set(count, value)
         }
         count++
       }

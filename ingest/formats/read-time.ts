@@ -83,7 +83,8 @@ function isDay(year: number, month: number, day: number): boolean {
 // UTC with no, three or six digits of fraction, checked without a regular expression: nearly all records have it.
 function readUsual(text: string): Timestamp | undefined {
   const { length } = text
-  if ((length !== 24 && length !== 20 && length !== 27) || text.charCodeAt(length - 1) !== 90) return undefined
+  if ((length !== 24 && length !== 20 && length !== 27) || text.charCodeAt(length - 1) !== 90)
+    return undefined
   for (let at = 0; at < length - 1; at++) {
     const code = text.charCodeAt(at)
     const wanted =
