@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
@@ -7,6 +7,7 @@ import { GatewatchError, messageOf } from '../core/errors.ts'
 import { type Chdb, type ChdbConnection, openChdb } from './chdb.ts'
 import type { Database, InsertBlock, QueryParams } from './database.ts'
 import { createReaderPool } from './reader-pool.ts'
+import { openSpool, type Spool } from './spool.ts'
 
 /** The database that holds all tables. */
 export const DATABASE = 'gatewatch'
@@ -210,29 +211,6 @@ async function insertFile(
     query: `INSERT INTO ${table} (${columns.join(', ')}) SETTINGS ${inlineSettings(token)}
             SELECT * FROM file(${sqlString(path)}, ${format}, ${sqlString(await structureOf(table, columns))})`,
   })
-}
-
-interface Spool {
-  /** Puts the bytes into a file for as long as `read` runs. */
-  use(bytes: Uint8Array, read: (path: string) => Promise<void>): Promise<void>
-}
-
-/** Files in which blocks wait for the engine to read them. Nothing in the folder outlives the process that wrote it. */
-async function openSpool(folder: string): Promise<Spool> {
-  let number = 0
-  await rm(folder, { recursive: true, force: true })
-  await mkdir(folder, { mode: 0o700 })
-  return {
-    use: async (bytes, read) => {
-      const path = join(folder, `${number++}`)
-      try {
-        await writeFile(path, bytes, { mode: 0o600 })
-        await read(path)
-      } finally {
-        await rm(path, { force: true })
-      }
-    },
-  }
 }
 
 // The types of the tables’ columns, each table asked once: migrations are over before the first insert.

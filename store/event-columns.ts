@@ -59,8 +59,9 @@ export function createEventColumns(): EventColumns {
           const field = WRITTEN[at] as EventField
           const value = event[field]
           if (value === undefined) continue
-          columns[at] ??= (OTHER_TYPES[field] ?? wordColumn)()
-          columns[at]?.set(count, value)
+          const column = columns[at] ?? (OTHER_TYPES[field] ?? wordColumn)()
+          columns[at] = column
+          column.set(count, value)
         }
         count++
       }

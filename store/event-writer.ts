@@ -6,6 +6,7 @@ import type { Database, InsertBlock } from './database.ts'
 import { DEAD_LETTER_COLUMNS, type DeadLetterInput, deadLetterRow } from './dead-letters.ts'
 import { createEventColumns } from './event-columns.ts'
 import { EVENT_COLUMNS, eventRow } from './event-rows.ts'
+import { linesOfNativeBlock } from './native-block-lines.ts'
 import { PART_COLUMNS, type PartInput, partRow } from './part-rows.ts'
 
 /** What became of a run of records. Shape: `Batch` of `ingest/record.ts`. */
@@ -27,10 +28,7 @@ export interface EncodedTable {
 }
 
 /** The same, with the lines also allowed to lie in a file. */
-export interface TableBlock extends Pick<InsertBlock, 'table' | 'columns' | 'rows' | 'format'> {
-  /** The same rows as lines, when they are not: asked for only if the store refuses the block for its rows. */
-  readonly asLines?: () => TableBlock
-}
+export type TableBlock = Pick<InsertBlock, 'table' | 'columns' | 'rows' | 'format'>
 
 /** Takes batches one after the other and makes one block a table of them. */
 export interface BlockEncoder {
@@ -65,24 +63,22 @@ export function encodeBatch(batch: BatchInput): EncodedTable[] {
 
 /**
  * Encodes a block batch by batch, so that the events of a large block need not all be in memory: events by columns,
- * which is what costs the store least, or as lines, whose rows can be looked at one by one; the rest always as lines.
+ * which is what costs the store least, the rest as lines.
  */
-export function createBlockEncoder(events: 'columns' | 'lines'): BlockEncoder {
+export function createBlockEncoder(): BlockEncoder {
   const deadLetters: DeadLetterInput[] = []
   const parts: PartInput[] = []
-  const columns = createEventColumns()
-  const rows: AuditEvent[] = []
+  const events = createEventColumns()
   return {
     add: (batch) => {
       for (const letter of batch.deadLetters) deadLetters.push(letter)
       for (const part of batch.parts) parts.push(part)
-      if (events === 'columns') columns.add(batch.events)
-      else for (const event of batch.events) rows.push(event)
+      events.add(batch.events)
     },
     finish: () => {
-      const tables = encodeBatch({ deadLetters, parts, events: rows })
-      if (columns.count() > 0)
-        tables.push({ table: 'events', ...columns.finish(), format: 'Native', count: columns.count() })
+      const tables = encodeBatch({ deadLetters, parts, events: [] })
+      if (events.count() > 0)
+        tables.push({ table: 'events', ...events.finish(), format: 'Native', count: events.count() })
       return tables
     },
   }
@@ -109,19 +105,16 @@ export function createBatchWriter(database: Database): BatchWriter {
   }
 }
 
-async function writeBlock(
-  database: Database,
-  { asLines, ...block }: TableBlock,
-  token: string,
-): Promise<number> {
+async function writeBlock(database: Database, block: TableBlock, token: string): Promise<number> {
   try {
     await database.insert({ ...block, token })
     return 0
   } catch (error) {
     if (!isRowFault(error) || block.table === 'dead_letters') throw error
-    if (asLines !== undefined) return writeBlock(database, asLines(), token)
-    if (block.format === 'Native') throw error
     const rows = block.rows instanceof Uint8Array ? block.rows : await readFile(block.rows.path)
+    const { table, columns } = block
+    if (block.format === 'Native')
+      return writeBlock(database, { table, columns, rows: linesOfNativeBlock(rows) }, token)
     const letters = await bisect(database, { ...block, rows }, lineEndsOf(rows), token, error)
     await database.insert({
       ...encode('dead_letters', DEAD_LETTER_COLUMNS, letters, deadLetterRow),

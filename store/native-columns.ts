@@ -177,7 +177,7 @@ export const optionalUInt64Column = (): NativeColumn => numberColumn('UInt64', 8
 export const optionalFloat64Column = (): NativeColumn =>
   numberColumn('Float64', 8, (view, at, value) => view.setFloat64(at, value as number, true), true)
 
-/** `DateTime64(6, 'UTC')` of `Timestamp` texts from 1970 on. */
+/** `DateTime64(6, 'UTC')` of `Timestamp` texts from 1970 to 2255, where microseconds end to be exact numbers. */
 export const timeColumn = (): NativeColumn => {
   const microsOf = createMicrosOf()
   return numberColumn("DateTime64(6, 'UTC')", 8, (view, at, value) =>
@@ -260,8 +260,9 @@ function littleEndian(value: number): Uint8Array {
 
 function writeUInt64(view: DataView, at: number, value: unknown): void {
   const number = value as number
-  view.setUint32(at, number % 2 ** 32, true)
-  view.setUint32(at + 4, Math.floor(number / 2 ** 32), true)
+  // The setter takes the number modulo 2^32 by itself.
+  view.setUint32(at, number, true)
+  view.setUint32(at + 4, number / 2 ** 32, true)
 }
 
 function grown<T extends Uint8Array | Uint32Array>(values: T, row: number): T {

@@ -1,10 +1,29 @@
-import type { RawRecord } from '../record.ts'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Batch, RawRecord } from '../record.ts'
+
+/** The rows of one table, encoded. */
+export interface EncodedRows {
+  readonly table: string
+  readonly columns: readonly string[]
+  readonly rows: Uint8Array
+  readonly format?: 'JSONCompactEachRow' | 'Native'
+  readonly count: number
+}
+
+/** Takes batches one after the other and makes one block a table of them. */
+export interface BlockEncoder {
+  add(batch: Batch): void
+  finish(): readonly EncodedRows[]
+}
 
 /** Records of one partition that are stored as one insert: all there are from offset `from` to `to`, both included. */
 export interface Chunk {
   readonly from: number
   readonly to: number
-  readonly records: readonly RawRecord[]
+  /** The time of the first record, milliseconds since the epoch. */
+  readonly firstMs: number
+  readonly records: number
+  readonly tables: readonly EncodedRows[]
 }
 
 export interface ChunkLimits {
@@ -17,92 +36,153 @@ export interface ChunkLimits {
   readonly maxAgeMs: number
 }
 
-/** Records of one partition in order of offset, waiting to be cut into chunks. */
+/** The end of a chunk that an earlier owner of the partition began to store. */
+export interface ChunkEnd {
+  readonly from: number
+  readonly to: number
+}
+
+export interface ChunkBufferOptions {
+  readonly limits: ChunkLimits
+  /** Where the first chunk ends, whatever the limits say. */
+  readonly pending: ChunkEnd | undefined
+  readonly process: (records: readonly RawRecord[]) => Batch
+  readonly createEncoder: () => BlockEncoder
+  readonly signal: AbortSignal
+}
+
+/**
+ * Records of one partition in order of offset, made into chunks as they arrive. They are processed and encoded at
+ * once, not when their chunk is cut: kept as rows they take a tenth of the memory, and as objects that live for a
+ * second they would keep the garbage collector as busy as the work itself.
+ */
 export interface ChunkBuffer {
-  /** Bytes that wait. */
+  /** Bytes of the records that wait. */
   bytes(): number
   rows(): number
   /**
    * Adds records; `nowMs` is the time of arrival, `coveredTo` the last offset that the broker has answered for, and
-   * `more` says that it has others after it.
+   * `more` says that it has others after it. Resolves when they are encoded; calls must not overlap.
    */
-  add(records: readonly RawRecord[], coveredTo: number, nowMs: number, more?: boolean): void
+  add(records: readonly RawRecord[], coveredTo: number, nowMs: number, more?: boolean): Promise<void>
   /** The next chunk if it is full or old enough, or whatever waits if `all`. */
   cut(nowMs: number, all?: boolean): Chunk | undefined
-  /** Exactly the records up to `to`, once everything up to there has been seen. */
-  cutThrough(from: number, to: number): Chunk | undefined
   /** When `cut` will have something although nothing arrives any more; `undefined` when nothing waits. */
   dueAtMs(): number | undefined
 }
 
-interface Arrival {
-  records: readonly RawRecord[]
+interface OpenChunk {
+  readonly from: number
+  readonly firstMs: number
   readonly arrivedMs: number
+  readonly encoder: BlockEncoder
+  to: number
+  rows: number
+  bytes: number
 }
 
-export function createChunkBuffer({ maxRows, maxBytes, maxAgeMs }: ChunkLimits): ChunkBuffer {
-  const arrivals: Arrival[] = []
+// So few that their objects die young, and that nobody waits long for a turn of the loop.
+const SLICE_ROWS = 500
+
+export function createChunkBuffer(options: ChunkBufferOptions): ChunkBuffer {
+  const { limits, process, createEncoder, signal } = options
+  const full: OpenChunk[] = []
+  let { pending } = options
+  let open: OpenChunk | undefined
   let rows = 0
   let bytes = 0
-  let coveredTo = -1
-  let patienceMs = maxAgeMs
+  let patienceMs = limits.maxAgeMs
 
-  function* waiting(): Generator<RawRecord> {
-    for (const { records } of arrivals) yield* records
+  const start = (from: number, firstMs: number, arrivedMs: number): OpenChunk => ({
+    from,
+    to: from,
+    firstMs,
+    arrivedMs,
+    rows: 0,
+    bytes: 0,
+    encoder: createEncoder(),
+  })
+
+  const close = () => {
+    if (open !== undefined) full.push(open)
+    open = undefined
   }
 
-  const take = (count: number): RawRecord[] => {
-    const taken: RawRecord[] = []
-    for (let first = arrivals[0]; first !== undefined && taken.length < count; first = arrivals[0]) {
-      const wanted = Math.min(count - taken.length, first.records.length)
-      for (let at = 0; at < wanted; at++) taken.push(first.records[at] as RawRecord)
-      if (wanted === first.records.length) arrivals.shift()
-      else first.records = first.records.slice(wanted)
+  const isFull = (chunk: OpenChunk): boolean => chunk.rows >= limits.maxRows || chunk.bytes >= limits.maxBytes
+
+  // Offsets that start again (the topic was made anew) are another chunk.
+  const endsBefore = (chunk: OpenChunk, offset: number): boolean =>
+    pending === undefined ? isFull(chunk) || offset <= chunk.to : offset > pending.to
+
+  /** Takes records into the open chunk, from `first` on, as many as belong to it; the position after them. */
+  const take = (records: readonly RawRecord[], first: number, nowMs: number): number => {
+    const slice: RawRecord[] = []
+    for (let at = first; at < records.length && slice.length < SLICE_ROWS; at++) {
+      const record = records[at] as RawRecord
+      if (open !== undefined && open.rows > 0 && endsBefore(open, record.offset)) break
+      open ??= start(pending?.from ?? record.offset, record.timestampMs, nowMs)
+      open.to = record.offset
+      open.rows++
+      open.bytes += record.value.length
+      rows++
+      bytes += record.value.length
+      slice.push(record)
     }
-    rows -= taken.length
-    for (const { value } of taken) bytes -= value.byteLength
-    return taken
+    if (slice.length > 0) open?.encoder.add(process(slice))
+    return first + slice.length
   }
 
-  const dueAtMs = () => (arrivals[0] === undefined ? undefined : arrivals[0].arrivedMs + patienceMs)
+  const finish = (chunk: OpenChunk): Chunk => {
+    rows -= chunk.rows
+    bytes -= chunk.bytes
+    const { from, to, firstMs, encoder } = chunk
+    return { from, to, firstMs, records: chunk.rows, tables: encoder.finish() }
+  }
+
+  const dueAtMs = () => {
+    const first = full[0] ?? open
+    // What an earlier owner began ends where it says, not when it is old.
+    if (first === undefined || pending !== undefined) return undefined
+    return first === open ? first.arrivedMs + patienceMs : first.arrivedMs
+  }
 
   return {
     bytes: () => bytes,
     rows: () => rows,
-    add: (records, through, nowMs, more = false) => {
-      if (records.length > 0) arrivals.push({ records, arrivedMs: nowMs })
-      rows += records.length
-      for (const { value } of records) bytes += value.byteLength
-      coveredTo = Math.max(coveredTo, through)
-      patienceMs = more ? maxAgeMs * 5 : maxAgeMs
+    add: async (records, coveredTo, nowMs, more = false) => {
+      patienceMs = more ? limits.maxAgeMs * 5 : limits.maxAgeMs
+      let at = 0
+      let turnAt = SLICE_ROWS
+      while (at < records.length) {
+        const next = records[at] as RawRecord
+        if (pending !== undefined && next.offset > pending.to) closePending(nowMs)
+        else if (open !== undefined && open.rows > 0 && endsBefore(open, next.offset)) close()
+        at = take(records, at, nowMs)
+        if (at < turnAt || at === records.length) continue
+        turnAt = at + SLICE_ROWS
+        await nextTurn()
+        if (signal.aborted) return
+      }
+      if (pending !== undefined) {
+        if (coveredTo >= pending.to) closePending(nowMs)
+      } else if (open !== undefined && isFull(open)) close()
     },
     cut: (nowMs, all = false) => {
+      if (pending !== undefined) return undefined
       const due = dueAtMs()
-      if (due === undefined) return undefined
-      let count = 0
-      let size = 0
-      let from = 0
-      let to = -1
-      for (const { offset, value } of waiting()) {
-        // Offsets that start again (the topic was made anew) are another chunk.
-        if (count >= maxRows || size >= maxBytes || (count > 0 && offset <= to)) break
-        if (count === 0) from = offset
-        to = offset
-        size += value.byteLength
-        count++
-      }
-      const full = count >= maxRows || size >= maxBytes || count < rows
-      return full || all || nowMs >= due ? { from, to, records: take(count) } : undefined
-    },
-    cutThrough: (from, to) => {
-      if (coveredTo < to) return undefined
-      let count = 0
-      for (const { offset } of waiting()) {
-        if (offset > to) break
-        count++
-      }
-      return { from, to, records: take(count) }
+      if (full.length === 0 && (all || (due !== undefined && nowMs >= due))) close()
+      const chunk = full.shift()
+      return chunk === undefined ? undefined : finish(chunk)
     },
     dueAtMs,
+  }
+
+  function closePending(nowMs: number): void {
+    if (pending === undefined) return
+    // Nothing may be left of it: the broker has deleted the records, or compacted them away.
+    open ??= start(pending.from, 0, nowMs)
+    open.to = pending.to
+    pending = undefined
+    close()
   }
 }

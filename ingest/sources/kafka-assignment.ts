@@ -56,7 +56,7 @@ export interface KafkaAssignment {
   /** Waits at most `waitMs` for the committed offsets and intents; true when they are known or no longer matter. */
   settled(waitMs: number): Promise<boolean>
   isReady(): boolean
-  accept(topic: string, partition: number, batch: AssignedBatch): void
+  accept(topic: string, partition: number, batch: AssignedBatch): Promise<void>
   status(): (PartitionStatus & { topic: string; partition: number; highWatermark: number; lag: number })[]
   finish(): Promise<void>
   abandon(): void
@@ -141,12 +141,12 @@ export function createAssignment(options: AssignmentOptions): KafkaAssignment {
       return ready || over.signal.aborted
     },
     isReady: () => ready,
-    accept: (topic, partition, batch) => {
+    accept: async (topic, partition, batch) => {
       const owned = partitions.get(keyOf(topic, partition))
       if (owned === undefined || over.signal.aborted) return
       owned.highWatermark = batch.highWatermark
       owned.commit = batch.commit
-      owned.worker.accept(batch)
+      await owned.worker.accept(batch)
     },
     status: () =>
       [...partitions.values()].map(({ topic, partition, highWatermark, worker }) => {

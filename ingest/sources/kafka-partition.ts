@@ -1,28 +1,17 @@
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Batch, RawRecord } from '../record.ts'
 import { type Backoff, untilDone } from '../retry.ts'
 import type { IngestTelemetry } from '../telemetry.ts'
-import { type Chunk, type ChunkLimits, createChunkBuffer } from './chunk-buffer.ts'
+import {
+  type BlockEncoder,
+  type Chunk,
+  type ChunkLimits,
+  createChunkBuffer,
+  type EncodedRows,
+} from './chunk-buffer.ts'
 import type { Slots } from './slots.ts'
-
-/** The rows of one table, encoded. */
-export interface EncodedRows {
-  readonly table: string
-  readonly columns: readonly string[]
-  readonly rows: Uint8Array
-  readonly format?: 'JSONCompactEachRow' | 'Native'
-  readonly count: number
-  /** The same rows as lines, for a store that refuses them and must know which row is at fault. */
-  readonly asLines?: () => EncodedRows
-}
-
-/** Takes batches one after the other and makes one block a table of them. */
-export interface BlockEncoder {
-  add(batch: Batch): void
-  finish(): readonly EncodedRows[]
-}
 
 /**
  * What a partition's committed metadata says about an insert that was begun: the last offset of the block, and a mark
@@ -52,8 +41,7 @@ export interface PartitionOptions {
   /** Bytes that may wait before the partition is paused. */
   readonly maxWaitingBytes: number
   readonly process: (records: readonly RawRecord[]) => Batch
-  /** A new encoder: events by columns is what the store takes most cheaply. */
-  readonly createEncoder: (events: 'columns' | 'lines') => BlockEncoder
+  readonly createEncoder: () => BlockEncoder
   readonly write: (tables: readonly EncodedRows[], token: string) => Promise<{ readonly rejected: number }>
   /** Commits for this partition under the generation of the assignment; throws when that is over. */
   readonly commit: (offset: number, metadata: string) => Promise<void>
@@ -92,8 +80,11 @@ export interface PartitionStatus {
  * owns the partition after a crash inserts the same block under the same token again.
  */
 export interface PartitionWorker {
-  /** Takes over a fetched batch; what does not continue where the last one ended is fetched again. */
-  accept(batch: FetchedBatch): void
+  /**
+   * Takes over a fetched batch; what does not continue where the last one ended is fetched again. Resolves when the
+   * batch is encoded: fetching ahead of that only fills the memory.
+   */
+  accept(batch: FetchedBatch): Promise<void>
   status(): PartitionStatus
   /** Stores what waits, then ends. */
   finish(): Promise<void>
@@ -101,45 +92,47 @@ export interface PartitionWorker {
   abandon(): void
 }
 
-// So few that their events die young (short-lived objects cost the collector nothing) and that nobody waits long for
-// a turn of the loop; a chunk in one go would hold it for the better part of a second.
-const SLICE_ROWS = 500
-
 export function createPartitionWorker(options: PartitionOptions): PartitionWorker {
   const { topic, partition, clock, telemetry, write } = options
   const name = `${topic}/${partition}`
-  const buffer = createChunkBuffer(options.limits)
   const stop = new AbortController()
+  const { limits, process, createEncoder, pending } = options
+  const buffer = createChunkBuffer({
+    limits,
+    process,
+    createEncoder,
+    pending: pending && { from: options.position, to: pending.to },
+    signal: stop.signal,
+  })
   let position = options.position
   let stored = options.position
   let soughtTo: number | undefined
-  let pending = options.pending
+  let replay = pending
+  let encoding: Promise<void> = Promise.resolve()
+  let drained = false
   let paused = false
   let finishing = false
   let lastError: string | undefined
   let wake = () => {}
 
   const cutNow = (): { chunk: Chunk; intent: Intent; begun: boolean } | undefined => {
-    if (pending !== undefined) {
-      const chunk = buffer.cutThrough(stored, pending.to)
-      if (chunk === undefined) return undefined
-      const intent = pending
-      pending = undefined
+    const chunk = buffer.cut(clock.now(), drained)
+    if (chunk === undefined) return undefined
+    if (replay !== undefined) {
+      const intent = replay
+      replay = undefined
       telemetry.intentReplayed(name, chunk.from, chunk.to)
       return { chunk, intent, begun: true }
     }
-    const chunk = buffer.cut(clock.now(), finishing)
-    if (chunk === undefined) return undefined
     // The first record's time: durable in the intent, so it need not survive in the topic.
-    const mark = String(chunk.records[0]?.timestampMs ?? 0)
-    return { chunk, intent: { to: chunk.to, mark }, begun: false }
+    return { chunk, intent: { to: chunk.to, mark: String(chunk.firstMs) }, begun: false }
   }
 
   const nextCut = async () => {
     while (!stop.signal.aborted) {
       const cut = cutNow()
       if (cut !== undefined) return cut
-      if (finishing) return undefined
+      if (drained) return undefined
       const dueInMs = Math.max(1, (buffer.dueAtMs() ?? clock.now() + 60_000) - clock.now())
       const woken = new Promise<void>((resolve) => {
         wake = resolve
@@ -172,27 +165,6 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
       () => {},
     )
 
-  const prepare = async ({ records }: Chunk): Promise<readonly EncodedRows[]> => {
-    const encoder = options.createEncoder('columns')
-    for (let first = 0; first < records.length; first += SLICE_ROWS) {
-      if (first > 0) await nextTurn()
-      if (stop.signal.aborted) return []
-      encoder.add(options.process(records.slice(first, first + SLICE_ROWS)))
-    }
-    const linesOf = (table: string) => {
-      const lines = options.createEncoder('lines')
-      lines.add(options.process(records))
-      const found = lines.finish().find((encoded) => encoded.table === table)
-      if (found === undefined) throw new TypeError(`the chunk has no rows for ${table}`)
-      return found
-    }
-    return encoder
-      .finish()
-      .map((encoded) =>
-        encoded.format === 'Native' ? { ...encoded, asLines: () => linesOf(encoded.table) } : encoded,
-      )
-  }
-
   const relievePressure = () => {
     const full = buffer.bytes() > options.maxWaitingBytes
     const drained = buffer.bytes() < options.maxWaitingBytes / 2
@@ -214,47 +186,41 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
 
   const run = async () => {
     let cut = await nextCut()
-    let tables = cut === undefined ? [] : await prepare(cut.chunk)
     while (cut !== undefined && !stop.signal.aborted) {
       const { chunk, intent, begun } = cut
       if (!begun && (await commit(chunk.from, encodeIntent(intent))) === undefined) return
-      const block = tables
       const token = `${name}/${chunk.from}-${intent.to}@${intent.mark}`
-      const writing = retry(
-        () => options.slots.run(() => write(block, token)),
+      const written = await retry(
+        () => options.slots.run(() => write(chunk.tables, token)),
         (number, message) => telemetry.storeFailed(name, number, message),
       )
-      // While the store works, the next chunk is decoded; its intent follows only when this one is in.
-      const following = cutNow()
-      const [written, followingTables] = await Promise.all([
-        writing,
-        following === undefined ? [] : prepare(following.chunk),
-      ])
       if (written === undefined) return
       if (written.attempts > 1) telemetry.storeRecovered(name, written.attempts)
       lastError = undefined
       stored = intent.to + 1
-      telemetry.recordsRead(topic, chunk.records.length)
+      telemetry.recordsRead(topic, chunk.records)
       telemetry.rowsStored(topic, {
-        stored: block.reduce((sum, { count }) => sum + count, 0),
+        stored: chunk.tables.reduce((sum, { count }) => sum + count, 0),
         duplicates: 0,
         rejected: written.value.rejected,
       })
-      relievePressure()
       // The next intent also says that this block is in: its offset is the end of this one.
+      const following = cutNow()
+      relievePressure()
       if (following === undefined && (await commit(stored, '')) === undefined) return
       cut = following ?? (await nextCut())
-      tables = following === undefined && cut !== undefined ? await prepare(cut.chunk) : followingTables
     }
   }
-  const done = run().catch((error) => {
-    // A fault of ours. The partition stands still, visibly, and nothing of it is committed.
+  // A fault of ours. The partition stands still, visibly, and nothing of it is committed.
+  const standStill = (error: unknown) => {
     lastError = messageOf(error)
     telemetry.logFault(`${name}: ${lastError}`)
-  })
+    stop.abort()
+  }
+  const done = run().catch(standStill)
 
   return {
-    accept: ({ fetchedOffset, lastOffset, highWatermark, records }) => {
+    accept: async ({ fetchedOffset, lastOffset, highWatermark, records }) => {
       if (stop.signal.aborted || finishing) return
       if (fetchedOffset !== position) {
         // Left over from another assignment, or the broker has no such offset any more. Asking again tells which.
@@ -267,15 +233,14 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
         position = fetchedOffset
       }
       soughtTo = undefined
-      const { length } = records
       const first = records.findIndex(({ offset }) => offset >= position)
-      buffer.add(
-        first === 0 ? records : records.slice(first === -1 ? length : first),
-        lastOffset,
-        clock.now(),
-        lastOffset + 1 < highWatermark,
-      )
+      const continued = first === 0 ? records : first === -1 ? [] : records.slice(first)
+      const arrivedMs = clock.now()
       position = lastOffset + 1
+      encoding = encoding
+        .then(() => buffer.add(continued, lastOffset, arrivedMs, lastOffset + 1 < highWatermark))
+        .catch(standStill)
+      await encoding
       relievePressure()
       wake()
     },
@@ -288,6 +253,8 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
     }),
     finish: async () => {
       finishing = true
+      await encoding
+      drained = true
       wake()
       await done
     },

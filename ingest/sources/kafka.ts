@@ -141,7 +141,7 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: 60_000,
       heartbeatInterval: sessionTimeoutMs / 10,
-      maxBytesPerPartition: 4 * 1024 * 1024,
+      maxBytesPerPartition: 1024 * 1024,
       maxBytes: 16 * 1024 * 1024,
       maxWaitTimeInMs: 250,
       allowAutoTopicCreation: false,
@@ -233,7 +233,7 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
     if (target === undefined || finishing) return
     while (!(await target.settled(1_000))) await heartbeat()
     const topic = topics.get(batch.topic) ?? { name: batch.topic }
-    target.accept(batch.topic, batch.partition, {
+    await target.accept(batch.topic, batch.partition, {
       fetchedOffset: Number((batch as unknown as { fetchedOffset: string }).fetchedOffset),
       lastOffset: Number(batch.lastOffset()),
       highWatermark: Number(batch.highWatermark),

@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { GatewatchError } from '../../../core/errors.ts'
 import { openSegmentLog, type SegmentLog } from '../../../ingest/segment-log.ts'
 import { readRecords } from '../../../ingest/sources/file.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
 import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { countDeadLetters, listDeadLetters } from '../../../store/dead-letters.ts'
-import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
+import { createBatchWriter, createBlockEncoder, encodeBatch } from '../../../store/event-writer.ts'
 import { migrate } from '../../../store/migrate.ts'
 import { findStoredIds } from '../../../store/stored-ids.ts'
 import { smallEvent } from '../../helpers/events.ts'
@@ -95,6 +96,30 @@ it('stores the good rows of a block with bad ones; the bad ones are dead letters
     ['', 0],
     ['bisect', 13],
   ])
+})
+
+it('asks row by row where the store refuses the rows of a block of columns', async () => {
+  // No value of ours makes the engine refuse such a block; a server with another schema may.
+  const strict: Database = {
+    ...database,
+    insert: (block) =>
+      block.format === 'Native'
+        ? Promise.reject(
+            new GatewatchError('store_rejected', 'Code: 27. Cannot parse.', {
+              cause: new Error('Code: 27. DB::Exception: Cannot parse.'),
+            }),
+          )
+        : database.insert(block),
+  }
+  const encoder = createBlockEncoder()
+  const events = Array.from({ length: 5 }, (_, offset) => smallEvent({ topic: 'columns', offset }))
+  encoder.add({ events, parts: [], deadLetters: [] })
+  const writer = createBatchWriter(strict)
+  const tables = encoder.finish()
+  for (let attempt = 0; attempt < 2; attempt++) {
+    expect(await writer.write(tables, 'columns')).toEqual({ rejected: 0 })
+    expect(await count("topic = 'columns'")).toMatchObject({ rows: 5 })
+  }
 })
 
 it('pages through dead letters, newest first', async () => {

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { GatewatchError } from '../../../core/errors.ts'
 import { openEmbedded, openServer } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
+import { createEventColumns } from '../../../store/event-columns.ts'
 import { EVENT_COLUMNS, EVENT_SELECT, eventOf, eventRow } from '../../../store/event-rows.ts'
 import { migrate } from '../../../store/migrate.ts'
 import { type ClickHouseServer, startClickHouse } from '../../helpers/clickhouse-server.ts'
@@ -147,6 +148,31 @@ describe.each(CONNECTIONS)('$name', ({ open }) => {
     await database.insert(block)
     await database.insert(block)
     expect(await counts('files')).toEqual(all(2))
+  })
+
+  it('stores events by columns as it stores them by lines, once per token', async () => {
+    const words = Array.from({ length: 70_000 }, (_, offset) => offset)
+    const eventsOf = (tenant: string) => [
+      ...[0, 1].map((offset) => fullEvent({ tenant, offset })),
+      ...words.map((offset) =>
+        smallEvent({ tenant, offset, actor: `a${offset}`, argument_keys: [`${offset}`] }),
+      ),
+      ...[300, 70_000].map((length) => smallEvent({ tenant, offset: length, chain: 'ä'.repeat(length) })),
+    ]
+    await insert(eventsOf('by-lines').map(eventRow), 'by-lines')
+    const encoder = createEventColumns()
+    encoder.add(eventsOf('by-columns'))
+    const block = { table: 'events', ...encoder.finish(), format: 'Native' as const, token: 'by-columns' }
+    await database.insert(block)
+    await database.insert(block)
+    expect(await counts('by-columns')).toEqual(await counts('by-lines'))
+    const shared = EVENT_COLUMNS.filter((name) => name !== 'tenant' && name !== 'event_id').join(', ')
+    const [different] = await database.query<{ rows: number; both: number }>(
+      `SELECT toUInt64(count()) AS rows, toUInt64(sum(times = 2)) AS both FROM (
+         SELECT count() AS times FROM events WHERE tenant IN ('by-lines', 'by-columns') GROUP BY ${shared}
+       )`,
+    )
+    expect(different).toEqual({ rows: 70_004, both: 70_004 })
   })
 
   it('completes what a failing view left half done, when the same token comes again', async () => {

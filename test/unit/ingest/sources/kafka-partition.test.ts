@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../../core/clock.ts'
 import { GatewatchError } from '../../../../core/errors.ts'
 import type { RawRecord } from '../../../../ingest/record.ts'
-import { createChunkBuffer } from '../../../../ingest/sources/chunk-buffer.ts'
+import { type ChunkBufferOptions, createChunkBuffer } from '../../../../ingest/sources/chunk-buffer.ts'
 import {
   createPartitionWorker,
   decodeIntent,
@@ -77,7 +77,7 @@ function startWorker(changes: Partial<PartitionOptions> = {}) {
 describe('partition worker', () => {
   it('commits the intent before the insert and the end after it, one commit for both between blocks', async () => {
     const { worker, log } = startWorker()
-    worker.accept(batch(0, 14))
+    await worker.accept(batch(0, 14))
     await worker.finish()
     expect(log.filter((line) => !line.startsWith('process'))).toEqual([
       'commit 0 E=9;M=1000',
@@ -90,10 +90,16 @@ describe('partition worker', () => {
 
   it('replays a pending intent exactly, in whatever batches it comes, without committing it anew', async () => {
     const { worker, log } = startWorker({ position: 5, pending: { to: 22, mark: 'x' } })
-    worker.accept(batch(5, 20))
-    worker.accept(batch(21, 30))
+    await worker.accept(batch(5, 20))
+    await worker.accept(batch(21, 30))
     await worker.finish()
-    expect(log.slice(0, 2)).toEqual(['process 18', 'write t/0/5-22@x'])
+    const [rest, ...begun] = log.filter((line) => !line.startsWith('commit')).reverse()
+    expect(rest).toBe('write t/0/23-30@1023')
+    expect(log.filter((line) => line.startsWith('process'))).toEqual(['process 16', 'process 2', 'process 8'])
+    expect(begun).toContain('write t/0/5-22@x')
+    expect(log.findIndex((line) => line.startsWith('commit'))).toBeGreaterThan(
+      log.indexOf('write t/0/5-22@x'),
+    )
     expect(log).toContain('commit 23 E=30;M=1023')
     expect(log.at(-1)).toBe('commit 31 ')
   })
@@ -108,7 +114,7 @@ describe('partition worker', () => {
         return { rejected: 0 }
       },
     })
-    worker.accept(batch(0, 3))
+    await worker.accept(batch(0, 3))
     await worker.finish()
     expect(tokens).toEqual(Array(4).fill('t/0/0-3@1000'))
     expect(log.filter((line) => line.startsWith('commit'))).toEqual(['commit 0 E=3;M=1000', 'commit 4 '])
@@ -116,11 +122,11 @@ describe('partition worker', () => {
 
   it('asks again for what does not continue, and believes the broker the second time', async () => {
     const { worker, log, seeks } = startWorker()
-    worker.accept(batch(100, 110))
+    await worker.accept(batch(100, 110))
     expect(seeks).toEqual([0])
-    worker.accept(batch(0, 3))
-    worker.accept(batch(8, 9))
-    worker.accept(batch(8, 9))
+    await worker.accept(batch(0, 3))
+    await worker.accept(batch(8, 9))
+    await worker.accept(batch(8, 9))
     expect(seeks).toEqual([0, 4])
     await worker.finish()
     expect(log).toContain('write t/0/0-9@1000')
@@ -128,7 +134,7 @@ describe('partition worker', () => {
 
   it('does not store a record twice when a batch begins before the position', async () => {
     const { worker, log } = startWorker({ position: 3 })
-    worker.accept({ ...batch(0, 5), fetchedOffset: 3 })
+    await worker.accept({ ...batch(0, 5), fetchedOffset: 3 })
     await worker.finish()
     expect(log).toContain('process 3')
   })
@@ -142,7 +148,7 @@ describe('partition worker', () => {
       maxWaitingBytes: 20,
       write: () => gate.then(() => ({ rejected: 0 })),
     })
-    worker.accept(batch(0, 39))
+    await worker.accept(batch(0, 39))
     expect(pauses).toEqual([true])
     open()
     await worker.finish()
@@ -158,7 +164,7 @@ describe('partition worker', () => {
         return promise
       },
     })
-    worker.accept(batch(0, 3))
+    await worker.accept(batch(0, 3))
     await expect.poll(() => writing).toBe(true)
     worker.abandon()
     resolve({ rejected: 0 })
@@ -180,18 +186,47 @@ describe('intent', () => {
 })
 
 describe('chunk buffer', () => {
-  const limits = { maxRows: 3, maxBytes: 100, maxAgeMs: 1000 }
-  it('cuts by rows, by age, and where offsets start again', () => {
-    const buffer = createChunkBuffer(limits)
-    buffer.add([record(1), record(2), record(3), record(4)], 4, 0)
-    expect(buffer.cut(0)).toMatchObject({ from: 1, to: 3 })
-    expect(buffer.cut(999)).toBeUndefined()
-    expect(buffer.dueAtMs()).toBe(1000)
-    expect(buffer.cut(1000)).toMatchObject({ from: 4, to: 4 })
-    buffer.add([record(9)], 9, 0)
-    buffer.add([record(0)], 0, 0)
-    expect(buffer.cut(0)).toMatchObject({ from: 9, to: 9 })
-    expect(buffer.cut(0, true)).toMatchObject({ from: 0, to: 0 })
-    expect(buffer.bytes()).toBe(0)
+  const buffer = (changes: Partial<ChunkBufferOptions> = {}) =>
+    createChunkBuffer({
+      limits: { maxRows: 3, maxBytes: 100, maxAgeMs: 1000 },
+      pending: undefined,
+      process: () => ({ events: [], parts: [], deadLetters: [] }),
+      createEncoder: () => ({ add: () => {}, finish: () => [] }),
+      signal: new AbortController().signal,
+      ...changes,
+    })
+  it('cuts by rows, by age, and where offsets start again', async () => {
+    const waiting = buffer()
+    await waiting.add([record(1), record(2), record(3), record(4)], 4, 0)
+    expect(waiting.cut(0)).toMatchObject({ from: 1, to: 3, records: 3, firstMs: 1001 })
+    expect(waiting.cut(999)).toBeUndefined()
+    expect(waiting.dueAtMs()).toBe(1000)
+    expect(waiting.cut(1000)).toMatchObject({ from: 4, to: 4 })
+    await waiting.add([record(9)], 9, 0)
+    await waiting.add([record(0)], 0, 0)
+    expect(waiting.cut(0)).toMatchObject({ from: 9, to: 9 })
+    expect(waiting.cut(0, true)).toMatchObject({ from: 0, to: 0 })
+    expect([waiting.bytes(), waiting.rows()]).toEqual([0, 0])
+  })
+
+  it('waits longer where there is more to read at once', async () => {
+    const waiting = buffer()
+    await waiting.add([record(1)], 1, 0, true)
+    expect(waiting.cut(4999)).toBeUndefined()
+    await waiting.add([record(2)], 2, 4000)
+    expect(waiting.cut(4000)).toMatchObject({ from: 1, to: 2 })
+  })
+
+  it('gives exactly what an earlier owner began, also when nothing is left of it', async () => {
+    const begun = buffer({ pending: { from: 5, to: 12 } })
+    await begun.add([5, 6, 7, 8, 9].map(record), 9, 0)
+    expect(begun.cut(10_000, true)).toBeUndefined()
+    await begun.add([12, 13].map(record), 13, 0)
+    expect(begun.cut(0)).toMatchObject({ from: 5, to: 12, records: 6 })
+    expect(begun.cut(0, true)).toMatchObject({ from: 13, to: 13 })
+    const gone = buffer({ pending: { from: 5, to: 12 } })
+    await gone.add([record(40)], 40, 0)
+    expect(gone.cut(0)).toMatchObject({ from: 5, to: 12, records: 0 })
+    expect(gone.cut(0, true)).toMatchObject({ from: 40, to: 40, records: 1 })
   })
 })
