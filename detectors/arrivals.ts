@@ -1,32 +1,41 @@
 import type { Query, Touched } from './detector.ts'
 
 /** Rows that become visible this long after their `recorded_at` are still noticed. */
-export const OVERLAP_MS = 10 * 60_000
+const OVERLAP_US = 10 * 60_000_000
 
-interface Read {
+interface Arrived {
   readonly touched: readonly Touched[]
-  /** Number of arrived rows in the last `OVERLAP_MS` up to `through`; remembered until the next tick. */
+  /** Everything recorded up to here is in `touched` or was before: microseconds of the store’s own clock. */
+  readonly throughUs: number
+  /** Number of arrived rows in the last ten minutes up to `throughUs`; remembered until the next tick. */
   readonly overlapRows: number
 }
 
-/** Microseconds of the store’s own clock, less `settleMs`: inserts up to there are expected to be visible. */
-export async function settledMoment(query: Query, settleMs: number): Promise<number> {
-  const rows = await query<{ now: number }>('SELECT toUnixTimestamp64Micro(now64(6)) AS now')
-  return (rows[0]?.now ?? 0) - settleMs * 1000
-}
-
 /**
- * What arrived after `fromUs` up to `throughUs` (microseconds of `recorded_at`). An insert can become visible after a
- * tick has passed its time; so the rows of the last minutes are counted, and read again when they have grown.
+ * What arrived since a tick that came to `since.throughUs`, up to now less `settleMs`, when inserts are expected to be
+ * visible. An insert can become visible after a tick has passed its time; so the rows of the last minutes are counted,
+ * and read again when they have grown. Without `since`, only where the store’s clock is.
  */
 export async function readArrivals(
   query: Query,
-  { fromUs, throughUs, overlapRows }: { fromUs: number; throughUs: number; overlapRows: number },
-): Promise<Read> {
-  const before = await countRows(query, fromUs - OVERLAP_MS * 1000, fromUs)
+  settleMs: number,
+  since: Pick<Arrived, 'throughUs' | 'overlapRows'> | undefined,
+): Promise<Arrived> {
+  const fromUs = since?.throughUs ?? 0
   // Counted before it is read: what appears in between is read now and found grown at the next tick.
-  const remembered = await countRows(query, throughUs - OVERLAP_MS * 1000, throughUs)
-  const sinceUs = before > overlapRows ? fromUs - OVERLAP_MS * 1000 : fromUs
+  const [counted] = await query<{ throughUs: number; before: number; overlapRows: number; arrived: number }>(
+    `WITH greatest(toUnixTimestamp64Micro(now64(6)) - {settle:Int64}, {from:Int64}) AS through,
+       toUnixTimestamp64Micro(recorded_at) AS recorded
+     SELECT through AS throughUs,
+       sumIf(rows, recorded <= {from:Int64}) AS before,
+       sumIf(rows, recorded > through - ${OVERLAP_US} AND recorded <= through) AS overlapRows,
+       countIf(recorded > {from:Int64} AND recorded <= through) AS arrived
+     FROM arrivals WHERE recorded_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC')`,
+    { settle: settleMs * 1000, from: fromUs, since: Math.max(0, fromUs - OVERLAP_US) },
+  )
+  const { throughUs = fromUs, before = 0, overlapRows = 0, arrived = 0 } = counted ?? {}
+  const grown = before > (since?.overlapRows ?? 0)
+  if (since === undefined || (arrived === 0 && !grown)) return { touched: [], throughUs, overlapRows }
   const rows = await query<{
     tenant: string
     bucket: number
@@ -39,26 +48,8 @@ export async function readArrivals(
      FROM arrivals
      WHERE recorded_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND recorded_at <= fromUnixTimestamp64Micro({through:Int64}, 'UTC')
      ORDER BY tenant, bucket, actor, server, tool, chain`,
-    { since: sinceUs, through: throughUs },
+    { since: grown ? fromUs - OVERLAP_US : fromUs, through: throughUs },
   )
-  return {
-    touched: rows.map((row) => ({
-      tenant: row.tenant,
-      bucketMs: row.bucket * 1000,
-      actor: row.actor,
-      server: row.server,
-      tool: row.tool,
-      chain: row.chain,
-    })),
-    overlapRows: remembered,
-  }
-}
-
-async function countRows(query: Query, fromUs: number, throughUs: number): Promise<number> {
-  const rows = await query<{ rows: number }>(
-    `SELECT sum(rows) AS rows FROM arrivals
-     WHERE recorded_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND recorded_at <= fromUnixTimestamp64Micro({through:Int64}, 'UTC')`,
-    { since: fromUs, through: throughUs },
-  )
-  return rows[0]?.rows ?? 0
+  const touched = rows.map(({ bucket, ...row }) => ({ ...row, bucketMs: bucket * 1000 }))
+  return { touched, throughUs, overlapRows }
 }

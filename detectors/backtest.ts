@@ -1,7 +1,7 @@
 import type { Finding } from '../core/finding.ts'
 import { fromMillis } from '../core/timestamp.ts'
 import type { Query } from './detector.ts'
-import { judgeUnits } from './judgement.ts'
+import { judgePlans } from './judgement.ts'
 import { everyDay, planTick } from './plan.ts'
 import { createProfiles } from './profiles.ts'
 import type { Rule } from './rule.ts'
@@ -18,7 +18,7 @@ export interface BacktestOptions {
 
 /**
  * Asks rules about a past range, with the same code and the same baselines as live ticks. Stores nothing.
- * @returns findings by tenant, rule and day as they are made
+ * @returns findings as they are made: by tenant, and roughly by day
  */
 export async function* backtest(options: BacktestOptions): AsyncGenerator<Finding> {
   const { query, rules, fromMs, toMs } = options
@@ -28,11 +28,16 @@ export async function* backtest(options: BacktestOptions): AsyncGenerator<Findin
   )
   const from = fromMillis(fromMs)
   const to = fromMillis(toMs)
-  for (const plan of planTick.everything(rules, tenants)) {
-    // A window starts at most a day before or after the start of its unit’s day.
-    const units = plan.units.filter(({ day }) => day >= dayOf(fromMs) - 2 && day <= dayOf(toMs) + 1)
-    for await (const { findings } of judgeUnits(query, profiles, plan.rule, units)) {
-      yield* findings.filter(({ window }) => window.start >= from && window.start < to)
+  for (const tenant of tenants) {
+    const plans = planTick.everything(rules, [tenant]).map((plan) => ({
+      ...plan,
+      // A window starts at most a day before or after the start of its unit’s day.
+      units: plan.units.filter(({ day }) => day >= dayOf(fromMs) - 2 && day <= dayOf(toMs) + 1),
+    }))
+    for await (const judgements of judgePlans(query, profiles, plans)) {
+      for (const { findings } of judgements) {
+        yield* findings.filter(({ window }) => window.start >= from && window.start < to)
+      }
     }
   }
 }

@@ -15,7 +15,9 @@ import type { Fields } from './fields.ts'
 /** A read-only question to the store; the shape of `Database.query`. */
 export type Query = <Row>(sql: string, params?: SqlParams) => Promise<Row[]>
 
-export type SqlParams = Readonly<Record<string, string | number | boolean | readonly string[]>>
+export type SqlParams = Readonly<
+  Record<string, string | number | boolean | readonly string[] | readonly number[]>
+>
 
 /** A condition over columns of `events`, with the values bound to its parameters. */
 export interface SqlCondition {
@@ -86,7 +88,7 @@ export interface Draft {
 }
 
 /** A kind with a rule's parameters filled in. `Profile` is immutable: `absorb` returns a new one. */
-export interface Question<Profile, DayRow, Candidate> {
+export interface Question<Profile, DayRow, Candidate, Wanted = unknown> {
   /** Keys of what a touched row belongs to; a finding's key is always one of them. */
   keysOf(touched: Touched): readonly string[]
   /** UTC days whose candidates may contain events of this bucket. */
@@ -103,8 +105,18 @@ export interface Question<Profile, DayRow, Candidate> {
   ): Promise<ReadonlyMap<number, readonly DayRow[]>>
   /** The profile as of the start of the next day. Called for every day, empty ones too. */
   absorb(profile: Profile, day: number, rows: readonly DayRow[]): Profile
-  /** What each day holds, the same whichever other days are asked for with it. Days without anything may be absent. */
-  candidates(source: Source, span: Span): Promise<ReadonlyMap<number, readonly Candidate[]>>
+  /** What of a day this question is about, for kinds whose candidates depend on it; else undefined. */
+  readonly wanted: Wanted
+  /**
+   * What each day holds, the same whichever other days are asked for with it; days without anything may be absent.
+   * Rules of one kind with the same `where` are read together, so there may be more than this question wants: it is
+   * asked with the wants of all of them, and `judge` leaves out what is not its own.
+   */
+  candidates(
+    source: Source,
+    span: Span,
+    wanted: readonly Wanted[],
+  ): Promise<ReadonlyMap<number, readonly Candidate[]>>
   /** Pure: no clock, no I/O. `profile` is that of the start of `unit.day`. */
   judge(profile: Profile, unit: Unit, candidates: readonly Candidate[]): readonly Draft[]
 }

@@ -1,7 +1,7 @@
 import type { Finding, FindingStatus } from '../core/finding.ts'
-import { readArrivals, settledMoment } from './arrivals.ts'
+import { readArrivals } from './arrivals.ts'
 import type { Query } from './detector.ts'
-import { judgeUnits, subjectOf } from './judgement.ts'
+import { type Judgement, judgePlans, subjectOf } from './judgement.ts'
 import { everyDay, planTick, type RulePlan } from './plan.ts'
 import { createProfiles } from './profiles.ts'
 import type { Rule } from './rule.ts'
@@ -79,6 +79,9 @@ interface WatermarkBody {
 /** An idle engine writes its watermark this often only. */
 const IDLE_WRITE_US = 60_000_000
 
+/** Changes that are written together, at least, while a tick goes on. */
+const CHANGES_AT_ONCE = 500
+
 /**
  * The engine: arrivals → units → judgements → findings → alerts → watermark. A crash anywhere before the watermark
  * repeats the tick, which then finds the same. Findings that were stored by a tick whose watermark was not are
@@ -103,14 +106,13 @@ export function createEngine(options: EngineOptions): Engine {
       )
       if (unfinished.length > 0) await onFindings(unfinished)
     }
-    const through = await settledMoment(query, settleMs)
-    const recordedThroughUs = Math.max(through, watermark?.recordedThroughUs ?? 0)
-    const read = await readArrivals(query, {
-      fromUs: watermark?.recordedThroughUs ?? recordedThroughUs,
-      throughUs: recordedThroughUs,
-      // Without a watermark every rule looks over the whole store anyway.
-      overlapRows: watermark === undefined ? Number.POSITIVE_INFINITY : body.overlapRows,
-    })
+    // Without a watermark every rule looks over the whole store anyway.
+    const read = await readArrivals(
+      query,
+      settleMs,
+      watermark && { throughUs: watermark.recordedThroughUs, overlapRows: body.overlapRows },
+    )
+    const recordedThroughUs = read.throughUs
     const known = rules.filter((rule) => body.rules[rule.id] === rule.hash)
     const fresh = rules.filter((rule) => body.rules[rule.id] !== rule.hash)
     if (!resumed || fresh.length > 0) {
@@ -140,23 +142,33 @@ export function createEngine(options: EngineOptions): Engine {
 
   async function judgeAll(plans: readonly RulePlan[], version: number) {
     const counts = { judgedUnits: 0, findings: 0, superseded: 0 }
+    let changes: FindingChange[] = []
+    const write = async () => {
+      if (changes.length === 0) return
+      await findings.write(changes, version)
+      await onFindings(changes)
+      const current = changes.filter(({ status }) => status === 'current').length
+      counts.findings += current
+      counts.superseded += changes.length - current
+      changes = []
+    }
     for (const [tenant, ofTenant] of Map.groupBy(plans, (plan) => plan.tenant)) {
       const stored = await storedOf(tenant, ofTenant)
-      for (const plan of ofTenant) {
-        const changes = await changesOf(plan, stored.get(plan.rule.id) ?? [])
-        counts.judgedUnits += plan.units.length
-        if (changes.length === 0) continue
-        await findings.write(changes, version)
-        await onFindings(changes)
-        const current = changes.filter(({ status }) => status === 'current').length
-        counts.findings += current
-        counts.superseded += changes.length - current
+      for await (const judgements of judgePlans(query, profiles, ofTenant)) {
+        counts.judgedUnits += judgements.length
+        for (const judgement of judgements) {
+          changes.push(
+            ...changesOf(judgement, stored.get(placeOf(judgement.rule.id, isoDay(judgement.unit.day))) ?? []),
+          )
+        }
+        if (changes.length >= CHANGES_AT_ONCE) await write()
       }
+      await write()
     }
     return counts
   }
 
-  /** The findings that the store has of the days about to be judged, by rule. */
+  /** The findings that the store has of the days about to be judged, by rule and day. */
   async function storedOf(tenant: string, plans: readonly RulePlan[]): Promise<Map<string, Finding[]>> {
     const days = plans.flatMap(({ units }) => units.map(({ day }) => day))
     if (days.length === 0) return new Map()
@@ -166,29 +178,7 @@ export function createEngine(options: EngineOptions): Engine {
       fromDay: isoDay(days.reduce((least, day) => Math.min(least, day))),
       throughDay: isoDay(days.reduce((most, day) => Math.max(most, day))),
     })
-    return Map.groupBy(stored, (finding) => finding.rule)
-  }
-
-  /** Asks the plan’s units again and compares the answers with the findings that the store has of them. */
-  async function changesOf({ rule, units }: RulePlan, stored: readonly Finding[]): Promise<FindingChange[]> {
-    const storedById = new Map(stored.map((finding) => [finding.finding_id, finding]))
-    const changes: FindingChange[] = []
-    for await (const { unit, findings: made } of judgeUnits(query, profiles, rule, units)) {
-      for (const finding of made) {
-        const before = storedById.get(finding.finding_id)
-        if (before === undefined || !sameContent(before, finding))
-          changes.push({ finding, status: 'current' })
-      }
-      const madeIds = new Set(made.map((finding) => finding.finding_id))
-      const prefix = subjectOf(unit.day, '')
-      for (const finding of stored) {
-        if (!finding.subject.startsWith(prefix) || madeIds.has(finding.finding_id)) continue
-        if (unit.keys === undefined || unit.keys.has(finding.subject.slice(prefix.length))) {
-          changes.push({ finding, status: 'superseded' })
-        }
-      }
-    }
-    return changes
+    return Map.groupBy(stored, ({ rule, subject }) => placeOf(rule, subject.slice(0, subject.indexOf('/'))))
   }
 
   return {
@@ -202,6 +192,25 @@ export function createEngine(options: EngineOptions): Engine {
     },
   }
 }
+
+/** What is new in a judgement against the findings that the store has of its rule and day. */
+function changesOf({ unit, findings: made }: Judgement, stored: readonly Finding[]): FindingChange[] {
+  const storedById = new Map(stored.map((finding) => [finding.finding_id, finding]))
+  const changes: FindingChange[] = []
+  for (const finding of made) {
+    const before = storedById.get(finding.finding_id)
+    if (before === undefined || !sameContent(before, finding)) changes.push({ finding, status: 'current' })
+    storedById.delete(finding.finding_id)
+  }
+  const prefix = subjectOf(unit.day, '')
+  for (const finding of storedById.values()) {
+    if (unit.keys === undefined || unit.keys.has(finding.subject.slice(prefix.length)))
+      changes.push({ finding, status: 'superseded' })
+  }
+  return changes
+}
+
+const placeOf = (rule: string, day: string): string => `${rule}/${day}`
 
 function parseBody(watermark: Watermark | undefined): WatermarkBody {
   if (watermark === undefined) return { overlapRows: 0, rules: {} }

@@ -1,12 +1,21 @@
 import type { Finding } from '../core/finding.ts'
 import { fromClickHouse, fromMillis } from '../core/timestamp.ts'
-import type { Evidence, Source, SqlCondition, SqlParams } from './detector.ts'
+import type { Evidence, Source, SqlCondition } from './detector.ts'
 import { clickHouseTime } from './utc-day.ts'
 
 /** Ids that a finding carries at most. */
 export const MAX_EVENT_IDS = 100
 
 export type EvidenceFields = Pick<Finding, 'first_event_at' | 'last_event_at' | 'event_count' | 'event_ids'>
+
+/**
+ * The events of a tenant in [start, end), cancelled ones too; parameters `tenant`, `start`, `end`. The dates say nothing that the times do not; but with them the
+ * table’s key narrows a day to its actors.
+ */
+export const BETWEEN = `tenant = {tenant:String}
+  AND occurred_at >= {start:DateTime64(6, 'UTC')} AND occurred_at < {end:DateTime64(6, 'UTC')}
+  AND toDate(occurred_at) >= toDate({start:DateTime64(6, 'UTC')})
+  AND toDate(occurred_at) <= toDate({end:DateTime64(6, 'UTC')} - toIntervalMicrosecond(1))`
 
 /**
  * A condition over `events` for the events of a tenant in [startMs, endMs), without those that a correction has
@@ -18,51 +27,116 @@ export function eventsBetween(
   endMs: number,
   where?: SqlCondition,
 ): SqlCondition {
-  const bounds = `tenant = {tenant:String} AND occurred_at >= {start:DateTime64(6, 'UTC')} AND occurred_at < {end:DateTime64(6, 'UTC')}`
   return {
-    sql: `${bounds} AND sign = 1
-      AND (event_id, version) NOT IN (SELECT event_id, version FROM events WHERE ${bounds} AND sign = -1)
+    sql: `${BETWEEN} AND sign = 1
+      AND (event_id, version) NOT IN (SELECT event_id, version FROM events WHERE ${BETWEEN} AND sign = -1)
       ${where === undefined ? '' : `AND (${where.sql})`}`,
     params: { ...where?.params, tenant, start: clickHouseTime(startMs), end: clickHouseTime(endMs) },
   }
 }
 
-/** The events behind a draft: as told, or looked up. */
+type Lookup = Exclude<Evidence, { readonly events: unknown }>
+
+/** Drafts whose events are looked up with one question. */
+const LOOKUPS = 64
+
+const NO_EVENTS: EvidenceFields = {
+  first_event_at: fromMillis(0),
+  last_event_at: fromMillis(0),
+  event_count: 0,
+  event_ids: [],
+}
+
+/** The events behind drafts: as told, or looked up, many at a time. */
 export async function evidenceOf(
   source: Source,
   tenant: string,
-  evidence: Evidence,
-): Promise<EvidenceFields> {
-  if ('events' in evidence) {
-    const events = [...evidence.events].sort((a, b) => a.atMs - b.atMs || (a.id < b.id ? -1 : 1))
-    return {
-      first_event_at: fromMillis(events[0]?.atMs ?? 0),
-      last_event_at: fromMillis(events.at(-1)?.atMs ?? 0),
-      event_count: events.length,
-      event_ids: events.slice(0, MAX_EVENT_IDS).map(({ id }) => id),
+  evidence: readonly Evidence[],
+): Promise<{ get(of: Evidence): EvidenceFields }> {
+  const fields = new Map<Evidence, EvidenceFields>()
+  const lookups: Lookup[] = []
+  for (const one of evidence) {
+    if ('events' in one) fields.set(one, told(one.events))
+    else lookups.push(one)
+  }
+  for (let from = 0; from < lookups.length; from += LOOKUPS) {
+    const some = lookups.slice(from, from + LOOKUPS)
+    for (const [which, found] of await lookUp(source, tenant, some)) {
+      const one = some[which]
+      if (one !== undefined) fields.set(one, found)
     }
   }
-  const events = eventsBetween(tenant, evidence.startMs, evidence.endMs, source.where)
-  const params: SqlParams = {
-    ...events.params,
-    actors: evidence.actors,
-    server: evidence.server ?? '',
-    tool: evidence.tool ?? '',
-  }
-  const rows = await source.query<{ first: string; last: string; count: number; ids: string[] }>(
-    `SELECT toString(min(occurred_at)) AS first, toString(max(occurred_at)) AS last, count() AS count,
-       arrayMap(pair -> pair.2, arraySlice(arraySort(groupArray((occurred_at, event_id))), 1, ${MAX_EVENT_IDS})) AS ids
-     FROM events
-     WHERE ${events.sql} AND actor IN {actors:Array(String)}
-       ${evidence.server === undefined ? '' : 'AND mcp_server_name = {server:String}'}
-       ${evidence.tool === undefined ? '' : 'AND gen_ai_tool_name = {tool:String}'}`,
-    params,
-  )
-  const found = rows[0]
+  return { get: (of) => fields.get(of) ?? NO_EVENTS }
+}
+
+function told(behind: readonly { readonly id: string; readonly atMs: number }[]): EvidenceFields {
+  const events = [...behind].sort((a, b) => a.atMs - b.atMs || (a.id < b.id ? -1 : 1))
   return {
-    first_event_at: fromClickHouse(found?.first ?? '1970-01-01 00:00:00'),
-    last_event_at: fromClickHouse(found?.last ?? '1970-01-01 00:00:00'),
-    event_count: found?.count ?? 0,
-    event_ids: found?.ids ?? [],
+    first_event_at: fromMillis(events[0]?.atMs ?? 0),
+    last_event_at: fromMillis(events.at(-1)?.atMs ?? 0),
+    event_count: events.length,
+    event_ids: events.slice(0, MAX_EVENT_IDS).map(({ id }) => id),
   }
+}
+
+/** One row for each lookup and actor, joined with the events: however many lookups, the events are read once. */
+async function lookUp(
+  source: Source,
+  tenant: string,
+  lookups: readonly Lookup[],
+): Promise<Map<number, EvidenceFields>> {
+  const wanted = lookups.flatMap((lookup, which) =>
+    [...new Set(lookup.actors)].map((actor) => ({ ...lookup, which, actor })),
+  )
+  const events = eventsBetween(
+    tenant,
+    lookups.reduce((least, { startMs }) => Math.min(least, startMs), Number.POSITIVE_INFINITY),
+    lookups.reduce((most, { endMs }) => Math.max(most, endMs), 0),
+    source.where,
+  )
+  const rows = await source.query<{
+    which: number
+    first: string
+    last: string
+    count: number
+    ids: string[]
+  }>(
+    `SELECT which, toString(min(at)) AS first, toString(max(at)) AS last, count() AS count,
+       arrayMap(pair -> pair.2, arraySlice(arraySort(groupArray((at, id))), 1, ${MAX_EVENT_IDS})) AS ids
+     FROM (
+       SELECT occurred_at AS at, event_id AS id, actor AS who, mcp_server_name AS server, gen_ai_tool_name AS tool
+       FROM events WHERE ${events.sql} AND actor IN {whos:Array(String)}
+     ) AS found
+     INNER JOIN (
+       SELECT which, who, from, to, anyServer, ofServer, anyTool, ofTool FROM system.one
+       ARRAY JOIN {whichs:Array(UInt32)} AS which, {whos:Array(String)} AS who,
+         {starts:Array(DateTime64(6, 'UTC'))} AS from, {ends:Array(DateTime64(6, 'UTC'))} AS to,
+         {anyServers:Array(UInt8)} AS anyServer, {servers:Array(String)} AS ofServer,
+         {anyTools:Array(UInt8)} AS anyTool, {tools:Array(String)} AS ofTool
+     ) AS lookup ON found.who = lookup.who
+     WHERE at >= from AND at < to AND (anyServer OR server = ofServer) AND (anyTool OR tool = ofTool)
+     GROUP BY which`,
+    {
+      ...events.params,
+      whichs: wanted.map(({ which }) => which),
+      whos: wanted.map(({ actor }) => actor),
+      starts: wanted.map(({ startMs }) => clickHouseTime(startMs)),
+      ends: wanted.map(({ endMs }) => clickHouseTime(endMs)),
+      anyServers: wanted.map(({ server }) => (server === undefined ? 1 : 0)),
+      servers: wanted.map(({ server }) => server ?? ''),
+      anyTools: wanted.map(({ tool }) => (tool === undefined ? 1 : 0)),
+      tools: wanted.map(({ tool }) => tool ?? ''),
+    },
+  )
+  return new Map(
+    rows.map(({ which, first, last, count, ids }) => [
+      which,
+      {
+        first_event_at: fromClickHouse(first),
+        last_event_at: fromClickHouse(last),
+        event_count: count,
+        event_ids: ids,
+      },
+    ]),
+  )
 }

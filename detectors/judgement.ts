@@ -1,7 +1,8 @@
 import { type Finding, findingId } from '../core/finding.ts'
 import { fromMillis } from '../core/timestamp.ts'
 import type { Draft, Query, Source, Span, Unit } from './detector.ts'
-import { evidenceOf } from './evidence.ts'
+import { type EvidenceFields, evidenceOf } from './evidence.ts'
+import type { RulePlan } from './plan.ts'
 import type { Profiles } from './profiles.ts'
 import type { Rule } from './rule.ts'
 import { isoDay } from './utc-day.ts'
@@ -9,38 +10,52 @@ import { isoDay } from './utc-day.ts'
 /** The subject of a key within a day: what a later judgement of the same day and key replaces. */
 export const subjectOf = (day: number, key: string): string => `${isoDay(day)}/${key}`
 
-/** The findings of one unit, as the store is now. */
+/** The findings of one rule about one unit, as the store is now. */
 export interface Judgement {
+  readonly rule: Rule
   readonly unit: Unit
   readonly findings: readonly Finding[]
 }
 
+/** Days of candidates read at a time. */
+const SPAN_DAYS = 16
+
+/** Units of several rules whose candidates are the same question to the store. */
+interface Reading {
+  span: Span
+  readonly unitsOf: Map<Rule, Unit[]>
+}
+
 /**
- * Asks one rule about units of one tenant, in order of day. The one path that live ticks, backtests and rule tests
- * share.
+ * Asks rules about the units of their plans: each store question once for all rules that share it, in order of day, so
+ * that profiles fold forward once. The one path that live ticks, backtests and rule tests share.
+ * @param plans of one tenant
+ * @returns what was judged from one reading, as it is made
  */
-export async function* judgeUnits(
+export async function* judgePlans(
   query: Query,
   profiles: Profiles,
-  rule: Rule,
-  units: readonly Unit[],
-): AsyncGenerator<Judgement> {
-  const source: Source = rule.where === undefined ? { query } : { query, where: rule.where }
-  for (const run of runsOf(units)) {
-    const candidates = await rule.question.candidates(source, run.span)
-    // The last day’s profile first: it is a fold over the others, which are then at hand.
-    const lastDay = run.units.findLast(({ day }) => (candidates.get(day) ?? []).length > 0)?.day
-    if (lastDay !== undefined) await profiles.asOf(rule.question, source, run.span.tenant, lastDay)
-    for (const unit of run.units) {
-      const ofDay = candidates.get(unit.day) ?? []
-      const drafts = ofDay.length === 0 ? [] : await judgeDay(source, profiles, rule, unit, ofDay)
-      const findings: Finding[] = []
-      for (const draft of drafts) {
-        if (unit.keys !== undefined && !unit.keys.has(draft.key)) continue
-        findings.push(findingOf(rule, unit, draft, await evidenceOf(source, unit.tenant, draft.evidence)))
+  plans: readonly RulePlan[],
+): AsyncGenerator<readonly Judgement[]> {
+  for (const { span, unitsOf } of readingsOf(plans)) {
+    const rules = [...unitsOf.keys()]
+    const [one] = rules
+    if (one === undefined) continue
+    const source: Source = one.where === undefined ? { query } : { query, where: one.where }
+    const wanted = rules.map((rule) => rule.question.wanted)
+    const candidates = await one.question.candidates(source, span, wanted)
+    const judged: { rule: Rule; unit: Unit; drafts: readonly Draft[] }[] = []
+    for (const [rule, units] of unitsOf) {
+      // The last day’s profile first: it is a fold over the others, which are then at hand.
+      const lastDay = units.findLast(({ day }) => candidates.has(day))?.day
+      if (lastDay !== undefined) await profiles.asOf(rule.question, source, span.tenant, lastDay)
+      for (const unit of units) {
+        const ofDay = candidates.get(unit.day) ?? []
+        const drafts = ofDay.length === 0 ? [] : await judgeDay(source, profiles, rule, unit, ofDay)
+        judged.push({ rule, unit, drafts })
       }
-      yield { unit, findings: findings.sort((a, b) => (a.finding_id < b.finding_id ? -1 : 1)) }
     }
+    yield await withEvidence(source, span.tenant, judged)
   }
 }
 
@@ -52,41 +67,56 @@ async function judgeDay(
   candidates: readonly unknown[],
 ): Promise<readonly Draft[]> {
   const profile = await profiles.asOf(rule.question, source, unit.tenant, unit.day)
-  return rule.question.judge(profile, unit, candidates)
+  const drafts = rule.question.judge(profile, unit, candidates)
+  return unit.keys === undefined ? drafts : drafts.filter(({ key }) => unit.keys?.has(key))
 }
 
-/** Days of candidates read at a time. */
-const SPAN_DAYS = 16
+async function withEvidence(
+  source: Source,
+  tenant: string,
+  judged: readonly { rule: Rule; unit: Unit; drafts: readonly Draft[] }[],
+): Promise<Judgement[]> {
+  const evidence = await evidenceOf(
+    source,
+    tenant,
+    judged.flatMap(({ drafts }) => drafts.map((draft) => draft.evidence)),
+  )
+  return judged.map(({ rule, unit, drafts }) => ({
+    rule,
+    unit,
+    findings: drafts
+      .map((draft) => findingOf(rule, unit, draft, evidence.get(draft.evidence)))
+      .sort((a, b) => (a.finding_id < b.finding_id ? -1 : 1)),
+  }))
+}
 
-/** Whole days that follow each other are read together; a unit with keys is read by itself. */
-function runsOf(units: readonly Unit[]): { span: Span; units: Unit[] }[] {
-  const runs: { span: Span; units: Unit[] }[] = []
-  for (const unit of units) {
-    const last = runs.at(-1)
-    const joins =
-      last !== undefined &&
-      unit.keys === undefined &&
-      last.span.keys === undefined &&
-      unit.tenant === last.span.tenant &&
-      unit.day >= last.span.toDay &&
-      unit.day < last.span.fromDay + SPAN_DAYS
-    if (joins) {
-      last.units.push(unit)
-      last.span = { ...last.span, toDay: unit.day + 1 }
+/** Rules of a kind over the same events share a reading; units with keys share it with those of the same keys only. */
+function readingsOf(plans: readonly RulePlan[]): Reading[] {
+  const readings: Reading[] = []
+  const growing = new Map<string, Reading>()
+  const asked = plans.flatMap(({ rule, units }) => units.map((unit) => ({ rule, unit })))
+  for (const { rule, unit } of asked.sort((a, b) => a.unit.day - b.unit.day)) {
+    const name = JSON.stringify([rule.kind, rule.where, unit.tenant, unit.keys && [...unit.keys].sort()])
+    const known = growing.get(name)
+    const { day, ...rest } = unit
+    if (known !== undefined && day < known.span.fromDay + SPAN_DAYS) {
+      known.span = { ...known.span, toDay: day + 1 }
+      const units = known.unitsOf.get(rule)
+      if (units === undefined) known.unitsOf.set(rule, [unit])
+      else units.push(unit)
     } else {
-      const { day, ...rest } = unit
-      runs.push({ span: { ...rest, fromDay: day, toDay: day + 1 }, units: [unit] })
+      const reading: Reading = {
+        span: { ...rest, fromDay: day, toDay: day + 1 },
+        unitsOf: new Map([[rule, [unit]]]),
+      }
+      growing.set(name, reading)
+      readings.push(reading)
     }
   }
-  return runs
+  return readings
 }
 
-function findingOf(
-  rule: Rule,
-  unit: Unit,
-  draft: Draft,
-  evidence: Awaited<ReturnType<typeof evidenceOf>>,
-): Finding {
+function findingOf(rule: Rule, unit: Unit, draft: Draft, evidence: EvidenceFields): Finding {
   const identity = {
     rule: rule.id,
     rule_version: rule.version,

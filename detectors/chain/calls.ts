@@ -1,39 +1,63 @@
-import type { Source, Span } from '../detector.ts'
-import { eventsBetween } from '../evidence.ts'
+import type { Source, Span, SqlParams } from '../detector.ts'
+import { BETWEEN, eventsBetween } from '../evidence.ts'
 import { dayOf, startOfDay } from '../utc-day.ts'
-import type { ChainCall, Step } from './signature.ts'
+import type { ChainCall, Signature } from './signature.ts'
+
+/** Failed and denied calls did nothing, so they do not count. */
+const DONE = `outcome IN ('success', 'unknown')`
 
 /**
- * The calls of chains that reached the last step of a signature, by the day that the step may lie in: that day’s calls
- * and those of `withinMs` before it. Failed and denied calls did nothing, so they do not count.
+ * The calls of chains that may hold one of the signatures, by the day that its last step may lie in: that day’s calls
+ * and those before it within the longest of the signatures. The store leaves out the chains that lack calls for a step
+ * or have them in the wrong order only; `matchEndingAt` decides.
  */
 export async function readChainCalls(
   source: Source,
   { tenant, fromDay, toDay, keys }: Span,
-  steps: readonly Step[],
-  withinMs: number,
+  signatures: readonly Signature[],
 ): Promise<Map<number, ChainCall[]>> {
+  const withinMs = Math.max(...signatures.map((signature) => signature.withinMs))
   const events = eventsBetween(tenant, startOfDay(fromDay) - withinMs, startOfDay(toDay), source.where)
-  const chains = keys === undefined ? '' : 'AND chain IN {chains:Array(String)}'
+  const may = mayHold(signatures)
+  const params: SqlParams = { ...events.params, ...may.params }
+  const mayChains = `SELECT chain FROM events WHERE ${BETWEEN} AND sign = 1 AND ${DONE}
+    ${keys === undefined ? '' : 'AND chain IN {keys:Array(String)}'} GROUP BY chain HAVING ${may.sql}`
+  // Of the few chains that a tick touches hardly any qualifies: mostly that is the only question.
+  const few = keys && (await source.query<{ chain: string }>(mayChains, { ...params, keys: [...keys] }))
+  if (few?.length === 0) return new Map()
   const calls = await source.query<ChainCall>(
     `SELECT chain, event_id AS eventId, toUnixTimestamp64Micro(occurred_at) / 1000 AS atMs, actor,
        mcp_server_name AS server, gen_ai_tool_name AS tool, capability, destination
      FROM events
-     WHERE ${events.sql} ${chains} AND outcome IN ('success', 'unknown')
+     WHERE ${events.sql} AND ${DONE}
        AND (capability IN {capabilities:Array(String)} OR startsWith(chain, 'actor:'))
-       AND chain IN (
-         SELECT chain FROM events
-         WHERE tenant = {tenant:String} AND occurred_at >= {start:DateTime64(6, 'UTC')} AND occurred_at < {end:DateTime64(6, 'UTC')}
-           ${chains} AND capability IN {last:Array(String)})
+       AND chain IN ${few === undefined ? `(${mayChains})` : '{chains:Array(String)}'}
      ORDER BY chain, occurred_at, event_id`,
     {
-      ...events.params,
-      ...(keys === undefined ? {} : { chains: [...keys] }),
-      capabilities: [...new Set(steps.flatMap((step) => step.capabilities))],
-      last: steps.at(-1)?.capabilities ?? [],
+      ...params,
+      ...(few === undefined ? {} : { chains: few.map(({ chain }) => chain) }),
+      capabilities: [
+        ...new Set(signatures.flatMap(({ steps }) => steps.flatMap((step) => step.capabilities))),
+      ],
     },
   )
   return byDay(calls, fromDay, toDay, withinMs)
+}
+
+/** Over the calls of a chain: any signature has calls enough for each step, and its first step before its last. */
+function mayHold(signatures: readonly Signature[]): { sql: string; params: SqlParams } {
+  const params: Record<string, readonly string[] | number> = {}
+  const ofSignature = signatures.map(({ steps }, index) => {
+    const able = (step: number) => `capability IN {able_${index}_${step}:Array(String)}`
+    const enough = steps.map(({ capabilities, minCount }, step) => {
+      params[`able_${index}_${step}`] = capabilities
+      params[`enough_${index}_${step}`] = minCount
+      return `countIf(${able(step)}) >= {enough_${index}_${step}:UInt32}`
+    })
+    const inOrder = `minIf(occurred_at, ${able(0)}) <= maxIf(occurred_at, ${able(steps.length - 1)})`
+    return `(${[...enough, inOrder].join(' AND ')})`
+  })
+  return { sql: ofSignature.join(' OR '), params }
 }
 
 function byDay(

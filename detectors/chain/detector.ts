@@ -18,11 +18,16 @@ import {
 import { inline } from '../sentence.ts'
 import { DAY_MS, dayOf } from '../utc-day.ts'
 import { readChainCalls } from './calls.ts'
-import { type ChainCall, type Match, matchEndingAt, type Step, splitAtGaps } from './signature.ts'
+import {
+  type ChainCall,
+  type Match,
+  matchEndingAt,
+  type Signature,
+  type Step,
+  splitAtGaps,
+} from './signature.ts'
 
-interface ChainParams {
-  readonly steps: readonly Step[]
-  readonly withinMs: number
+interface ChainParams extends Signature {
   readonly severity: Severity
   /** Bits of surprise that a new destination or tool must have, unless nobody in the tenant has used it. */
   readonly bits: number
@@ -65,7 +70,7 @@ export const chain: Detector = {
   },
 }
 
-function questionOf(params: ChainParams): Question<Familiar, Use, ChainCall> {
+function questionOf(params: ChainParams): Question<Familiar, Use, ChainCall, Signature> {
   return {
     keysOf: (touched) => [touched.chain],
     // A match belongs to the day of its last step; what was touched may be its first.
@@ -78,7 +83,8 @@ function questionOf(params: ChainParams): Question<Familiar, Use, ChainCall> {
     emptyProfile: () => emptyFamiliar,
     history: readUses,
     absorb: (familiar, day, uses) => absorbUses(familiar, day, uses, params.grace),
-    candidates: (source, span) => readChainCalls(source, span, params.steps, params.withinMs),
+    wanted: { steps: params.steps, withinMs: params.withinMs },
+    candidates: readChainCalls,
     judge: (familiar, unit, calls) => judgeChains(params, familiar, unit, calls),
   }
 }

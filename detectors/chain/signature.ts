@@ -18,6 +18,12 @@ export interface Step {
   readonly minCount: number
 }
 
+/** Steps in this order, within this long. */
+export interface Signature {
+  readonly steps: readonly Step[]
+  readonly withinMs: number
+}
+
 /** The calls that fulfil each step, in order of time. */
 export type Match = readonly (readonly ChainCall[])[]
 

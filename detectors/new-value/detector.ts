@@ -57,6 +57,7 @@ function questionOf(params: NewValueParams): Question<Familiar, Use, FirstUse> {
     emptyProfile: () => emptyFamiliar,
     history: readUses,
     absorb: (familiar, day, uses) => absorbUses(familiar, day, uses, params.grace),
+    wanted: undefined,
     candidates: readFirstUses,
     judge: (familiar, unit, uses) => judgeFirstUses(params, familiar, unit, uses),
   }

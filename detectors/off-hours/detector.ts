@@ -58,6 +58,7 @@ function questionOf(params: OffHoursParams): Question<OffHoursProfile, HalfHour,
         Math.floor(halfHour / HALF_HOURS),
       ),
     absorb: (profile, day, rows) => absorbHalfHours(profile, day, rows, params.minActiveDays),
+    wanted: undefined,
     candidates: async (source, { tenant, fromDay, toDay, keys }) =>
       nightsByDay(await readNights(source, tenant, fromDay, toDay + 1, RISKY, keys && [...keys])),
     judge: (profile, unit, rows) => judgeNights(params, profile, unit, rows),

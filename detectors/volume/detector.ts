@@ -47,6 +47,7 @@ function questionOf(params: VolumeParams): Question<VolumeProfile, HourCount, Ho
     emptyProfile: () => emptyVolumeProfile,
     history: async (source, tenant, fromDay, toDay) => byDay(await readHours(source, tenant, fromDay, toDay)),
     absorb: absorbHours,
+    wanted: undefined,
     candidates: async (source, { tenant, fromDay, toDay, keys }) =>
       byDay(await readHours(source, tenant, fromDay, toDay, keys && [...keys])),
     judge: (profile, unit, hours) => judgeHours(params, profile, unit, hours),
