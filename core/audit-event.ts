@@ -5,7 +5,7 @@ import { type Static, Type } from 'typebox'
  *
  * `AuditEventSchema` is the single source: formats fill it, the API documents it, and the store derives its
  * columns from it (`eventFields`, `columnOf`). Names follow OpenTelemetry (MCP and GenAI semantic conventions) and
- * OCSF; an absent field is an absent key, never `null` or `''`.
+ * OCSF; an absent field is `undefined` or an absent key, never `null` or `''`.
  */
 
 /** ISO 8601 in UTC with exactly six fraction digits: `2026-08-21T14:03:11.482915Z`. Sorts as text. */

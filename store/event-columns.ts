@@ -1,4 +1,4 @@
-import { type AuditEvent, columnOf, type EventField, eventFields } from '../core/audit-event.ts'
+import { type AuditEvent, columnOf, type EventField } from '../core/audit-event.ts'
 import {
   encodeNativeBlock,
   type NativeColumn,
@@ -12,33 +12,62 @@ import {
   wordsColumn,
 } from './native-columns.ts'
 
-const OTHER_TYPES: Partial<Record<EventField, () => NativeColumn>> = {
-  event_id: textColumn,
-  occurred_at: timeColumn,
-  partition: uint32Column,
-  offset: uint64Column,
-  record_index: uint32Column,
-  'mcp.resource.uri': textColumn,
-  'gen_ai.tool.call.arguments': textColumn,
-  argument_keys: wordsColumn,
-  'error.message': textColumn,
-  duration_ms: optionalFloat64Column,
-  request_bytes: optionalUInt64Column,
-  response_bytes: optionalUInt64Column,
-  'gen_ai.usage.input_tokens': optionalUInt64Column,
-  'gen_ai.usage.output_tokens': optionalUInt64Column,
-  'mcp.session.id': textColumn,
-  'gen_ai.conversation.id': textColumn,
-  'jsonrpc.request.id': textColumn,
-  'gen_ai.tool.call.id': textColumn,
-  trace_id: textColumn,
-  span_id: textColumn,
-  parent_span_id: textColumn,
-  chain: textColumn,
-}
+type Read = (event: AuditEvent) => AuditEvent[EventField] | undefined
 
-// recorded_at is the store's own clock (see 0001_events.sql).
-const WRITTEN: readonly EventField[] = eventFields.filter((field) => field !== 'recorded_at')
+// Each field is read by an expression of its own: all events have one shape, so each becomes a single load. A loop over
+// names would look every name up in every event. `recorded_at` is the store's own clock (see 0001_events.sql).
+const COLUMNS: readonly (readonly [EventField, () => NativeColumn, Read])[] = [
+  ['event_id', textColumn, (event) => event.event_id],
+  ['occurred_at', timeColumn, (event) => event.occurred_at],
+  ['timestamp_source', wordColumn, (event) => event.timestamp_source],
+  ['source_format', wordColumn, (event) => event.source_format],
+  ['tenant', wordColumn, (event) => event.tenant],
+  ['topic', wordColumn, (event) => event.topic],
+  ['partition', uint32Column, (event) => event.partition],
+  ['offset', uint64Column, (event) => event.offset],
+  ['record_index', uint32Column, (event) => event.record_index],
+  ['user.id', wordColumn, (event) => event['user.id']],
+  ['user.email', wordColumn, (event) => event['user.email']],
+  ['gen_ai.agent.id', wordColumn, (event) => event['gen_ai.agent.id']],
+  ['gen_ai.agent.name', wordColumn, (event) => event['gen_ai.agent.name']],
+  ['gen_ai.agent.version', wordColumn, (event) => event['gen_ai.agent.version']],
+  ['mcp.client.name', wordColumn, (event) => event['mcp.client.name']],
+  ['mcp.client.version', wordColumn, (event) => event['mcp.client.version']],
+  ['credential.id', wordColumn, (event) => event['credential.id']],
+  ['client.address', wordColumn, (event) => event['client.address']],
+  ['actor', wordColumn, (event) => event.actor],
+  ['gateway.id', wordColumn, (event) => event['gateway.id']],
+  ['mcp.server.name', wordColumn, (event) => event['mcp.server.name']],
+  ['server.address', wordColumn, (event) => event['server.address']],
+  ['network.transport', wordColumn, (event) => event['network.transport']],
+  ['mcp.method.name', wordColumn, (event) => event['mcp.method.name']],
+  ['gen_ai.tool.name', wordColumn, (event) => event['gen_ai.tool.name']],
+  ['tool.name.raw', wordColumn, (event) => event['tool.name.raw']],
+  ['mcp.resource.uri', textColumn, (event) => event['mcp.resource.uri']],
+  ['gen_ai.prompt.name', wordColumn, (event) => event['gen_ai.prompt.name']],
+  ['gen_ai.tool.call.arguments', textColumn, (event) => event['gen_ai.tool.call.arguments']],
+  ['argument_keys', wordsColumn, (event) => event.argument_keys],
+  ['tool.definition.hash', wordColumn, (event) => event['tool.definition.hash']],
+  ['outcome', wordColumn, (event) => event.outcome],
+  ['error.type', wordColumn, (event) => event['error.type']],
+  ['error.message', textColumn, (event) => event['error.message']],
+  ['duration_ms', optionalFloat64Column, (event) => event.duration_ms],
+  ['request_bytes', optionalUInt64Column, (event) => event.request_bytes],
+  ['response_bytes', optionalUInt64Column, (event) => event.response_bytes],
+  ['gen_ai.usage.input_tokens', optionalUInt64Column, (event) => event['gen_ai.usage.input_tokens']],
+  ['gen_ai.usage.output_tokens', optionalUInt64Column, (event) => event['gen_ai.usage.output_tokens']],
+  ['mcp.session.id', textColumn, (event) => event['mcp.session.id']],
+  ['gen_ai.conversation.id', textColumn, (event) => event['gen_ai.conversation.id']],
+  ['jsonrpc.request.id', textColumn, (event) => event['jsonrpc.request.id']],
+  ['gen_ai.tool.call.id', textColumn, (event) => event['gen_ai.tool.call.id']],
+  ['trace_id', textColumn, (event) => event.trace_id],
+  ['span_id', textColumn, (event) => event.span_id],
+  ['parent_span_id', textColumn, (event) => event.parent_span_id],
+  ['chain', textColumn, (event) => event.chain],
+  ['capability', wordColumn, (event) => event.capability],
+  ['sensitivity', wordColumn, (event) => event.sensitivity],
+  ['destination', wordColumn, (event) => event.destination],
+]
 
 /** Events as one block of ClickHouse’s Native format: half the bytes of JSON, and nothing for the store to parse. */
 export interface EventColumns {
@@ -49,26 +78,28 @@ export interface EventColumns {
 }
 
 export function createEventColumns(): EventColumns {
-  const columns: (NativeColumn | undefined)[] = WRITTEN.map(() => undefined)
+  const columns: (NativeColumn | undefined)[] = COLUMNS.map(() => undefined)
   let count = 0
 
   return {
     add: (events) => {
-      for (const event of events) {
-        for (let at = 0; at < WRITTEN.length; at++) {
-          const field = WRITTEN[at] as EventField
-          const value = event[field]
+      // Column by column, so that the code of one column works on many rows before the next one’s.
+      for (let at = 0; at < COLUMNS.length; at++) {
+        const [, create, read] = COLUMNS[at] as (typeof COLUMNS)[number]
+        let column = columns[at]
+        for (let row = 0; row < events.length; row++) {
+          const value = read(events[row] as AuditEvent)
           if (value === undefined) continue
-          const column = columns[at] ?? (OTHER_TYPES[field] ?? wordColumn)()
-          columns[at] = column
-          column.set(count, value)
+          column ??= create()
+          column.set(count + row, value)
         }
-        count++
+        columns[at] = column
       }
+      count += events.length
     },
     count: () => count,
     finish: () => {
-      const filled = WRITTEN.flatMap((field, at) => {
+      const filled = COLUMNS.flatMap(([field], at) => {
         const column = columns[at]
         return column === undefined ? [] : [{ name: columnOf(field), column }]
       })

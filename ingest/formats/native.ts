@@ -1,4 +1,5 @@
 import { AuditEventSchema, type EventDraft, type EventField, eventFields } from '../../core/audit-event.ts'
+import { emptyDraft } from '../empty-draft.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { fault, isObject, type JsonObject, jsonTextOf, kindOf, notATime } from './field-values.ts'
 import { readTime } from './read-time.ts'
@@ -63,7 +64,7 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
   if (!isObject(json)) {
     return [fault('field_type', '', `A native record must be a JSON object, but is ${kindOf(json)}.`)]
   }
-  const draft: EventDraft = {}
+  const draft = emptyDraft()
   return [read(json, '', 0, draft) ?? { kind: 'event', draft }]
 }
 

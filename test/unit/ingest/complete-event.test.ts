@@ -28,11 +28,17 @@ it('carries every field of a draft over, in the order of the schema', () => {
   expect(carried(Object.keys(event))).toEqual(carried(given))
 })
 
-it('adds no field that the draft does not have', () => {
-  expect(Object.keys(complete({ event_id: 'e' }, from)).sort()).toEqual(
+it('gives no value to a field that the draft does not have', () => {
+  const event = complete({ event_id: 'e' }, from)
+  expect(eventFields.filter((field) => event[field] !== undefined).sort()).toEqual(
     [
       ...['actor', 'capability', 'chain', 'event_id', 'offset', 'outcome', 'partition', 'record_index'],
       ...['sensitivity', 'source_format', 'tenant', 'topic'],
     ].sort(),
   )
+})
+
+it('gives every event the same shape, whatever its draft filled', () => {
+  const names = (draft: EventDraft) => Object.keys(complete(draft, from))
+  expect(names({ destination: 'a.example', 'user.id': 'u' })).toEqual(names({ event_id: 'e' }))
 })

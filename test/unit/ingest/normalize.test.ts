@@ -116,7 +116,7 @@ describe('events', () => {
       trace_id: '5b8efff798038103d269b633813fc60c',
       span_id: 'eee19b7ec3c1b174',
     })
-    expect(event({ parent_span_id: '0000000000000000' })).not.toHaveProperty('parent_span_id')
+    expect(event({ parent_span_id: '0000000000000000' }).parent_span_id).toBeUndefined()
   })
 
   it('cuts long texts and says so', () => {
