@@ -1,28 +1,6 @@
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
-
-/** One figure of a benchmark; `goal` is text for people and scripts: `>= 1.0`. */
-export interface Figure {
-  readonly value: number
-  readonly unit: string
-  readonly goal?: string
-}
-
-export interface BenchOptions {
-  readonly quick: boolean
-  readonly input?: string
-  readonly train?: string
-  /** A line of progress, on stderr. */
-  readonly progress: (line: string) => void
-}
-
-export interface BenchResult {
-  readonly figures: Readonly<Record<string, Figure>>
-  /** What to hold the figures against: other systems, published scores, earlier runs. */
-  readonly baselines?: Readonly<Record<string, number>>
-}
-
-export type Bench = (options: BenchOptions) => Promise<BenchResult>
+import type { Bench } from './benchmark.ts'
 
 /** `npm run bench -- NAME`: each benchmark is a module with an exported `run`. */
 const BENCHES: Readonly<Record<string, () => Promise<{ run: Bench }>>> = {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { openEmbedded } from '../store/clickhouse.ts'
 import type { Database } from '../store/database.ts'
 import { migrate } from '../store/migrate.ts'
-import type { Bench } from './bench.ts'
+import type { Bench } from './benchmark.ts'
 
 /**
  * What it costs to read events of which some were completed later (docs/adr/0002): the same questions over a store

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startKafka } from '../test/helpers/kafka.ts'
-import type { Bench } from './bench.ts'
+import type { Bench } from './benchmark.ts'
 import type { ContenderResult } from './ingest/contender.ts'
 import { benchRecord } from './ingest/records.ts'
 

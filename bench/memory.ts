@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startDemo } from '../test/helpers/demo.ts'
-import type { Bench } from './bench.ts'
+import type { Bench } from './benchmark.ts'
 
 /** Resident memory of the embedded process: the demo’s month loaded, judged and served, then live traffic. */
 export const run: Bench = async ({ quick, progress }) => {

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { Bench } from './bench.ts'
+import type { Bench } from './benchmark.ts'
 import type { TickCost } from './tick/history.ts'
 
 const HISTORY = fileURLToPath(new URL('./tick/history.ts', import.meta.url))

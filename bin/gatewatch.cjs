@@ -35,7 +35,9 @@ function runWithOwnNode() {
     process.exitCode = 2
     return
   }
-  const child = spawn(node, [__filename, ...process.argv.slice(2)], { stdio: 'inherit' })
+  // The fourth channel ends when this process does, however it ends: then the child stops too (app/cli/gatewatch.ts).
+  const stdio = ['inherit', 'inherit', 'inherit', 'ipc']
+  const child = spawn(node, [__filename, ...process.argv.slice(2)], { stdio })
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   // A terminal sends SIGINT to both; passing it on once more is harmless.
   for (const signal of signals) process.on(signal, () => child.kill(signal))

@@ -16,6 +16,10 @@ export interface Schedule {
   stop(): Promise<void>
 }
 
+// node-cron would print on the console, between the lines of the log, that a busy process missed a beat; the next tick
+// does what the missed one would have done, and `onTrouble` tells of failures.
+const SILENT = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} }
+
 /**
  * Drives an engine by node-cron; a tick that is still running swallows the next.
  * @throws GatewatchError `config_invalid` for a wrong expression
@@ -42,12 +46,13 @@ export function startSchedule(options: ScheduleOptions): Schedule {
       inTrouble = true
     }
   }
-  const task = cron(expression, () => {
+  const runAlone = () => {
     running ??= runOnce().finally(() => {
       running = undefined
     })
     return running
-  })
+  }
+  const task = cron(expression, runAlone, { logger: SILENT })
   return {
     stop: async () => {
       await task.stop()

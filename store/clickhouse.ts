@@ -233,14 +233,23 @@ function createStructures(query: Database['query']) {
 async function select<Row>(client: ClickHouseClient, sql: string, params?: QueryParams): Promise<Row[]> {
   return translate(
     client
-      .query({ query: sql, format: 'JSONEachRow', ...(params ? { query_params: { ...params } } : {}) })
+      .query({ query: sql, format: 'JSONEachRow', ...(params ? { query_params: bound(params) } : {}) })
       .then((result) => result.json<Row>()),
   )
 }
 
 async function run(client: ClickHouseClient, sql: string, params?: QueryParams): Promise<void> {
-  await translate(client.command({ query: sql, ...(params ? { query_params: { ...params } } : {}) }))
+  await translate(client.command({ query: sql, ...(params ? { query_params: bound(params) } : {}) }))
 }
+
+// The client refuses whole numbers beyond 2^53 as numbers; as text the server reads them by the parameter's type.
+const bound = (params: QueryParams): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(params).map(([name, value]) => [
+      name,
+      Number.isInteger(value) && !Number.isSafeInteger(value) ? String(value) : value,
+    ]),
+  )
 
 // Server conditions that pass: timeouts, limits, too many parts, read-only replicas, network, Keeper.
 const PASSING_CODES = new Set([

@@ -44,6 +44,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 
+// Started by an older Node (bin/gatewatch.cjs): if that is killed, nobody would stop this one.
+if (process.channel) {
+  process.channel.unref()
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
+}
+
 try {
   await program.parseAsync()
 } catch (error) {

@@ -119,12 +119,21 @@ function draftOf(
         actors: profile.actors.size,
         mean_when_active: round(1 + profile.peers.sumY / Math.max(1, profile.peers.active)),
       },
-      probability: `one hour in ${Math.round(10 ** Math.min(score, 15)).toLocaleString('en-US')}`,
+      probability: inWords(score, profile.calibration.tested),
       windows_behind_probability: Math.round(profile.calibration.tested),
       silenced_by: `fewer than ${Math.max(params.minCalls, most + 1)} calls in this hour`,
     },
     evidence: { startMs, endMs, actors: [actor] },
   }
+}
+
+// A rarity that the windows seen so far cannot show is not claimed.
+function inWords(score: number, windows: number): string {
+  const oneIn = 10 ** score
+  const seen = Math.round(windows)
+  return oneIn > seen
+    ? `rarer than anything in ${seen.toLocaleString('en-US')} hours`
+    : `one hour in ${Math.round(oneIn).toLocaleString('en-US')}`
 }
 
 /** The largest number of calls that does not reach the score. */

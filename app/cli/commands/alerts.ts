@@ -20,7 +20,7 @@ export function addAlertsCommand(program: Command): void {
     .option('--status <STATUS>', 'open, acknowledged or closed')
     .option('--severity <SEVERITY>', 'info, low, medium, high or critical')
     .addOption(limitOption(50))
-    .description('List alerts, last changed first.')
+    .description('List alerts, newest first.')
     .action(async (flags: AlertsFlags) => {
       const output = createOutput({ json: flags.json ?? false })
       const access = await openAccess(flags)

@@ -41,7 +41,11 @@ export async function untilAskedToStop(output: Output): Promise<void> {
   await Promise.race([once(process, 'SIGINT', asked), once(process, 'SIGTERM', asked)])
   asked.abort()
   output.note('stopping …')
-  const give = () => process.exit(1)
-  process.once('SIGINT', give).once('SIGTERM', give)
-  setTimeout(give, STOP_AFTER_MS).unref()
+  const give = (why: string) => {
+    output.note(`stopped at once: ${why}; what was acknowledged is on disk and is stored at the next start`)
+    process.exit(1)
+  }
+  const again = () => give('asked a second time')
+  process.once('SIGINT', again).once('SIGTERM', again)
+  setTimeout(() => give(`it took longer than ${STOP_AFTER_MS / 1000} s`), STOP_AFTER_MS).unref()
 }

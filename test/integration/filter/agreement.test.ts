@@ -118,7 +118,11 @@ const clauses = fc.oneof(
     .tuple(
       fc.constantFrom('duration_ms', 'request_bytes', 'partition', 'offset'),
       ops,
-      fc.oneof(numbers, durations),
+      fc.oneof(
+        numbers,
+        durations,
+        fc.constantFrom('9007199254740993', '1e21', '123456789012345678901234567890'),
+      ),
     )
     .map(([field, op, value]) => `${field}:${op}${value}`),
   fc
