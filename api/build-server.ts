@@ -17,13 +17,15 @@ import { installSecurityHeaders } from './plugins/security-headers.ts'
 import { type AlertChanges, type AlertSource, addAlertRoutes } from './routes/alerts.ts'
 import { addCredentialRoutes } from './routes/credentials.ts'
 import { addDashboard } from './routes/dashboard.ts'
-import { addDeadLetterRoutes, type DeadLetterSource } from './routes/dead-letters.ts'
+import { addDeadLetterRoutes, type DeadLetterReplays, type DeadLetterSource } from './routes/dead-letters.ts'
 import { addDeliveryRoutes, type DeliveryRoutes, type DeliverySource } from './routes/deliveries.ts'
 import { addEventRoutes, type EventCounts, type EventSource } from './routes/events.ts'
 import { addFindingRoutes } from './routes/findings.ts'
 import { addIngestRoutes, type EventIntake } from './routes/ingest.ts'
 import { addOperationRoutes, type Health } from './routes/operations.ts'
+import { addOtlpRoutes } from './routes/otlp.ts'
 import { addOverviewRoutes, type OverviewSource } from './routes/overview.ts'
+import { addRedactionRoutes, type TokenSource } from './routes/redaction.ts'
 import { createApiTelemetry } from './telemetry.ts'
 
 /** Everything that the API asks of others. Each interface is declared beside its use. */
@@ -40,8 +42,12 @@ export interface ApiDependencies {
   readonly alertChanges: AlertChanges
   readonly deliveries: DeliverySource
   readonly deadLetters: DeadLetterSource
+  /** Absent where this process takes no records in. */
+  readonly deadLetterReplays?: DeadLetterReplays
   /** Absent where this process does not take records in. */
   readonly intake?: EventIntake
+  /** Tokens of hidden values, for searching by value. */
+  readonly redaction?: TokenSource
   /** The demo’s built-in receiver. */
   readonly receiver?: NonNullable<DeliveryRoutes['receiver']>
   readonly health: Health
@@ -119,7 +125,11 @@ export async function buildServer(deps: ApiDependencies): Promise<ApiServer> {
     clock: deps.clock,
   })
   addOperationRoutes(app, deps)
-  if (deps.intake !== undefined) addIngestRoutes(app, { intake: deps.intake, clock: deps.clock })
+  if (deps.redaction !== undefined) addRedactionRoutes(app, { redaction: deps.redaction, clock: deps.clock })
+  if (deps.intake !== undefined) {
+    addIngestRoutes(app, { intake: deps.intake, clock: deps.clock })
+    addOtlpRoutes(app, { intake: deps.intake, clock: deps.clock })
+  }
   if (deps.dashboardFolder !== undefined) await addDashboard(app, deps.dashboardFolder)
   await app.ready()
   return app

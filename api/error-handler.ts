@@ -24,6 +24,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   record_not_utf8: 400,
   record_not_json: 400,
   record_too_deep: 400,
+  not_a_call: 400,
   format_unknown: 400,
   field_missing: 400,
   field_type: 400,
@@ -36,6 +37,8 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   not_found: 404,
   conflict: 409,
   payload_too_large: 413,
+  idempotency_mismatch: 422,
+  rate_limited: 429,
   overloaded: 503,
   store_unavailable: 503,
 }
@@ -45,10 +48,7 @@ const RETRY_AFTER_SECONDS = 2
 /** The one place where errors become HTTP. What broke inside (5xx) is logged, never told. */
 export function installErrorHandler(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    const known = toGatewatchError(error)
-    const status = statusOf(known, error, request)
-    if (status >= 500)
-      request.log.error({ err: error, code: known.code, route: routeOf(request) }, 'request failed')
+    const { known, status } = toRefusal(error, request, reply)
     return sendProblem(reply, known, status)
   })
   app.setNotFoundHandler((_request, reply) =>
@@ -56,9 +56,29 @@ export function installErrorHandler(app: FastifyInstance): void {
   )
 }
 
-export function sendProblem(reply: FastifyReply, error: GatewatchError, status: number): FastifyReply {
+/** What an error is to the client, whatever shape its body has: code, status, the headers that go with it; logs 5xx. */
+export function toRefusal(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): { readonly known: GatewatchError; readonly status: number } {
+  const known = toGatewatchError(error)
+  const status = statusOf(known, error, request)
+  if (status >= 500)
+    request.log.error({ err: error, code: known.code, route: routeOf(request) }, 'request failed')
+  setRefusalHeaders(reply, known, status)
+  return { known, status }
+}
+
+function setRefusalHeaders(reply: FastifyReply, error: GatewatchError, status: number): void {
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="gatewatch"')
-  if (status === 503 || status === 429) reply.header('retry-after', String(RETRY_AFTER_SECONDS))
+  if (status === 503 || status === 429) {
+    reply.header('retry-after', String(error.place.retryAfterSeconds ?? RETRY_AFTER_SECONDS))
+  }
+}
+
+export function sendProblem(reply: FastifyReply, error: GatewatchError, status: number): FastifyReply {
+  setRefusalHeaders(reply, error, status)
   return reply
     .code(status)
     .header('cache-control', 'no-store')

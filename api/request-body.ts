@@ -1,18 +1,30 @@
 import { promisify } from 'node:util'
-import { gunzip } from 'node:zlib'
+import { constants, gunzip, zstdDecompress } from 'node:zlib'
 import type { FastifyRequest } from 'fastify'
 import { GatewatchError, messageOf } from '../core/errors.ts'
 
 /** Largest body as it comes over the wire, in bytes. */
 export const MAX_BODY_BYTES = 16 * 1024 ** 2
-/** Largest body after gzip is undone, in bytes. */
+/** Largest body after its compression is undone, in bytes. */
 export const MAX_INFLATED_BYTES = 64 * 1024 ** 2
 
-const inflate = promisify(gunzip)
+// RFC 9659: over HTTP a zstd frame asks for a window of 8 MiB at most, whatever it holds.
+const MAX_ZSTD_WINDOW_LOG = 23
+
+type Inflate = (body: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>
+const inflateGzip: Inflate = promisify(gunzip)
+const inflateZstd = promisify(zstdDecompress)
+
+const ENCODINGS: Readonly<Record<string, Inflate>> = {
+  gzip: inflateGzip,
+  'x-gzip': inflateGzip,
+  zstd: (body, options) =>
+    inflateZstd(body, { ...options, params: { [constants.ZSTD_d_windowLogMax]: MAX_ZSTD_WINDOW_LOG } }),
+}
 
 /**
- * Undoes `Content-Encoding: gzip`, stopping at the limit so that a small body cannot fill the memory.
- * @throws GatewatchError `payload_too_large`, or `request_invalid` for broken gzip and other encodings
+ * Undoes `Content-Encoding: gzip` or `zstd`, stopping at the limit so that a small body cannot fill the memory.
+ * @throws GatewatchError `payload_too_large`, or `request_invalid` for broken bodies and other encodings
  */
 export async function decodeBody(
   body: Buffer,
@@ -21,10 +33,11 @@ export async function decodeBody(
 ): Promise<Buffer> {
   const encoding = contentEncoding?.trim().toLowerCase() ?? 'identity'
   if (encoding === 'identity' || encoding === '') return body
-  if (encoding !== 'gzip' && encoding !== 'x-gzip') {
+  const inflate = Object.hasOwn(ENCODINGS, encoding) ? ENCODINGS[encoding] : undefined
+  if (inflate === undefined) {
     throw new GatewatchError('request_invalid', 'The body’s encoding is not known.', {
       field: 'content-encoding',
-      remedy: 'Send the body as it is or with Content-Encoding: gzip.',
+      remedy: 'Send the body as it is, or with Content-Encoding: gzip or zstd.',
     })
   }
   try {
@@ -37,7 +50,7 @@ export async function decodeBody(
         { cause, remedy: 'Send it in several requests.' },
       )
     }
-    throw new GatewatchError('request_invalid', `The body is not valid gzip: ${messageOf(cause)}.`, {
+    throw new GatewatchError('request_invalid', `The body is not valid ${encoding}: ${messageOf(cause)}.`, {
       cause,
       field: 'content-encoding',
     })

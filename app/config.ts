@@ -4,15 +4,26 @@ import { validate } from 'node-cron'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { LineCounter, parseDocument } from 'yaml'
+import { looksLikeApiKey } from '../api/credentials/api-keys.ts'
+import { SOURCE_NAME } from '../api/credentials/principal.ts'
 import { eventFields } from '../core/audit-event.ts'
-import { GatewatchError } from '../core/errors.ts'
+import { GatewatchError, messageOf } from '../core/errors.ts'
 import { SEVERITIES } from '../core/finding.ts'
+import { ARGUMENT_MODES, type ArgumentRule } from '../ingest/redact/argument-policy.ts'
+import { DEFAULT_PERSONAL, PERSONAL_KINDS, type PersonalKind } from '../ingest/redact/personal-data.ts'
 
 export const ROLES = ['ingest', 'detect', 'api'] as const
 export type Role = (typeof ROLES)[number]
 
 const strict = { additionalProperties: false } as const
 const name = (description: string) => Type.String({ description, minLength: 1, maxLength: 200 })
+
+const rateSettings = {
+  records_per_second: Type.Optional(
+    Type.Number({ exclusiveMinimum: 0, description: 'How fast a source may send over HTTP' }),
+  ),
+  burst: Type.Optional(Type.Integer({ minimum: 1, description: 'Records that may come at once' })),
+}
 
 /** `gatewatch.yaml`. Every key is optional; `docs/operations.md` describes them with their defaults. */
 export const ConfigSchema = Type.Object(
@@ -51,13 +62,23 @@ export const ConfigSchema = Type.Object(
           topics: Type.Array(
             Type.Object(
               {
-                name: name('Topic'),
+                name: Type.Optional(name('Topic')),
+                pattern: Type.Optional(
+                  name('Regular expression: every topic whose name it matches, also later ones'),
+                ),
                 format: Type.Optional(name('Fixes the format; otherwise it is recognised record by record')),
                 tenant: Type.Optional(name('Tenant of everything on the topic')),
               },
               strict,
             ),
             { minItems: 1 },
+          ),
+          refresh_seconds: Type.Optional(
+            Type.Number({
+              minimum: 1,
+              maximum: 3600,
+              description: 'New topics and partitions are read at the latest after this time',
+            }),
           ),
         },
         strict,
@@ -69,6 +90,85 @@ export const ConfigSchema = Type.Object(
           url: Type.String({ pattern: '^https?://' }),
           username: Type.Optional(name('User')),
           password_file: Type.Optional(name('File that holds the password')),
+        },
+        strict,
+      ),
+    ),
+    files: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            path: name('File, folder, or pattern such as /var/log/gateway/*.log*'),
+            format: Type.Optional(name('Fixes the format; otherwise it is recognised record by record')),
+            tenant: Type.Optional(name('Tenant of everything in the files')),
+          },
+          strict,
+        ),
+        { description: 'Files that are followed as tail -F does' },
+      ),
+    ),
+    intake: Type.Optional(
+      Type.Object(
+        {
+          ...rateSettings,
+          sources: Type.Optional(
+            Type.Array(
+              Type.Object(
+                {
+                  name: Type.String({
+                    pattern: SOURCE_NAME,
+                    description: 'Its records have the topic http-<name>',
+                  }),
+                  key_file: Type.Optional(name('File with the API key (gw_…) of the source')),
+                  tenant: Type.Optional(name('Tenant of everything from the source')),
+                  ...rateSettings,
+                },
+                strict,
+              ),
+            ),
+          ),
+        },
+        strict,
+      ),
+    ),
+    dead_letters: Type.Optional(
+      Type.Object(
+        {
+          keep_days: Type.Optional(
+            Type.Integer({ minimum: 1, maximum: 3650, description: 'How long dead letters are kept' }),
+          ),
+          alert_per_hour: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              description: 'So many of one topic and reason raise an alert; 0: none',
+            }),
+          ),
+        },
+        strict,
+      ),
+    ),
+    redaction: Type.Optional(
+      Type.Object(
+        {
+          personal: Type.Optional(
+            Type.Array(Type.Enum(PERSONAL_KINDS), {
+              uniqueItems: true,
+              description: 'Personal data hidden in arguments, messages and URLs',
+            }),
+          ),
+          tools: Type.Optional(
+            Type.Array(
+              Type.Object(
+                {
+                  server: Type.Optional(name('Server, * stands for anything')),
+                  tool: Type.Optional(name('Tool, * stands for anything')),
+                  arguments: Type.Enum(ARGUMENT_MODES),
+                },
+                strict,
+              ),
+              { description: 'What is kept of the arguments of which tool; the first match wins' },
+            ),
+          ),
         },
         strict,
       ),
@@ -139,13 +239,43 @@ export interface Config {
   readonly kafka?: {
     readonly brokers: readonly string[]
     readonly group: string
-    readonly topics: readonly { readonly name: string; readonly format?: string; readonly tenant: string }[]
+    readonly topics: readonly KafkaTopicConfig[]
+    readonly refreshMs: number
   }
   readonly clickhouse?: { readonly url: string; readonly username: string; readonly password: string }
+  readonly files: readonly { readonly path: string; readonly format?: string; readonly tenant: string }[]
+  readonly intake: IntakeConfig
+  readonly deadLetters: { readonly keepDays: number; readonly alertPerHour: number }
+  readonly redaction: {
+    readonly personal: readonly PersonalKind[]
+    readonly tools: readonly ArgumentRule[]
+  }
   readonly receivers: readonly ReceiverConfig[]
   readonly actorPrecedence?: NonNullable<ConfigFile['actor']>['precedence']
   readonly rules: { readonly folders: readonly string[]; readonly shipped: boolean }
   readonly detect: { readonly every: string; readonly settleMs: number; readonly notifyWithinHours: number }
+}
+
+export type KafkaTopicConfig = { readonly format?: string; readonly tenant: string } & (
+  | { readonly name: string }
+  | { readonly pattern: string }
+)
+
+export interface IntakeConfig {
+  /** For every source that has none of its own, each by itself. */
+  readonly limit?: RateLimitConfig
+  readonly sources: readonly {
+    readonly name: string
+    readonly tenant: string
+    /** The API key, read from its file. */
+    readonly key?: string
+    readonly limit?: RateLimitConfig
+  }[]
+}
+
+export interface RateLimitConfig {
+  readonly recordsPerSecond: number
+  readonly burst: number
 }
 
 export interface ReceiverConfig {
@@ -201,7 +331,14 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
       allowedHosts: file.listen?.allowed_hosts ?? [],
     },
     ...(brokers
-      ? { kafka: { brokers, group: file.kafka?.group ?? 'gatewatch', topics: topicsOf(flags.topics, file) } }
+      ? {
+          kafka: {
+            brokers,
+            group: file.kafka?.group ?? 'gatewatch',
+            topics: topicsOf(flags.topics, file),
+            refreshMs: (file.kafka?.refresh_seconds ?? 30) * 1000,
+          },
+        }
       : {}),
     ...(clickhouseUrl
       ? {
@@ -214,6 +351,16 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
           },
         }
       : {}),
+    files: (file.files ?? []).map((each) => ({ tenant: 'default', ...each })),
+    intake: intakeOf(file.intake),
+    deadLetters: {
+      keepDays: file.dead_letters?.keep_days ?? 30,
+      alertPerHour: file.dead_letters?.alert_per_hour ?? 100,
+    },
+    redaction: {
+      personal: file.redaction?.personal ?? DEFAULT_PERSONAL,
+      tools: file.redaction?.tools ?? [],
+    },
     receivers: (file.receivers ?? []).map(receiverOf),
     ...(file.actor ? { actorPrecedence: file.actor.precedence } : {}),
     rules: { folders: file.rules?.folders ?? [], shipped: file.rules?.shipped ?? true },
@@ -314,9 +461,57 @@ function parseRoles(roles: readonly string[] | undefined): Role[] | undefined {
   return roles as Role[]
 }
 
-function topicsOf(flags: readonly string[] | undefined, file: ConfigFile) {
+function topicsOf(flags: readonly string[] | undefined, file: ConfigFile): KafkaTopicConfig[] {
   const topics = flags?.map((topic) => ({ name: topic })) ?? file.kafka?.topics ?? [{ name: 'mcp-audit' }]
-  return topics.map((topic) => ({ tenant: 'default', ...topic }))
+  return topics.map((topic, index) => topicOf(topic, `kafka.topics.${index}`))
+}
+
+function topicOf(topic: NonNullable<ConfigFile['kafka']>['topics'][number], field: string): KafkaTopicConfig {
+  const { name, pattern, format, tenant = 'default' } = topic
+  const carries = { tenant, ...(format === undefined ? {} : { format }) }
+  if ((name === undefined) === (pattern === undefined)) {
+    throw new GatewatchError('config_invalid', 'needs either a name or a pattern.', {
+      field,
+      remedy: 'Name the topic, or give a regular expression for the names of several.',
+    })
+  }
+  if (name !== undefined) return { ...carries, name }
+  try {
+    new RegExp(pattern ?? '', 'u')
+  } catch (cause) {
+    throw new GatewatchError('config_invalid', `is not a regular expression: ${messageOf(cause)}.`, {
+      cause,
+      field: `${field}.pattern`,
+      remedy: 'Write for example ^mcp\\..* for every topic that begins with “mcp.”.',
+    })
+  }
+  return { ...carries, pattern: pattern ?? '' }
+}
+
+function intakeOf(intake: ConfigFile['intake']): IntakeConfig {
+  const limitOf = (settings: { records_per_second?: number; burst?: number }) => {
+    const { records_per_second: recordsPerSecond, burst } = settings
+    if (recordsPerSecond === undefined) return {}
+    return { limit: { recordsPerSecond, burst: burst ?? Math.max(1, Math.ceil(10 * recordsPerSecond)) } }
+  }
+  return {
+    ...limitOf(intake ?? {}),
+    sources: (intake?.sources ?? []).map((source, index) => ({
+      name: source.name,
+      tenant: source.tenant ?? 'default',
+      ...(source.key_file ? { key: readApiKey(source.key_file, `intake.sources.${index}.key_file`) } : {}),
+      ...limitOf(source),
+    })),
+  }
+}
+
+function readApiKey(path: string, field: string): string {
+  const key = readSecret(path, field)
+  if (looksLikeApiKey(key)) return key
+  throw new GatewatchError('config_invalid', `The file ${path} does not hold an API key.`, {
+    field,
+    remedy: `Make one: echo "gw_$(openssl rand -base64 32 | tr '+/' '-_' | tr -d '=')" > ${path}`,
+  })
 }
 
 function receiverOf(receiver: NonNullable<ConfigFile['receivers']>[number], index: number): ReceiverConfig {

@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { GatewatchError, messageOf } from '../core/errors.ts'
 import type { SegmentLog } from '../ingest/segment-log.ts'
 import type { Database } from '../store/database.ts'
+import { keepDeadLetters } from '../store/dead-letters.ts'
 import type { Config } from './config.ts'
 import { type Credentials, openCredentials } from './credentials.ts'
 import { dashboardFolder } from './dashboard-files.ts'
@@ -13,14 +14,17 @@ import { type Part, startInOrder } from './lifecycle.ts'
 import { removeRunFile, writeRunFile } from './run-file.ts'
 import { type Api, createApi } from './wire/api.ts'
 import { createAlerting, createDetectPart } from './wire/detect.ts'
+import { createFilesPart } from './wire/files.ts'
 import {
   createAssemblerPart,
   createIngest,
-  createIntake,
   createKafkaPart,
+  createReplays,
   type Ingest,
+  openIntake,
   openSegments,
 } from './wire/ingest.ts'
+import { createOperationalPart, deadLetterCheck, lostRecordsCheck } from './wire/operational.ts'
 import { openStore } from './wire/store.ts'
 
 export interface StartOptions {
@@ -80,8 +84,10 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
   const opened: (() => Promise<void>)[] = [() => database.close()]
   try {
     const ingest = createIngest({ config, credentials, database, clock, logger, registry })
+    await keepDeadLetters(database, config.deadLetters.keepDays)
     const segments = await openSegments(config, ingest, database, ingest.telemetry)
-    opened.unshift(() => segments.close())
+    // What is left stays on disk for the next start.
+    opened.unshift(() => segments.close(SEGMENTS_DRAIN_MS))
     const alerting = createAlerting({
       database,
       receivers: config.receivers,
@@ -94,7 +100,22 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
 
     const kafka =
       has('ingest') && config.kafka ? createKafkaPart(config.kafka, { ingest, clock, registry }) : undefined
+    const files =
+      has('ingest') && config.files.length > 0
+        ? await createFilesPart({
+            data: config.data,
+            paths: config.files,
+            take: async (records) => {
+              await segments.append(ingest.pipeline(records))
+            },
+            clock,
+            telemetry: ingest.telemetry,
+            registry,
+          })
+        : undefined
     const listens = options.listen !== false
+    const intake = await openIntake(config, { ingest, segments, clock })
+    opened.unshift(() => intake.close())
     const api = await createApi({
       config,
       credentials,
@@ -103,7 +124,9 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
       clock,
       logger,
       registry,
-      intake: createIntake({ ingest, segments }),
+      intake,
+      redaction: ingest.redactor,
+      deadLetterReplays: createReplays(config, { ingest, segments, database, clock }),
       ...(options.receiver ? { receiver: options.receiver } : {}),
       ...(has('api') && listens ? { dashboardFolder: await dashboardFolder(note) } : {}),
       checks: {
@@ -111,21 +134,32 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
           const { lastError } = segments.status()
           return lastError === undefined ? { ok: true } : { ok: false, detail: lastError }
         },
-        ...(kafka
-          ? { kafka: () => ({ ok: kafka.source.status().ready, detail: kafka.source.status().state }) }
-          : {}),
+        ...(kafka ? { kafka: () => kafka.check() } : {}),
+        ...(files ? { files: () => files.check() } : {}),
       },
     })
     const detect = has('detect')
       ? createDetectPart({ config, database, alerting, logger, registry })
       : undefined
     if (options.detectFirst) await detect?.tick()
+    const operational = has('detect')
+      ? createOperationalPart({
+          checks: [
+            deadLetterCheck(database, config.deadLetters.alertPerHour),
+            lostRecordsCheck(database, clock),
+          ],
+          alerts: alerting.operational,
+          logger,
+        })
+      : undefined
     const http = listens ? createHttpPart(api, config) : undefined
     const stopParts = await startInOrder(
       [
         ...(has('ingest') ? [createAssemblerPart(ingest, database, logger)] : []),
         ...(kafka ? [kafka] : []),
+        ...(files ? [files] : []),
         ...(detect ? [detect] : []),
+        ...(operational ? [operational] : []),
         ...(http ? [http] : []),
       ],
       logger,
@@ -149,7 +183,9 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
   }
 }
 
-const HTTP_CLOSE_MS = 3000
+// With the four of Kafka and one for leaving its group, less than ten seconds for a whole stop.
+const HTTP_CLOSE_MS = 2000
+const SEGMENTS_DRAIN_MS = 2000
 
 function createHttpPart(api: Api, config: Config): Part & { url(): string } {
   const { host, port } = config.listen

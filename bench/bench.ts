@@ -5,9 +5,11 @@ import type { Bench } from './benchmark.ts'
 /** `npm run bench -- NAME`: each benchmark is a module with an exported `run`. */
 const BENCHES: Readonly<Record<string, () => Promise<{ run: Bench }>>> = {
   ingest: () => import('./ingest.ts'),
+  'ingest-otlp': () => import('./ingest-otlp.ts'),
   tick: () => import('./tick.ts'),
   memory: () => import('./memory.ts'),
   corrections: () => import('./corrections.ts'),
+  redaction: () => import('./redaction.ts'),
 }
 
 const { values, positionals } = parseArgs({

@@ -65,7 +65,8 @@ export const run: Bench = async ({ quick, progress }) => {
   }
 }
 
-async function contend(
+/** Runs one contender in a process of its own. */
+export async function contend(
   contender: string,
   broker: string,
   topic: string,
@@ -99,6 +100,6 @@ async function fill(
   await producer.disconnect()
 }
 
-const median = (values: readonly number[]): number =>
+export const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
-const round2 = (value: number): number => Math.round(value * 100) / 100
+export const round2 = (value: number): number => Math.round(value * 100) / 100

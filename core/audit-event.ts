@@ -32,6 +32,19 @@ export type Capability = (typeof CAPABILITIES)[number]
 
 export const SENSITIVITIES = ['none', 'internal', 'confidential', 'secret'] as const
 
+/** Shapes in arguments that attacks need. See `ingest/argument-flags.ts`. */
+export const ARGUMENT_FLAGS = [
+  'path-traversal',
+  'sensitive-path',
+  'shell-injection',
+  'sql-injection',
+  'script-injection',
+  'prompt-injection',
+  'metadata-address',
+  'control-characters',
+] as const
+export type ArgumentFlag = (typeof ARGUMENT_FLAGS)[number]
+
 /** Where the event's time came from: the source's own clock, the broker's, or ours on receipt. */
 export const TIMESTAMP_SOURCES = ['event', 'observed', 'broker', 'received'] as const
 
@@ -103,6 +116,15 @@ export const AuditEventSchema = Type.Object(
     capability: oneOf(CAPABILITIES, 'What the tool can do'),
     sensitivity: oneOf(SENSITIVITIES, 'How sensitive what the tool touches is'),
     destination: Type.Optional(text('Where data went to: a domain, host, bucket or mail domain')),
+    argument_fingerprints: Type.Optional(
+      Type.Array(text('Name of an argument, a colon and the keyed hash of a value of it'), { maxItems: 32 }),
+    ),
+    result_fingerprints: Type.Optional(
+      Type.Array(text('Keyed hash of a value in the result'), { maxItems: 32 }),
+    ),
+    argument_flags: Type.Optional(
+      Type.Array(oneOf(ARGUMENT_FLAGS, 'A shape that attacks need and ordinary arguments rarely have')),
+    ),
   },
   { additionalProperties: false, title: 'AuditEvent' },
 )
@@ -122,4 +144,7 @@ export type EventDraft = Partial<
     AuditEvent,
     'recorded_at' | 'tenant' | 'topic' | 'partition' | 'offset' | 'record_index' | 'actor' | 'chain'
   >
->
+> & {
+  /** What the call answered, as text or JSON text: fingerprinted, then forgotten. */
+  'gen_ai.tool.call.result'?: string
+}

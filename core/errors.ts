@@ -9,6 +9,12 @@ export const ERROR_CODES = {
   record_not_utf8: { retryable: false, meaning: 'The record is not valid UTF-8.' },
   record_not_json: { retryable: false, meaning: 'The record is not valid JSON.' },
   record_too_deep: { retryable: false, meaning: 'The record is nested deeper than the limit.' },
+  batch_unreadable: {
+    retryable: false,
+    meaning: 'The Kafka batch that holds the record is damaged, or becomes too large.',
+  },
+  records_lost: { retryable: false, meaning: 'Kafka deleted the records before they could be read.' },
+  not_a_call: { retryable: false, meaning: 'The record reports something other than a call.' },
   format_unknown: { retryable: false, meaning: 'No known format recognises the record.' },
   field_missing: { retryable: false, meaning: 'A field that every event needs is missing.' },
   field_type: { retryable: false, meaning: 'A field has the wrong type.' },
@@ -24,6 +30,11 @@ export const ERROR_CODES = {
   forbidden: { retryable: false, meaning: 'The token does not carry the capability that the request needs.' },
   not_found: { retryable: false, meaning: 'There is no such thing.' },
   conflict: { retryable: false, meaning: 'The state changed in between, or does not allow this.' },
+  idempotency_mismatch: {
+    retryable: false,
+    meaning: 'The idempotency key was used with another body before.',
+  },
+  rate_limited: { retryable: true, meaning: 'The source sends faster than it may; send again later.' },
   payload_too_large: { retryable: false, meaning: 'The request body is larger than the limit.' },
   overloaded: { retryable: true, meaning: 'Too much is waiting to be stored; send again later.' },
   store_unavailable: { retryable: true, meaning: 'The store cannot be reached or did not answer in time.' },
@@ -47,6 +58,8 @@ export interface ErrorPlace {
   readonly at?: string
   /** What to do about it, as an instruction. */
   readonly remedy?: string
+  /** When a retry can help, in seconds from now. */
+  readonly retryAfterSeconds?: number
 }
 
 /** An error of known meaning. `retryable` follows from the code unless the place of the fault knows better. */
@@ -68,6 +81,7 @@ export class GatewatchError extends Error {
       ...(options.field === undefined ? {} : { field: options.field }),
       ...(options.at === undefined ? {} : { at: options.at }),
       ...(options.remedy === undefined ? {} : { remedy: options.remedy }),
+      ...(options.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: options.retryAfterSeconds }),
     }
   }
 

@@ -38,3 +38,56 @@ export function cutText(
   }
   return text
 }
+
+/**
+ * Bytes as text for a person: line ends and tabs stay, what cannot be seen is written out as `\u{202e}`, and bytes that
+ * are no UTF-8 as `\xff`. Nothing in it moves a cursor or reorders a line.
+ */
+export function inertBytes(bytes: Uint8Array): string {
+  let text = ''
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  for (const [run, isText] of runsOf(bytes, decoder)) {
+    if (isText) {
+      text += decoder
+        .decode(run)
+        .replace(UNSEEN, (unseen) =>
+          unseen === '\n' || unseen === '\t' ? unseen : `\\u{${unseen.codePointAt(0)?.toString(16)}}`,
+        )
+    } else {
+      for (const byte of run) text += `\\x${byte.toString(16).padStart(2, '0')}`
+    }
+  }
+  return text
+}
+
+type Decoder = InstanceType<typeof TextDecoder>
+
+/** Cuts bytes into runs that are UTF-8 and single bytes that are not. */
+function* runsOf(bytes: Uint8Array, decoder: Decoder): Generator<readonly [Uint8Array, boolean]> {
+  let from = 0
+  let at = 0
+  while (at < bytes.length) {
+    const length = characterLength(bytes, at, decoder)
+    if (length > 0) {
+      at += length
+      continue
+    }
+    if (at > from) yield [bytes.subarray(from, at), true]
+    yield [bytes.subarray(at, at + 1), false]
+    at++
+    from = at
+  }
+  if (at > from) yield [bytes.subarray(from, at), true]
+}
+
+/** Bytes of the UTF-8 character that begins at `at`; 0 when none does. */
+function characterLength(bytes: Uint8Array, at: number, decoder: Decoder): number {
+  const lead = bytes[at] ?? 0
+  if (lead < 0x80) return 1
+  const length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2
+  try {
+    return at + length <= bytes.length && decoder.decode(bytes.subarray(at, at + length)) !== '' ? length : 0
+  } catch {
+    return 0
+  }
+}

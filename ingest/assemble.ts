@@ -28,16 +28,17 @@ function assembleUndertaking(parts: readonly Part[]): readonly AssembledCall[] {
   const sorted = [...parts].sort(byTimeAndId)
   const { calls, around } = findCalls(sorted)
   const surroundings = describeSurroundings(around)
+  const callsWithKey = Map.groupBy(calls.map(callKeyOf), (key) => key)
   return calls.map((call) => {
     const [first] = [...call].sort(byCoordinates)
     if (!first) throw new TypeError('a call has at least one part')
     const draft = mergeCall(call, surroundings)
+    const key = callKeyOf(call)
+    // A key used again for another tool does not tell the two calls apart; the tool does.
+    const tool = (callsWithKey.get(key)?.length ?? 0) > 1 ? [draft['gen_ai.tool.name'] ?? ''] : []
     return {
       from: first,
-      draft: {
-        ...draft,
-        event_id: draft.event_id ?? stableId(first.tenant, first.joinKey, callKeyOf(call)),
-      },
+      draft: { ...draft, event_id: draft.event_id ?? stableId(first.tenant, first.joinKey, key, ...tool) },
     }
   })
 }

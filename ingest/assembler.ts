@@ -1,3 +1,4 @@
+import { UNKNOWN_ACTOR } from '../core/actor.ts'
 import type { AuditEvent } from '../core/audit-event.ts'
 import { messageOf } from '../core/errors.ts'
 import type { EventPart } from './record.ts'
@@ -44,9 +45,15 @@ export interface AssemblerOptions {
   readonly telemetry: IngestTelemetry
   /** How long an insert may take to become visible after its `recorded_at`, in milliseconds; two minutes unless told. */
   readonly overlapMs?: number
-  /** Parts looked at in one tick; the next tick goes on. */
+  /** About how many parts are looked at in one tick; the next tick goes on. */
   readonly maxParts?: number
 }
+
+// Half the time a part of ticks of 5,000; at 50,000 ClickHouse takes minutes over the list of keys.
+const DEFAULT_PARTS = 20_000
+
+// A mark to begin with that the store can keep: September 2001.
+const EARLIEST_US = 1e15
 
 export interface TickResult {
   /** Versions of events written. */
@@ -71,41 +78,56 @@ export interface TickResult {
 export function createAssembler(options: AssemblerOptions): { tick(): Promise<TickResult> } {
   const { store, fold, telemetry } = options
   const overlapUs = (options.overlapMs ?? 120_000) * 1000
-  const maxParts = options.maxParts ?? 5_000
+  const maxParts = options.maxParts ?? DEFAULT_PARTS
   const seen = new Map<number, number>()
-  let throughUs = 0
+  let throughUs = EARLIEST_US
+  // What is left of the inserts that are being worked off; a big insert takes several ticks.
+  let work: Work | undefined
 
-  const settle = async (tick: number, plan: readonly PlannedKey[]): Promise<TickResult> => {
+  const settle = async (
+    tick: number,
+    plan: readonly PlannedKey[],
+    incomplete: number,
+  ): Promise<TickResult> => {
     const corrections = correctionsOf(plan)
     await store.correct(tick, corrections)
     await store.saveProgress(tick, throughUs)
     const written = corrections.filter(({ sign }) => sign === 1).length
     const cancelled = corrections.length - written
-    telemetry.assembled({ calls: written, corrected: cancelled })
+    telemetry.assembled({ calls: written, corrected: cancelled, incomplete })
     return { written, cancelled, more: true }
   }
 
-  const planKeys = async (tick: number, keys: readonly PartKey[]): Promise<PlannedKey[]> => {
+  const planKeys = async (
+    tick: number,
+    keys: readonly PartKey[],
+  ): Promise<{ plan: PlannedKey[]; incomplete: number }> => {
+    let incomplete = 0
     const parts = (await store.partsOf(keys)) as readonly EventPart[]
     const byKey = Map.groupBy(parts, nameOf)
     const known = new Map((await store.assembledOf(keys)).map((entry) => [nameOf(entry), entry.after]))
-    return keys.flatMap(({ tenant, joinKey }) => {
+    const plan = keys.flatMap(({ tenant, joinKey }) => {
       const key = nameOf({ tenant, joinKey })
       const before = known.get(key) ?? []
-      const rows = foldRows(byKey.get(key) ?? [])
-      if (rows === undefined) return []
+      const folded = foldRows(byKey.get(key) ?? [])
+      if (folded === undefined) return []
+      const { rows } = folded
       const kept = new Map(before.map((entry) => [entry.row, entry]))
       const after = rows.map((row) => kept.get(row) ?? { version: tick, row })
       const same = after.length === before.length && after.every(({ version }) => version !== tick)
+      if (!same) incomplete += folded.incomplete
       return same ? [] : [{ tenant, joinKey, before, after }]
     })
+    return { plan, incomplete }
   }
 
-  const foldRows = (parts: readonly EventPart[]): string[] | undefined => {
+  const foldRows = (parts: readonly EventPart[]): { rows: string[]; incomplete: number } | undefined => {
     try {
-      return fold(parts)
-        .map((event) => store.encodeEvent(event))
-        .sort()
+      const events = fold(parts)
+      return {
+        rows: events.map((event) => store.encodeEvent(event)).sort(),
+        incomplete: events.filter(isIncomplete).length,
+      }
     } catch (error) {
       // One key that cannot be folded must not stop the others; its parts stay, and a mended fold takes them up.
       telemetry.logFault(`parts of ${parts[0]?.topic ?? 'a call'} cannot be assembled: ${messageOf(error)}`)
@@ -119,44 +141,101 @@ export function createAssembler(options: AssemblerOptions): { tick(): Promise<Ti
     }
   }
 
+  const findWork = async (): Promise<Work | undefined> => {
+    const fresh = (await store.blocksSince(throughUs - overlapUs)).filter(
+      ({ recordedAtUs, count }) => count > (seen.get(recordedAtUs) ?? 0),
+    )
+    if (fresh.length === 0) return undefined
+    const blocks = firstBlocks(fresh, maxParts)
+    // All before the first of them was seen.
+    throughUs = Math.max(throughUs, (blocks[0]?.recordedAtUs ?? 0) - 1)
+    const keys = await store.keysIn(blocks)
+    const parts = blocks.reduce((sum, { count }) => sum + count, 0)
+    return {
+      blocks,
+      keys,
+      taken: 0,
+      keysAtOnce: Math.max(1, Math.floor((maxParts * keys.length) / Math.max(1, parts))),
+      isLast: blocks.length === fresh.length,
+    }
+  }
+
+  /** After the last keys of its inserts: they are done with. Returns whether more is waiting. */
+  const take = (done: Work): boolean => {
+    done.taken += done.keysAtOnce
+    if (done.taken < done.keys.length) return true
+    for (const { recordedAtUs, count } of done.blocks) seen.set(recordedAtUs, count)
+    throughUs = Math.max(throughUs, done.blocks.at(-1)?.recordedAtUs ?? 0)
+    work = undefined
+    return !done.isLast
+  }
+
+  const startAgain = () => {
+    seen.clear()
+    work = undefined
+  }
+
   return {
     async tick() {
-      const progress = await store.readProgress()
-      throughUs = Math.max(throughUs, progress.recordedThroughUs)
-      const tick = progress.tick + 1
-      const begun = await store.readPlan(tick)
-      if (begun.length > 0) {
-        seen.clear()
-        return settle(tick, begun)
+      try {
+        return await runTick()
+      } catch (error) {
+        // Whatever was under way is looked at again, from the store.
+        startAgain()
+        throw error
       }
-      const fresh = (await store.blocksSince(throughUs - overlapUs)).filter(
-        ({ recordedAtUs, count }) => count > (seen.get(recordedAtUs) ?? 0),
-      )
-      if (fresh.length === 0) return { written: 0, cancelled: 0, more: false }
-      const blocks = firstBlocks(fresh, maxParts)
-      const plan = await planKeys(tick, await store.keysIn(blocks))
-      for (const { recordedAtUs, count } of blocks) seen.set(recordedAtUs, count)
-      const reachedUs = Math.max(throughUs, blocks.at(-1)?.recordedAtUs ?? 0)
-      const more = blocks.length < fresh.length
-      if (plan.length === 0) {
-        // Nothing changed. The mark is only moved now and then: it merely bounds the next start's looking back.
-        if (reachedUs - progress.recordedThroughUs > overlapUs)
-          await store.saveProgress(progress.tick, reachedUs)
-        throughUs = reachedUs
-        forgetOld()
-        return { written: 0, cancelled: 0, more }
-      }
-      await store.savePlan(tick, plan)
-      const stored = await store.readPlan(tick)
-      // Another owner was first with this tick: its plan counts, and what we looked at is looked at again.
-      if (!samePlan(stored, plan)) seen.clear()
-      else throughUs = reachedUs
-      const result = await settle(tick, stored)
-      forgetOld()
-      return { ...result, more: more || seen.size === 0 }
     },
   }
+
+  async function runTick(): Promise<TickResult> {
+    const progress = await store.readProgress()
+    throughUs = Math.max(throughUs, progress.recordedThroughUs)
+    const tick = progress.tick + 1
+    const begun = await store.readPlan(tick)
+    if (begun.length > 0) {
+      startAgain()
+      return settle(tick, begun, 0)
+    }
+    work ??= await findWork()
+    if (work === undefined) return { written: 0, cancelled: 0, more: false }
+    const current = work
+    const { plan, incomplete } = await planKeys(
+      tick,
+      current.keys.slice(current.taken, current.taken + current.keysAtOnce),
+    )
+    if (plan.length === 0) {
+      const more = take(current)
+      // Nothing changed. The mark is only moved now and then: it merely bounds the next start's looking back.
+      if (throughUs - progress.recordedThroughUs > overlapUs)
+        await store.saveProgress(progress.tick, throughUs)
+      forgetOld()
+      return { written: 0, cancelled: 0, more }
+    }
+    await store.savePlan(tick, plan)
+    const stored = await store.readPlan(tick)
+    // Another owner was first with this tick: its plan counts, and what we looked at is looked at again.
+    const ours = samePlan(stored, plan)
+    const more = ours ? take(current) : true
+    if (!ours) startAgain()
+    const result = await settle(tick, stored, ours ? incomplete : 0)
+    forgetOld()
+    return { ...result, more }
+  }
 }
+
+/** Inserts that are being worked off, some keys a tick. */
+interface Work {
+  readonly blocks: readonly PartBlock[]
+  readonly keys: readonly PartKey[]
+  readonly keysAtOnce: number
+  /** There were no further inserts when these were found. */
+  readonly isLast: boolean
+  taken: number
+}
+
+// What no part of a call said, and a later one may.
+const isIncomplete = ({ actor, outcome }: AuditEvent): boolean =>
+  actor === UNKNOWN_ACTOR || outcome === 'unknown'
 
 const nameOf = ({ tenant, joinKey }: PartKey): string => `${tenant}\0${joinKey}`
 

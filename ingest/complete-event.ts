@@ -87,6 +87,9 @@ export function createCompleteEvent(options: CompletionOptions): CompleteEvent {
       capability: draft.capability ?? known.capability,
       sensitivity: draft.sensitivity ?? known.sensitivity,
       destination: draft.destination,
+      argument_fingerprints: draft.argument_fingerprints,
+      result_fingerprints: draft.result_fingerprints,
+      argument_flags: draft.argument_flags,
     }
     return event as AuditEvent
   }

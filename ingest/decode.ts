@@ -1,7 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import type { ErrorCode } from '../core/errors.ts'
+import { parseExactly } from './exact-json.ts'
 import type { Decoded, Format, ParsedRecord } from './format.ts'
 import type { RawRecord } from './record.ts'
+import { createRecordSplitter } from './sources/split-records.ts'
 
 export interface DecodeLimits {
   /** Largest record that is read at all. */
@@ -15,7 +17,8 @@ export interface DecodeLimits {
 export const DEFAULT_DECODE_LIMITS: DecodeLimits = {
   maxRecordBytes: 4 * 1024 * 1024,
   maxDepth: 64,
-  maxEntries: 100_000,
+  // Some 200 ms of work at the most, during which nothing else is done.
+  maxEntries: 10_000,
 }
 
 /** A run of entries that one format made of one piece of a record. */
@@ -73,19 +76,37 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
     parsed: ParsedRecord,
     name: string | undefined,
   ): readonly DecodedPiece[] {
-    const lines = text.split('\n').filter((line) => line.trim() !== '')
-    if (lines.length > limits.maxEntries) return [tooMany(lines.length)]
-    return lines.flatMap((line) =>
-      decodeText(line.trim(), { ...parsed, text: line.trim() }, name).map((decoded) => ({
+    const lines = text.split('\n').map((line) => line.trim())
+    return decodePieces(
+      lines.filter((line) => line !== ''),
+      parsed,
+      name,
+    )
+  }
+
+  function decodePieces(
+    texts: readonly string[],
+    parsed: ParsedRecord,
+    name: string | undefined,
+  ): readonly DecodedPiece[] {
+    if (texts.length > limits.maxEntries) return [tooMany(texts.length)]
+    return texts.flatMap((text) =>
+      decodeText(text, { ...parsed, text }, name, false).map((decoded) => ({
         ...decoded,
-        piece: decoded.piece ?? { text: line.trim() },
+        piece: decoded.piece ?? { text },
       })),
     )
   }
 
-  function decodeText(text: string, parsed: ParsedRecord, name: string | undefined): readonly DecodedPiece[] {
+  // What is a piece of a record is not cut again.
+  function decodeText(
+    text: string,
+    parsed: ParsedRecord,
+    name: string | undefined,
+    whole: boolean,
+  ): readonly DecodedPiece[] {
     const json = parseJson(text)
-    if (json === undefined) return decodeNonJson(text, parsed, name)
+    if (json === undefined) return decodeNonJson(text, parsed, name, whole)
     if (mayBeTooDeep(text, limits.maxDepth) && depthOver(json, limits.maxDepth))
       return [faulty('record_too_deep', `The record is nested deeper than ${limits.maxDepth} levels.`, name)]
     return decodeJson({ ...parsed, json }, name)
@@ -95,30 +116,29 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
     text: string,
     parsed: ParsedRecord,
     name: string | undefined,
+    whole: boolean,
   ): readonly DecodedPiece[] {
     // Bytes first: the first byte of an OTLP message is a line end.
-    const whole =
+    const binary =
       name === undefined
         ? options.formats.find((format) => format.reads === 'bytes' && format.recognises(parsed))
         : undefined
-    if (whole) return [decodePiece(parsed, whole.name) ?? unknownFormat()]
-    if (isSeveralLines(text, parsed)) return decodeLines(text, parsed, name)
+    if (binary) return [decodePiece(parsed, binary.name) ?? unknownFormat()]
+    if (whole && isLog(text, parsed)) return decodeLines(text, parsed, name)
+    const values = whole ? valuesIn(text) : []
+    if (values.length > 1) return decodePieces(values, parsed, name)
     const readable = name === undefined || byName.get(name)?.reads === 'text'
     const message = `The record is neither JSON nor a text that a format recognises (${names}).`
     return [(readable ? decodePiece(parsed, name) : undefined) ?? faulty('record_not_json', message, name)]
   }
 
-  // A line that is a whole JSON object, or the first line of a known log: else the record is one broken value.
-  function isSeveralLines(text: string, parsed: ParsedRecord): boolean {
+  // Several lines, the first of them of a known log.
+  function isLog(text: string, parsed: ParsedRecord): boolean {
     const trimmed = text.trim()
     const end = trimmed.indexOf('\n')
     if (end === -1) return false
-    const line = trimmed.slice(0, end).trim()
-    const first = { ...parsed, text: line, json: undefined }
-    return (
-      options.formats.some((format) => format.reads === 'text' && format.recognises(first)) ||
-      trimmed.split('\n').some((other) => other.startsWith('{') && parseJson(other) !== undefined)
-    )
+    const first = { ...parsed, text: trimmed.slice(0, end).trim(), json: undefined }
+    return options.formats.some((format) => format.reads === 'text' && format.recognises(first))
   }
 
   const unknownFormat = (): DecodedPiece =>
@@ -129,12 +149,14 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
     const wanted = record.format ?? header
     const name = wanted === undefined || wanted === 'auto' ? undefined : wanted
     const { value } = record
+    if (record.refused) return [faulty(record.refused.reason, record.refused.message, name)]
     if (value.length === 0) return [faulty('record_empty', 'The record has no bytes.', name)]
-    if (value.length > limits.maxRecordBytes)
+    const bytes = record.fullBytes ?? value.length
+    if (bytes > limits.maxRecordBytes)
       return [
         faulty(
           'record_too_large',
-          `The record has ${value.length} bytes; at most ${limits.maxRecordBytes} are read.`,
+          `The record has ${bytes} bytes; at most ${limits.maxRecordBytes} are read.`,
           name,
         ),
       ]
@@ -156,7 +178,7 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
       return [decoded ?? faulty('record_not_utf8', 'The record is not valid UTF-8.', name)]
     }
     if (text.trim() === '') return [faulty('record_empty', 'The record has only white space.', name)]
-    return decodeText(text, { ...bare, text }, name)
+    return decodeText(text, { ...bare, text }, name, true)
   }
 }
 
@@ -169,10 +191,20 @@ function textOf(bytes: Uint8Array): string {
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
+    return parseExactly(text)
+  } catch (error) {
+    // Nested so deep that keeping digits takes more stack than there is; it will be refused for its depth.
+    return error instanceof RangeError ? (JSON.parse(text) as unknown) : undefined
   }
+}
+
+/** The values of a text that holds several, however they stand in it; one or none where it is one broken value. */
+function valuesIn(text: string): string[] {
+  const splitter = createRecordSplitter()
+  const values = [...splitter.push(Buffer.from(text)), ...splitter.end()].map(({ value }) =>
+    Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8'),
+  )
+  return values.some((value) => /^[{[]/.test(value) && parseJson(value) !== undefined) ? values : []
 }
 
 // Brackets are counted in the text, which is quick; only a record with very many is walked.

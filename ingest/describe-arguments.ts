@@ -1,8 +1,12 @@
+import { parseExactly } from './exact-json.ts'
+import type { ArgumentMode } from './redact/argument-policy.ts'
 import type { Redactor } from './redact/redactor.ts'
 
 export interface ArgumentDescription {
-  /** The arguments as JSON text, redacted. */
-  readonly text: string
+  /** The arguments, redacted, as they are: for what is derived from them where they are not kept. */
+  readonly value: unknown
+  /** The arguments as JSON text, redacted; absent where they are dropped. */
+  readonly text?: string
   /** Names of the arguments; absent when they are no object. */
   readonly keys?: readonly string[]
   /** Where the arguments send data to: a host, bucket or mail domain. */
@@ -36,20 +40,52 @@ const DESTINATION_NAMES = [
 const BARE_NAMES: ReadonlySet<string> = new Set(['host', 'hostname', 'domain', 'bucket'])
 
 /** Redacts a call’s arguments and says what they are about. Text that is no JSON is redacted as running text. */
-export function describeArguments(text: string, tenant: string, redactor: Redactor): ArgumentDescription {
+export function describeArguments(
+  text: string,
+  tenant: string,
+  redactor: Redactor,
+  mode: ArgumentMode = 'keep',
+): ArgumentDescription {
   const parsed = parseJson(text)
-  if (parsed === undefined) return { text: redactor.text(text, tenant) }
-  const clean = redactor.json(parsed, tenant)
-  const cleanText = clean === parsed ? redactor.cleanJsonText(text, parsed, tenant) : JSON.stringify(clean)
-  if (typeof clean !== 'object' || clean === null || Array.isArray(clean)) return { text: cleanText }
+  if (parsed === undefined) {
+    const clean = redactor.text(text, tenant)
+    if (mode === 'drop') return { value: clean }
+    return { value: clean, text: mode === 'keep' ? clean : redactor.token(clean, tenant) }
+  }
+  // Nearly all arguments: nothing in the whole text can be a secret, so no value is looked at by itself.
+  const unsuspicious = redactor.isClean(text)
+  const clean = unsuspicious ? parsed : redactor.json(parsed, tenant)
+  const cleanText = unsuspicious
+    ? text
+    : clean === parsed
+      ? redactor.cleanJsonText(text, parsed, tenant)
+      : JSON.stringify(clean)
+  const kept =
+    mode === 'keep'
+      ? { text: cleanText }
+      : mode === 'drop'
+        ? {}
+        : { text: JSON.stringify(tokeniseValues(clean, tenant, redactor)) }
+  if (typeof clean !== 'object' || clean === null || Array.isArray(clean)) return { ...kept, value: clean }
   const destination = destinationIn(clean as Record<string, unknown>)
   return {
-    text: cleanText,
+    ...kept,
+    value: clean,
     keys: Object.keys(clean)
       .slice(0, MAX_KEYS)
       .map((key) => key.slice(0, MAX_KEY_LENGTH)),
     ...(destination === undefined ? {} : { destination }),
   }
+}
+
+// Every value a token, so that equal ones stay equal; true, false and null tell nothing.
+function tokeniseValues(value: unknown, tenant: string, redactor: Redactor): unknown {
+  if (typeof value === 'string' || typeof value === 'number') return redactor.token(String(value), tenant)
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map((item) => tokeniseValues(item, tenant, redactor))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, tokeniseValues(item, tenant, redactor)]),
+  )
 }
 
 function destinationIn(values: Record<string, unknown>): string | undefined {
@@ -81,7 +117,7 @@ export function destinationOf(text: string, bare = false): string | undefined {
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseExactly(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text)
   } catch {
     return undefined
   }

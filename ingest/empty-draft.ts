@@ -46,6 +46,10 @@ const blank = (): Blank => ({
   capability: undefined,
   sensitivity: undefined,
   destination: undefined,
+  argument_fingerprints: undefined,
+  result_fingerprints: undefined,
+  argument_flags: undefined,
+  'gen_ai.tool.call.result': undefined,
 })
 
 /**

@@ -15,7 +15,8 @@ const OWN_IDS = ['event_id', 'gen_ai.tool.call.id'] as const
 
 /**
  * Tells the calls of one undertaking (a trace) apart. Two parts belong to one call when
- * - they share the source’s event id, the model’s id of the tool call, or JSON-RPC id and session; or
+ * - they share the source’s event id, the model’s id of the tool call, or JSON-RPC id and session — unless they share no
+ *   event id and name two tools: ids that programs choose are used again; or
  * - they are about the same span (a log line and its span), or one’s span encloses the other’s with no call between
  *   them, under the same method and a name that only differs by prefix (`crm-get-customer` and `get_customer`: the
  *   layers of a gateway) — unless an id says that they are two.
@@ -31,33 +32,90 @@ export function findCalls(parts: readonly Part[]): Calls {
   const around = parts.filter(({ body }) => body.callKey === '')
   const groups = createGroups(callParts.length)
 
-  const firstWithKey = new Map<string, number>()
+  const byKey = new Map<string, number[]>()
   const bySpan = new Map<string, number[]>()
   callParts.forEach(({ body }, index) => {
-    for (const key of strongKeys(body.draft, body.callKey)) {
-      const first = firstWithKey.get(key)
-      if (first === undefined) firstWithKey.set(key, index)
-      else groups.join(first, index)
-    }
-    const span = body.draft.span_id
-    if (span === undefined) return
-    const same = bySpan.get(span)
-    if (same) same.push(index)
-    else bySpan.set(span, [index])
+    for (const key of strongKeys(body.draft, body.callKey)) add(byKey, key, index)
+    if (body.draft.span_id !== undefined) add(bySpan, body.draft.span_id, index)
   })
+  for (const [key, indexes] of byKey) joinByTool(key, indexes, callParts, groups)
 
+  const kindsBySpan = new Map<string, readonly number[]>()
+  for (const [span, indexes] of bySpan) kindsBySpan.set(span, joinBySpan(indexes, callParts, groups))
   callParts.forEach((part, index) => {
     const span = part.body.draft.span_id
     if (span === undefined) return
-    for (const other of bySpan.get(span) ?? []) {
-      if (other > index && !contradict(part, callParts[other])) groups.join(index, other)
-    }
-    for (const other of nearestCalls(span, parentOf, bySpan)) {
+    for (const other of nearestCalls(span, parentOf, kindsBySpan)) {
       if (isSameCall(part, callParts[other])) groups.join(index, other)
     }
   })
   return { calls: groups.list().map((indexes) => indexes.flatMap((index) => callParts[index] ?? [])), around }
 }
+
+function add(lists: Map<string, number[]>, key: string, index: number): void {
+  const list = lists.get(key)
+  if (list) list.push(index)
+  else lists.set(key, [index])
+}
+
+// What Claude Code calls every tool of an MCP server unless told to say more.
+const ANY_TOOL = 'mcp_tool'
+const MAX_TOOLS_COMPARED = 32
+
+// Joins the parts with one key, apart from those that name another tool.
+function joinByTool(key: string, indexes: readonly number[], parts: readonly Part[], groups: Groups): void {
+  const firstOf = new Map<string, number>()
+  for (const index of indexes) {
+    const tool = parts[index]?.body.draft['gen_ai.tool.name']
+    const name = tool === undefined || tool === ANY_TOOL || OWN_EVENT.test(key) ? '' : plain(tool)
+    const first = firstOf.get(name)
+    if (first === undefined) firstOf.set(name, index)
+    else groups.join(first, index)
+  }
+  if (firstOf.size < 2) return
+  const names = [...firstOf].slice(0, MAX_TOOLS_COMPARED)
+  for (const [name, index] of names) {
+    for (const [other, otherIndex] of names) {
+      if (name < other && (name === '' || sameTool(name, other))) groups.join(index, otherIndex)
+    }
+  }
+}
+
+// What two parts are compared by: parts with the same are interchangeable.
+const COMPARED = [
+  ...OWN_IDS,
+  'mcp.method.name',
+  'gen_ai.tool.name',
+  'mcp.resource.uri',
+  'gen_ai.prompt.name',
+] as const satisfies readonly (keyof EventDraft)[]
+const MAX_KINDS_COMPARED = 64
+
+// Joins the parts about one span; returns one of each kind. Kinds, not parts, are compared in pairs: a program that
+// puts all it sends under one span must not stall the assembler.
+function joinBySpan(indexes: readonly number[], parts: readonly Part[], groups: Groups): readonly number[] {
+  const firstOf = new Map<string, number>()
+  for (const index of indexes) {
+    const draft = parts[index]?.body.draft
+    const kind = JSON.stringify(COMPARED.map((field) => draft?.[field]))
+    const first = firstOf.get(kind)
+    if (first === undefined) firstOf.set(kind, index)
+    else groups.join(first, index)
+  }
+  const kinds = [...firstOf.values()].slice(0, MAX_KINDS_COMPARED)
+  for (const [place, index] of kinds.entries()) {
+    const part = parts[index]
+    for (const other of kinds.slice(place + 1)) {
+      if (part && !contradict(part, parts[other])) groups.join(index, other)
+    }
+  }
+  return kinds
+}
+
+const OWN_EVENT = /^(?:id|event_id):/
+
+/** How far outwards a span's enclosing spans are looked at; no gateway nests deeper, and circles end here. */
+export const MAX_LEVELS = 100
 
 const WORK = new Set(['tools/call', 'resources/read', 'prompts/get'])
 
@@ -67,10 +125,10 @@ function withoutHousekeeping(parts: readonly Part[], parentOf: ReadonlyMap<strin
   const workSpans = new Set(parts.filter(isWork).flatMap(({ body }) => body.draft.span_id ?? []))
   return parts.filter((part) => {
     if (isWork(part)) return true
-    const seen = new Set<string>()
-    for (let at = part.body.draft.span_id; at !== undefined && !seen.has(at); at = parentOf.get(at)) {
+    let at = part.body.draft.span_id
+    for (let level = 0; at !== undefined && level < MAX_LEVELS; level++) {
       if (workSpans.has(at)) return false
-      seen.add(at)
+      at = parentOf.get(at)
     }
     return true
   })
@@ -102,11 +160,13 @@ function nearestCalls(
   parentOf: ReadonlyMap<string, string>,
   bySpan: ReadonlyMap<string, readonly number[]>,
 ): readonly number[] {
-  const seen = new Set([span])
-  for (let at = parentOf.get(span); at !== undefined && !seen.has(at); at = parentOf.get(at)) {
+  let at = parentOf.get(span)
+  for (let level = 0; at !== undefined && level < MAX_LEVELS; level++) {
+    // Spans that name each other as parents: not its own enclosing call.
+    if (at === span) return []
     const calls = bySpan.get(at)
     if (calls) return calls
-    seen.add(at)
+    at = parentOf.get(at)
   }
   return []
 }
@@ -138,6 +198,8 @@ export function sameTool(a: string, b: string): boolean {
 }
 
 const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]+/g, '_')
+
+type Groups = ReturnType<typeof createGroups>
 
 function createGroups(size: number) {
   const parent = Array.from({ length: size }, (_, index) => index)

@@ -1,5 +1,6 @@
-import type { EventDraft } from '../core/audit-event.ts'
+import type { EventDraft, Timestamp } from '../core/audit-event.ts'
 import type { ErrorCode } from '../core/errors.ts'
+import type { ToolDefinition } from '../core/tool-definition.ts'
 
 /** A record after the checks that every format needs: UTF-8, depth, and JSON where it is JSON. */
 export interface ParsedRecord {
@@ -25,6 +26,19 @@ export type Decoded =
       /** `''` when the record is no call itself but may lend facts to the calls of the same join key. */
       readonly callKey: string
       readonly draft: EventDraft
+      readonly source?: unknown
+    }
+  /**
+   * What a server said about its tools (`tools/list`, an inventory, an administrator’s change). It stands beside the
+   * event, part or fault of the same record, never alone, and comes after it.
+   */
+  | {
+      readonly kind: 'definitions'
+      /** `''` when the source does not say whose tools they are. */
+      readonly server: string
+      readonly definitions: readonly ToolDefinition[]
+      /** The record’s own time unless told. */
+      readonly seenAt?: Timestamp
       readonly source?: unknown
     }
   | {

@@ -1,5 +1,5 @@
 import { type EventDraft, eventFields, type Outcome } from '../core/audit-event.ts'
-import type { Part } from './find-calls.ts'
+import { MAX_LEVELS, type Part } from './find-calls.ts'
 
 // The layers of a gateway disagree (a span that is OK around a tool that failed): what went wrong is what happened.
 const OUTCOME_ORDER: readonly Outcome[] = ['denied', 'timeout', 'failure', 'success', 'unknown']
@@ -135,7 +135,7 @@ function enclosingDrafts(
   const seen = new Set<string>()
   for (const { body } of call) {
     let at = body.draft.parent_span_id ?? body.draft.span_id
-    while (at !== undefined && !seen.has(at)) {
+    for (let level = 0; at !== undefined && !seen.has(at) && level < MAX_LEVELS; level++) {
       seen.add(at)
       const draft = bySpan.get(at)
       if (draft) enclosing.push(draft)

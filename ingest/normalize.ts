@@ -8,9 +8,12 @@ import {
 import type { Clock } from '../core/clock.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import { fromMillis } from '../core/timestamp.ts'
+import { flagArguments } from './argument-flags.ts'
 import { describeArguments, destinationOf } from './describe-arguments.ts'
+import type { Fingerprints } from './fingerprints.ts'
 import { addressOf } from './formats/field-values.ts'
 import type { RawRecord } from './record.ts'
+import type { ArgumentPolicy } from './redact/argument-policy.ts'
 import type { Redactor } from './redact/redactor.ts'
 
 export interface Fault {
@@ -55,18 +58,25 @@ const NAMES = eventFields.filter((field) => {
   return schema.type === 'string' && !schema.enum && !schema.pattern && !NOT_NAMES.has(field)
 }) as readonly (EventField & keyof EventDraft)[]
 
-export function createNormalise(redactor: Redactor, clock: Clock): Normalise {
+export function createNormalise(
+  redactor: Redactor,
+  clock: Clock,
+  fingerprints: Fingerprints,
+  argumentPolicy: ArgumentPolicy = () => 'keep',
+): Normalise {
   const latest = createLatestTime()
   return (draft, receipt) => {
     const fields = draft as Record<string, unknown>
     for (const field of NAMES) {
       const value = draft[field]
       if (typeof value !== 'string') continue
-      const clean = redactor.text(value, receipt.tenant)
+      const clean = redactor.name(value, receipt.tenant)
       if (clean.length > MAX_NAME) return tooLong(field, clean.length)
       if (clean !== value) fields[field] = clean
     }
     normaliseTexts(draft, receipt.tenant, redactor)
+    normaliseArguments(draft, receipt.tenant, { redactor, fingerprints, argumentPolicy })
+    forgetResult(draft, receipt.tenant, redactor, fingerprints)
     normaliseIds(draft)
     return normaliseTime(draft, receipt, clock.now(), latest)
   }
@@ -81,18 +91,52 @@ function normaliseTexts(draft: EventDraft, tenant: string, redactor: Redactor): 
     const host = destinationOf(draft['mcp.resource.uri'])
     if (host !== undefined) draft.destination ??= host
   }
+}
+
+interface ArgumentWork {
+  readonly redactor: Redactor
+  readonly fingerprints: Fingerprints
+  readonly argumentPolicy: ArgumentPolicy
+}
+
+function normaliseArguments(
+  draft: EventDraft,
+  tenant: string,
+  { redactor, fingerprints, argumentPolicy }: ArgumentWork,
+): void {
   const callArguments = draft['gen_ai.tool.call.arguments']
   if (callArguments !== undefined) {
-    const { text, keys, destination } = describeArguments(callArguments, tenant, redactor)
-    draft['gen_ai.tool.call.arguments'] = cut(text, MAX_TEXT)
+    const mode = argumentPolicy(draft)
+    const { text, keys, destination, value } = describeArguments(callArguments, tenant, redactor, mode)
+    const marks = fingerprints.ofArguments(value, tenant)
+    if (marks.length > 0) draft.argument_fingerprints = [...marks]
+    const flags = flagArguments(callArguments)
+    if (flags.length > 0) draft.argument_flags = [...flags]
+    if (text === undefined) delete draft['gen_ai.tool.call.arguments']
+    else draft['gen_ai.tool.call.arguments'] = cut(text, MAX_TEXT)
     if (keys && draft.argument_keys === undefined) draft.argument_keys = [...keys]
     if (destination !== undefined) draft.destination ??= destination
   }
   if (draft.argument_keys) {
     draft.argument_keys = draft.argument_keys
       .slice(0, MAX_KEYS)
-      .map((key) => redactor.text(key.slice(0, MAX_KEY), tenant))
+      .map((key) => redactor.name(key.slice(0, MAX_KEY), tenant))
   }
+}
+
+// Contents of results are not kept; what they held can still be recognised.
+function forgetResult(
+  draft: EventDraft,
+  tenant: string,
+  redactor: Redactor,
+  fingerprints: Fingerprints,
+): void {
+  const result = draft['gen_ai.tool.call.result']
+  if (result === undefined) return
+  // Redacted as arguments are, so that a secret has the same mark on both sides.
+  const marks = fingerprints.ofResult(describeArguments(result, tenant, redactor).value, tenant)
+  if (marks.length > 0) draft.result_fingerprints = [...marks]
+  delete draft['gen_ai.tool.call.result']
 }
 
 function normaliseTime(

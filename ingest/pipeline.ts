@@ -4,18 +4,29 @@ import { messageOf } from '../core/errors.ts'
 import { stableId } from '../core/hash.ts'
 import type { ToolCatalogue } from '../core/tool-catalogue.ts'
 import { type CompleteEvent, createCompleteEvent, methodOf } from './complete-event.ts'
-import { createDecoder, type DecodedPiece, type DecodeLimits } from './decode.ts'
+import { createDecoder, DEFAULT_DECODE_LIMITS, type DecodedPiece, type DecodeLimits } from './decode.ts'
+import { exactJsonText } from './exact-json.ts'
+import { createFingerprints } from './fingerprints.ts'
 import type { Decoded, Format } from './format.ts'
 import { FORMATS } from './formats/registry.ts'
 import { createNormalise, type Fault, type Normalise } from './normalize.ts'
-import type { Batch, DeadLetter, EventPart, RawRecord } from './record.ts'
-import { type RedactedRecord, redactPiece, redactRecord } from './redact/redact-record.ts'
+import type { Batch, DeadLetter, EventPart, RawRecord, ToolSighting } from './record.ts'
+import type { ArgumentPolicy } from './redact/argument-policy.ts'
+import { MAX_KEPT_BYTES, type RedactedRecord, redactPiece, redactRecord } from './redact/redact-record.ts'
 import { createRedactor, type RedactionKey, type Redactor } from './redact/redactor.ts'
+import { createSeeTools, type SeeTools } from './tool-sightings.ts'
+import { unpackValue } from './unpack-value.ts'
 
 export interface PipelineOptions {
   readonly catalogue: ToolCatalogue
   /** Key of the tokens that stand for secrets; keep it, or the same secret gets another token. */
   readonly redactionKey: RedactionKey
+  /** Key of the hashes of values in arguments and results; the redaction key’s unless given. */
+  readonly fingerprintKey?: Uint8Array
+  /** What hides secrets; one with `redactionKey` and everything else by default unless given. */
+  readonly redactor?: Redactor
+  /** What is kept of the arguments of which tool; all of them, redacted, unless given. */
+  readonly argumentPolicy?: ArgumentPolicy
   readonly clock: Clock
   /** In order of recognition; all shipped ones unless told otherwise. */
   readonly formats?: readonly Format[]
@@ -31,32 +42,40 @@ export type Pipeline = (records: readonly RawRecord[]) => Batch
  * ends up in at least one entry of the batch. Nothing that leaves it holds a known secret.
  */
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const redactor = createRedactor(options.redactionKey)
+  const redactor = options.redactor ?? createRedactor(options.redactionKey)
   const decode = createDecoder({
     formats: options.formats ?? FORMATS,
     ...(options.limits ? { limits: options.limits } : {}),
   })
-  const normalise = createNormalise(redactor, options.clock)
+  const fingerprints = createFingerprints(options.fingerprintKey ?? options.redactionKey.secret)
+  const normalise = createNormalise(redactor, options.clock, fingerprints, options.argumentPolicy)
   const complete = createCompleteEvent({
     catalogue: options.catalogue,
     ...(options.actorPrecedence ? { actorPrecedence: options.actorPrecedence } : {}),
   })
 
+  const seeTools = createSeeTools(redactor, options.clock)
+
+  const { maxRecordBytes } = { ...DEFAULT_DECODE_LIMITS, ...options.limits }
+
   return (records) => {
-    const batch = { events: [] as AuditEvent[], parts: [] as EventPart[], deadLetters: [] as DeadLetter[] }
-    for (const record of records) {
+    const batch: Work['batch'] = { events: [], parts: [], deadLetters: [] }
+    for (const given of records) {
+      const record = unpackValue(given, maxRecordBytes)
       const before = {
         events: batch.events.length,
         parts: batch.parts.length,
         deadLetters: batch.deadLetters.length,
+        definitions: batch.definitions?.length ?? 0,
       }
       try {
-        takeRecord(record, decode(record), { normalise, complete, redactor, batch })
+        takeRecord(record, decode(record), { normalise, complete, redactor, seeTools, batch })
       } catch (cause) {
         // A fault of ours must cost this record its place among the events, not stop the source.
         batch.events.length = before.events
         batch.parts.length = before.parts
         batch.deadLetters.length = before.deadLetters
+        if (batch.definitions) batch.definitions.length = before.definitions
         batch.deadLetters.push(internalFault(record, cause, redactor))
       }
     }
@@ -68,25 +87,44 @@ interface Work {
   readonly normalise: Normalise
   readonly complete: CompleteEvent
   readonly redactor: Redactor
-  readonly batch: { events: AuditEvent[]; parts: EventPart[]; deadLetters: DeadLetter[] }
+  readonly seeTools: SeeTools
+  readonly batch: {
+    events: AuditEvent[]
+    parts: EventPart[]
+    deadLetters: DeadLetter[]
+    definitions?: ToolSighting[]
+  }
 }
 
 function takeRecord(record: RawRecord, pieces: readonly DecodedPiece[], work: Work): void {
-  let recordIndex = 0
+  let entries = 0
   for (const piece of pieces) {
     for (const entry of piece.entries) {
+      if (entry.kind === 'definitions') {
+        work.batch.definitions ??= []
+        work.batch.definitions.push(...work.seeTools(entry, record, piece.sourceFormat))
+        continue
+      }
+      const recordIndex = indexOf(record, entries)
       const fault = takeEntry(record, piece, entry, recordIndex, work)
       if (fault)
         work.batch.deadLetters.push(deadLetter(record, piece, entry, recordIndex, fault, work.redactor))
-      recordIndex++
+      entries++
     }
   }
 }
 
+// More entries than a record may have. A piece that was one entry, a fault, may be several when it is tried again: the
+// indices next to its own are taken by the pieces after it.
+const PIECE_STRIDE = 2 ** 17
+
+const indexOf = ({ pieceIndex }: RawRecord, entries: number): number =>
+  pieceIndex === undefined ? entries : pieceIndex + entries * PIECE_STRIDE
+
 function takeEntry(
   record: RawRecord,
   { sourceFormat }: DecodedPiece,
-  entry: Decoded,
+  entry: Exclude<Decoded, { readonly kind: 'definitions' }>,
   recordIndex: number,
   { normalise, complete, redactor, batch }: Work,
 ): Fault | undefined {
@@ -110,9 +148,9 @@ function takeEntry(
   }
   batch.parts.push({
     ...coordinates,
-    joinKey: redactor.text(entry.joinKey, tenant),
+    joinKey: redactor.name(entry.joinKey, tenant),
     partId: stableId(tenant, topic, partition, offset, recordIndex),
-    body: { callKey: redactor.text(entry.callKey, tenant), draft },
+    body: { callKey: redactor.name(entry.callKey, tenant), draft },
   })
   return undefined
 }
@@ -136,20 +174,48 @@ function deadLetter(
     message: redactor.text(fault.message, record.tenant),
     field: fault.field,
     ...keptBytes(record, piece, entry, redactor),
-    recordBytes: record.value.length,
+    ...circumstances(record, redactor),
   }
 }
 
-function keptBytes(
+type Kept = RedactedRecord & Required<Pick<DeadLetter, 'kept'>>
+
+function keptBytes(record: RawRecord, piece: DecodedPiece, entry: Decoded, redactor: Redactor): Kept {
+  if (entry.source !== undefined)
+    return keptAs('entry', redactPiece(JSON.stringify(entry.source), record.tenant, redactor))
+  if (piece.piece === undefined) return wholeRecord(record, redactor)
+  const text = 'text' in piece.piece ? piece.piece.text : exactJsonText(piece.piece.json)
+  return keptAs('piece', redactPiece(text, record.tenant, redactor))
+}
+
+function wholeRecord(record: RawRecord, redactor: Redactor): Kept {
+  const redacted = redactRecord(record.value, record.tenant, redactor)
+  if ((record.fullBytes ?? record.value.length) > MAX_KEPT_BYTES) return { ...redacted, kept: 'beginning' }
+  return keptAs(record.pieceIndex === undefined ? 'record' : 'piece', redacted)
+}
+
+// Text is cut between characters, so up to three bytes before the limit.
+function keptAs(kept: Kept['kept'], redacted: RedactedRecord): Kept {
+  const bytes = Buffer.byteLength(redacted.record, redacted.recordEncoding)
+  return { ...redacted, kept: bytes > MAX_KEPT_BYTES - 4 ? 'beginning' : kept }
+}
+
+const MAX_HEADER_CHARS = 8192
+
+/** What a record came with, apart from its bytes. */
+function circumstances(
   record: RawRecord,
-  piece: DecodedPiece,
-  entry: Decoded,
   redactor: Redactor,
-): RedactedRecord {
-  if (entry.source !== undefined) return redactPiece(JSON.stringify(entry.source), record.tenant, redactor)
-  if (piece.piece === undefined) return redactRecord(record.value, record.tenant, redactor)
-  const text = 'text' in piece.piece ? piece.piece.text : JSON.stringify(piece.piece.json)
-  return redactPiece(text, record.tenant, redactor)
+): Pick<DeadLetter, 'recordBytes' | 'timestampMs' | 'timestampSource' | 'headers' | 'weight' | 'lastOffset'> {
+  const { fullBytes, value, timestampMs, timestampSource, offset, lastOffset } = record
+  const headers = redactor.json(record.headers, record.tenant) as Record<string, string>
+  return {
+    recordBytes: fullBytes ?? value.length,
+    timestampMs,
+    timestampSource,
+    ...(JSON.stringify(headers).length > MAX_HEADER_CHARS ? {} : { headers }),
+    ...(lastOffset === undefined ? {} : { lastOffset, weight: lastOffset - offset + 1 }),
+  }
 }
 
 const internalFault = (record: RawRecord, cause: unknown, redactor: Redactor): DeadLetter => ({
@@ -162,6 +228,6 @@ const internalFault = (record: RawRecord, cause: unknown, redactor: Redactor): D
   reason: 'internal',
   message: redactor.text(`The record could not be processed: ${messageOf(cause)}`, record.tenant),
   field: '',
-  ...redactRecord(record.value, record.tenant, redactor),
-  recordBytes: record.value.length,
+  ...wholeRecord(record, redactor),
+  ...circumstances(record, redactor),
 })

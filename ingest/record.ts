@@ -1,5 +1,6 @@
-import type { AuditEvent, EventDraft } from '../core/audit-event.ts'
+import type { AuditEvent, EventDraft, Timestamp } from '../core/audit-event.ts'
 import type { ErrorCode } from '../core/errors.ts'
+import type { DefinitionHashes, ToolDefinition } from '../core/tool-definition.ts'
 
 /** What a source sent, with its coordinates; a source never looks inside `value`. */
 export interface RawRecord {
@@ -15,6 +16,14 @@ export interface RawRecord {
   readonly offset: number
   /** Name of the format when the configuration or a header fixes it; otherwise it is detected. */
   readonly format?: string
+  /** Why the source could not read it: it becomes a dead letter with this reason. */
+  readonly refused?: { readonly reason: ErrorCode; readonly message: string }
+  /** Where it stands for several that could not be read: the offset of the last of them. */
+  readonly lastOffset?: number
+  /** Size in bytes where `value` is only the beginning. */
+  readonly fullBytes?: number
+  /** A piece of a record that is tried again by itself: the index that its first entry had. */
+  readonly pieceIndex?: number
 }
 
 /** One record’s share of a call that is reported in several records. */
@@ -49,11 +58,36 @@ export interface DeadLetter {
   readonly record: string
   readonly recordEncoding: 'utf8' | 'base64'
   readonly recordBytes: number
+  /**
+   * What `record` is: the whole record, a piece of it that is a record by itself (an element, a line), an entry that a
+   * format took out of it, or only the beginning of one of these. Absent: the whole record.
+   */
+  readonly kept?: 'record' | 'piece' | 'entry' | 'beginning'
+  /** With the time, what is needed to try the record again as it came; redacted. */
+  readonly headers?: Readonly<Record<string, string>>
+  readonly timestampMs?: number
+  readonly timestampSource?: RawRecord['timestampSource']
+  /** Of a letter that stands for several records: how many, and the offset of the last. */
+  readonly weight?: number
+  readonly lastOffset?: number
 }
 
-/** What became of a run of records: every record is in one of the three. */
+/** That a tool was seen with a definition. */
+export interface ToolSighting extends DefinitionHashes {
+  readonly tenant: string
+  /** Sources say different parts of a definition, so only what one format says is compared. */
+  readonly sourceFormat: string
+  readonly server: string
+  /** Redacted. */
+  readonly definition: ToolDefinition
+  readonly seenAt: Timestamp
+}
+
+/** What became of a run of records: every record is in one of the first three. */
 export interface Batch {
   readonly events: readonly AuditEvent[]
   readonly parts: readonly EventPart[]
   readonly deadLetters: readonly DeadLetter[]
+  /** Absent when no record defined a tool. */
+  readonly definitions?: readonly ToolSighting[]
 }

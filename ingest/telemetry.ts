@@ -1,3 +1,5 @@
+import type { DeadLetter } from './record.ts'
+
 /** What a part of the ingest needs of a logger; pino fits. */
 export interface IngestLogger {
   info(fields: Record<string, unknown>, text: string): void
@@ -13,10 +15,15 @@ export const INGEST_COUNTERS = {
   records_read: 'Records read from a source',
   rows_stored: 'Rows handed to the store, replays included',
   duplicates: 'Events left out because they were stored before',
+  dead_letters: 'Records that could not become events, by source and reason',
   rows_rejected: 'Rows that the store refused and that became dead letters',
   store_retries: 'Inserts repeated after a failure of the store',
   offset_gaps: 'Kafka offsets that were gone before they could be read',
+  offset_restarts: 'Kafka partitions whose offsets started again, because the topic was made anew',
+  records_unreadable: 'Kafka records in batches that are damaged or become too large; dead letters',
   rebalances: 'Assignments of Kafka partitions received',
+  calls_assembled: 'Versions of calls put together from their parts',
+  calls_incomplete: 'Of these, versions in which no part says who called or how the call ended',
 } as const
 
 export type IngestCounter = keyof typeof INGEST_COUNTERS
@@ -25,6 +32,7 @@ export type IngestCounter = keyof typeof INGEST_COUNTERS
 export interface IngestTelemetry {
   recordsRead(source: string, count: number): void
   rowsStored(source: string, rows: { stored: number; duplicates: number; rejected: number }): void
+  deadLettered(letters: readonly Pick<DeadLetter, 'topic' | 'reason' | 'weight'>[]): void
   /** Called at each failed attempt; logs the first of a row of failures and every tenth. */
   storeFailed(source: string, attempt: number, message: string): void
   storeRecovered(source: string, attempts: number): void
@@ -33,8 +41,12 @@ export interface IngestTelemetry {
   brokerFailed(attempt: number, message: string): void
   assigned(partitions: readonly string[]): void
   offsetGap(partition: string, from: number, to: number): void
+  /** `from` is the offset that does not exist any more, `to` the one that reading goes on at. */
+  offsetsRestarted(partition: string, from: number, to: number): void
+  batchUnreadable(partition: string, records: number, message: string): void
+  topicsChanged(fields: { topics: readonly string[]; missing: readonly string[] }): void
   intentReplayed(partition: string, from: number, to: number): void
-  assembled(fields: { calls: number; corrected: number }): void
+  assembled(fields: { calls: number; corrected: number; incomplete: number }): void
 }
 
 export function createIngestTelemetry(logger: IngestLogger, count: CountIngest = () => {}): IngestTelemetry {
@@ -47,6 +59,10 @@ export function createIngestTelemetry(logger: IngestLogger, count: CountIngest =
         count('rows_rejected', rejected, { source })
         logger.warn({ source, rejected }, 'the store refused rows; they are dead letters now')
       }
+    },
+    deadLettered: (letters) => {
+      for (const { topic, reason, weight = 1 } of letters)
+        count('dead_letters', weight, { source: sourceOf(topic), reason })
     },
     storeFailed: (source, attempt, message) => {
       count('store_retries', 1, { source })
@@ -76,15 +92,41 @@ export function createIngestTelemetry(logger: IngestLogger, count: CountIngest =
         'records were deleted from Kafka before they could be read; raise the retention of the topic',
       )
     },
+    offsetsRestarted: (partition, from, to) => {
+      count('offset_restarts', 1, { partition })
+      logger.warn(
+        { partition, from, to },
+        'the offsets of a partition start again: the topic was made anew; reading it from its beginning',
+      )
+    },
+    batchUnreadable: (partition, records, message) => {
+      count('records_unreadable', records, { partition })
+      logger.error(
+        { partition, records, reason: message },
+        'a batch cannot be read; its records are dead letters',
+      )
+    },
+    topicsChanged: ({ topics, missing }) => {
+      if (missing.length === 0) logger.info({ topics }, 'topics to read')
+      else logger.warn({ topics, missing }, 'topics to read; those missing do not exist on the brokers')
+    },
     intentReplayed: (partition, from, to) =>
       logger.info(
         { partition, from, to },
         'repeating an insert whose outcome the last owner did not confirm',
       ),
     assembled: (fields) => {
+      count('calls_assembled', fields.calls, {})
+      if (fields.incomplete > 0) count('calls_incomplete', fields.incomplete, {})
       if (fields.corrected > 0) logger.info(fields, 'calls completed or corrected from late parts')
     },
   }
+}
+
+// Files come and go, and a process has a topic of its own for HTTP: labels must not pile up.
+function sourceOf(topic: string): string {
+  if (topic.startsWith('file:')) return 'file'
+  return /^http-[0-9a-f]{8}-[0-9a-f]{4}-/.test(topic) ? 'http' : topic
 }
 
 /** For tests and tools that watch something else. */

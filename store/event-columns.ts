@@ -5,6 +5,7 @@ import {
   optionalFloat64Column,
   optionalUInt64Column,
   textColumn,
+  textsColumn,
   timeColumn,
   uint32Column,
   uint64Column,
@@ -67,6 +68,9 @@ const COLUMNS: readonly (readonly [EventField, () => NativeColumn, Read])[] = [
   ['capability', wordColumn, (event) => event.capability],
   ['sensitivity', wordColumn, (event) => event.sensitivity],
   ['destination', wordColumn, (event) => event.destination],
+  ['argument_fingerprints', textsColumn, (event) => event.argument_fingerprints],
+  ['result_fingerprints', textsColumn, (event) => event.result_fingerprints],
+  ['argument_flags', wordsColumn, (event) => event.argument_flags],
 ]
 
 /** Events as one block of ClickHouse’s Native format: half the bytes of JSON, and nothing for the store to parse. */

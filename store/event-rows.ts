@@ -18,6 +18,13 @@ const NULLABLE: ReadonlySet<string> = new Set([
   'gen_ai.usage.output_tokens',
 ])
 
+const LISTS: ReadonlySet<string> = new Set([
+  'argument_keys',
+  'argument_fingerprints',
+  'result_fingerprints',
+  'argument_flags',
+])
+
 // Lone surrogates are not valid UTF-8; U+FFFD is what every UTF-8 encoder makes of them.
 const textOf = (value: string): string => (value.isWellFormed() ? value : value.toWellFormed())
 
@@ -26,7 +33,7 @@ export function eventRow(event: AuditEvent): string {
   return JSON.stringify(
     writtenFields.map((field) => {
       const value = event[field]
-      if (value === undefined) return NULLABLE.has(field) ? null : field === 'argument_keys' ? [] : ''
+      if (value === undefined) return NULLABLE.has(field) ? null : LISTS.has(field) ? [] : ''
       if (field === 'occurred_at') return toClickHouse(value as string)
       if (Array.isArray(value)) return value.map(textOf)
       return typeof value === 'string' ? textOf(value) : value

@@ -3,7 +3,13 @@ import type { AuditEvent } from '../core/audit-event.ts'
 import { type ErrorCode, GatewatchError } from '../core/errors.ts'
 import { serverCodeOf } from './clickhouse.ts'
 import type { Database, InsertBlock } from './database.ts'
-import { DEAD_LETTER_COLUMNS, type DeadLetterInput, deadLetterRow } from './dead-letters.ts'
+import {
+  DEAD_LETTER_COLUMNS,
+  type DeadLetterInput,
+  deadLetterRow,
+  sampleDeadLetters,
+} from './dead-letter-rows.ts'
+import { createDefinitionFold, DEFINITION_COLUMNS, type DefinitionInput } from './definition-rows.ts'
 import { createEventColumns } from './event-columns.ts'
 import { EVENT_COLUMNS, eventRow } from './event-rows.ts'
 import { linesOfNativeBlock } from './native-block-lines.ts'
@@ -14,6 +20,7 @@ export interface BatchInput {
   readonly events: readonly AuditEvent[]
   readonly parts: readonly PartInput[]
   readonly deadLetters: readonly DeadLetterInput[]
+  readonly definitions?: readonly DefinitionInput[]
 }
 
 /** The rows of one table. Lines (`JSONCompactEachRow`) each have their line end. */
@@ -52,14 +59,23 @@ export interface BatchWriter {
   write(blocks: readonly TableBlock[], token: string): Promise<WriteReport>
 }
 
-/** Dead letters first, then parts, then events: whoever sees an event can already see what fell beside it. */
+/** Dead letters first, then definitions and parts, then events: whoever sees an event can already see what fell beside it. */
 export function encodeBatch(batch: BatchInput): EncodedTable[] {
-  return [
-    encode('dead_letters', DEAD_LETTER_COLUMNS, batch.deadLetters, deadLetterRow),
+  const definitions = createDefinitionFold()
+  if (batch.definitions) definitions.add(batch.definitions)
+  return encodeTables(batch, definitions.rows())
+}
+
+const encodeTables = (
+  batch: Omit<BatchInput, 'definitions'>,
+  definitions: readonly string[],
+): EncodedTable[] =>
+  [
+    encode('dead_letters', DEAD_LETTER_COLUMNS, sampleDeadLetters(batch.deadLetters), deadLetterRow),
+    encode('tool_definitions', DEFINITION_COLUMNS, definitions, (row) => row),
     encode('event_parts', PART_COLUMNS, batch.parts, partRow),
     encode('events', EVENT_COLUMNS, batch.events, eventRow),
   ].filter(({ count }) => count > 0)
-}
 
 /**
  * Encodes a block batch by batch, so that the events of a large block need not all be in memory: events by columns,
@@ -68,15 +84,17 @@ export function encodeBatch(batch: BatchInput): EncodedTable[] {
 export function createBlockEncoder(): BlockEncoder {
   const deadLetters: DeadLetterInput[] = []
   const parts: PartInput[] = []
+  const definitions = createDefinitionFold()
   const events = createEventColumns()
   return {
     add: (batch) => {
       for (const letter of batch.deadLetters) deadLetters.push(letter)
       for (const part of batch.parts) parts.push(part)
+      if (batch.definitions) definitions.add(batch.definitions)
       events.add(batch.events)
     },
     finish: () => {
-      const tables = encodeBatch({ deadLetters, parts, events: [] })
+      const tables = encodeTables({ deadLetters, parts, events: [] }, definitions.rows())
       if (events.count() > 0)
         tables.push({ table: 'events', ...events.finish(), format: 'Native', count: events.count() })
       return tables
@@ -181,6 +199,7 @@ function rejectedRow(columns: readonly string[], line: Uint8Array, fault: Gatewa
     record: text.slice(0, RECORD_LIMIT_BYTES),
     recordEncoding: 'utf8',
     recordBytes: line.byteLength,
+    kept: 'row',
   }
 }
 

@@ -44,6 +44,11 @@ function readColumn(reader: Reader, type: string, rows: number): unknown[] {
       const words = (ends.at(-1) ?? 0) === 0 ? [] : readWords(reader)
       return ends.map((end, row) => words.slice(ends[row - 1] ?? 0, end))
     }
+    case 'Array(String)': {
+      const ends = each(() => reader.uint64())
+      const texts = Array.from({ length: ends.at(-1) ?? 0 }, () => reader.text())
+      return ends.map((end, row) => texts.slice(ends[row - 1] ?? 0, end))
+    }
     default:
       throw new TypeError(`a block of ours has no column of type ${type}`)
   }

@@ -122,17 +122,40 @@ export function wordsColumn(): NativeColumn {
       lengths[row] = list.length
       for (const word of list) positions[total++] = words.positionOf(word)
     },
-    encode: (rows) => {
-      const ends = new Uint8Array(rows * 8)
-      const view = new DataView(ends.buffer)
-      let end = 0
-      sized(lengths, rows).forEach((length, row) => {
-        end += length
-        writeUInt64(view, row * 8, end)
-      })
-      return [WORDS_VERSION, ends, ...(total === 0 ? [] : words.encode(sized(positions, total)))]
-    },
+    encode: (rows) => [
+      WORDS_VERSION,
+      endsOf(sized(lengths, rows)),
+      ...(total === 0 ? [] : words.encode(sized(positions, total))),
+    ],
   }
+}
+
+/** `Array(String)`: where each row’s list ends, then the texts of all lists. */
+export function textsColumn(): NativeColumn {
+  const texts = textColumn()
+  let lengths = new Uint32Array(1024)
+  let total = 0
+  return {
+    type: 'Array(String)',
+    set: (row, value) => {
+      const list = value as readonly string[]
+      if (row >= lengths.length) lengths = grown(lengths, row)
+      lengths[row] = list.length
+      for (const text of list) texts.set(total++, text)
+    },
+    encode: (rows) => [endsOf(sized(lengths, rows)), ...texts.encode(total)],
+  }
+}
+
+function endsOf(lengths: Uint32Array): Uint8Array {
+  const ends = new Uint8Array(lengths.length * 8)
+  const view = new DataView(ends.buffer)
+  let end = 0
+  lengths.forEach((length, row) => {
+    end += length
+    writeUInt64(view, row * 8, end)
+  })
+  return ends
 }
 
 type Width = 4 | 8

@@ -1,6 +1,7 @@
 import type { Timestamp } from '../core/audit-event.ts'
 import { fromClickHouse, fromMillis, toClickHouse, toMillis } from '../core/timestamp.ts'
 import type { Database } from './database.ts'
+import { countDeadLetters } from './dead-letters.ts'
 import { type EventScope, scopeSql } from './event-scope.ts'
 
 /** Calls in one stretch of time; `start` is a whole multiple of the step since 1970. */
@@ -187,7 +188,7 @@ function sumBy<Row extends { readonly findings: number }>(rows: readonly Row[], 
 }
 
 async function ingestState(database: Database, tenant: string): Promise<IngestState> {
-  const [[arrived], [counted], [dead]] = await Promise.all([
+  const [[arrived], [counted], dead] = await Promise.all([
     database.query<{ recorded: string; rows: number }>(
       'SELECT max(recorded_at) AS recorded, count() AS rows FROM arrivals WHERE tenant = {tenant:String}',
       { tenant },
@@ -196,10 +197,7 @@ async function ingestState(database: Database, tenant: string): Promise<IngestSt
       'SELECT max(bucket) AS newest, sum(c.calls) AS calls FROM calls_by_actor AS c WHERE tenant = {tenant:String}',
       { tenant },
     ),
-    database.query<{ rows: number }>(
-      'SELECT uniqExact(topic, partition, offset, record_index, dead_letter_id) AS rows FROM dead_letters WHERE tenant = {tenant:String}',
-      { tenant },
-    ),
+    countDeadLetters(database, tenant),
   ])
   const eventsTotal = counted?.calls ?? 0
   const lastOccurredAt =
@@ -216,7 +214,7 @@ async function ingestState(database: Database, tenant: string): Promise<IngestSt
         ? 0
         : Math.max(0, (toMillis(lastRecordedAt) - toMillis(lastOccurredAt)) / 1000),
     eventsTotal,
-    deadLettersTotal: dead?.rows ?? 0,
+    deadLettersTotal: dead.reduce((sum, { count }) => sum + count, 0),
   }
 }
 

@@ -8,6 +8,7 @@ export interface ApiKeyRecord {
   readonly subject: string
   readonly tenant: string
   readonly capabilities: readonly ApiCapability[]
+  readonly source?: string
 }
 
 export interface ApiKeys {
@@ -29,11 +30,15 @@ export function generateApiKey(principal: Principal): {
 }
 
 /** The record of a key that exists already, for instance in the file of the embedded start. */
-export const apiKeyRecord = (key: string, { subject, tenant, capabilities }: Principal): ApiKeyRecord => ({
+export const apiKeyRecord = (
+  key: string,
+  { subject, tenant, capabilities, source }: Principal,
+): ApiKeyRecord => ({
   sha256: sha256(key),
   subject,
   tenant,
   capabilities,
+  ...(source === undefined ? {} : { source }),
 })
 
 /** Whether a text has the shape of an API key (says nothing about whether it is valid). */
@@ -46,8 +51,8 @@ export function createApiKeys(records: readonly ApiKeyRecord[]): ApiKeys {
     verify: (text) => {
       const record = looksLikeApiKey(text) ? byHash.get(sha256(text)) : undefined
       if (record === undefined) return undefined
-      const { subject, tenant, capabilities } = record
-      return { subject, tenant, capabilities }
+      const { sha256: _, ...principal } = record
+      return principal
     },
   }
 }

@@ -9,8 +9,10 @@ export const API_CAPABILITIES = [
   'alerts:read',
   'alerts:write',
   'dead-letters:read',
+  'dead-letters:write',
   'deliveries:read',
   'metrics:read',
+  'redaction:search',
   'tokens:mint',
   'admin',
 ] as const
@@ -22,7 +24,12 @@ export interface Principal {
   readonly subject: string
   readonly tenant: string
   readonly capabilities: readonly ApiCapability[]
+  /** The one source of records that the credential may write as; absent: none in particular. */
+  readonly source?: string
 }
+
+/** What a source may be called: it becomes part of the topic of its records. */
+export const SOURCE_NAME = '^[a-z0-9][a-z0-9._-]{0,62}$'
 
 export const holds = (principal: Principal, capability: ApiCapability): boolean =>
   principal.capabilities.includes(capability) || principal.capabilities.includes('admin')

@@ -1,7 +1,7 @@
 import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../../core/clock.ts'
 import { GatewatchError } from '../../core/errors.ts'
-import { type ApiCapability, isApiCapability, type Principal } from './principal.ts'
+import { type ApiCapability, isApiCapability, type Principal, SOURCE_NAME } from './principal.ts'
 
 /** Longest life of a token, in seconds. */
 export const MAX_TOKEN_SECONDS = 300
@@ -71,6 +71,7 @@ export function createTokens({ keys, audience, clock, isRevoked = () => false }:
         iat,
         exp,
         jti: randomUUID(),
+        ...(principal.source === undefined ? {} : { src: principal.source }),
       }
       const signed = `${VERSION}.${signing.kid}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`
       return {
@@ -98,7 +99,12 @@ export function createTokens({ keys, audience, clock, isRevoked = () => false }:
       if (isRevoked(claims.jti)) return refused('revoked')
       return {
         kind: 'accepted',
-        principal: { subject: claims.sub, tenant: claims.ten, capabilities: claims.caps },
+        principal: {
+          subject: claims.sub,
+          tenant: claims.ten,
+          capabilities: claims.caps,
+          ...(claims.src === undefined ? {} : { source: claims.src }),
+        },
         jti: claims.jti,
       }
     },
@@ -113,6 +119,7 @@ interface Claims {
   readonly iat: number
   readonly exp: number
   readonly jti: string
+  readonly src?: string
 }
 
 const refused = (reason: TokenRefusal): TokenVerdict => ({ kind: 'refused', reason })
@@ -145,6 +152,7 @@ function checkKeys(keys: readonly TokenKey[]): TokenKey {
   return signing
 }
 
+const SOURCE = new RegExp(SOURCE_NAME)
 const TOKEN = /^v1\.([\w-]{1,32})\.([\w-]+)\.([\w-]{43})$/
 
 function takeApart(text: string) {
@@ -166,11 +174,14 @@ function claimsOf(payload: string): Claims | undefined {
     return undefined
   }
   if (typeof parsed !== 'object' || parsed === null) return undefined
-  const { sub, ten, caps, aud, iat, exp, jti } = parsed as Record<string, unknown>
+  const { sub, ten, caps, aud, iat, exp, jti, src } = parsed as Record<string, unknown>
   const valid =
     [sub, ten, aud, jti].every((value) => typeof value === 'string' && value !== '') &&
     [iat, exp].every(Number.isSafeInteger) &&
-    Array.isArray(caps)
+    Array.isArray(caps) &&
+    (src === undefined || (typeof src === 'string' && SOURCE.test(src)))
   // A capability this version does not know gives no right; it does not spoil the others.
-  return valid ? ({ sub, ten, aud, jti, iat, exp, caps: caps.filter(isApiCapability) } as Claims) : undefined
+  if (!valid) return undefined
+  const bound = src === undefined ? {} : { src }
+  return { sub, ten, aud, jti, iat, exp, ...bound, caps: caps.filter(isApiCapability) } as Claims
 }

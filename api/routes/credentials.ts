@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import type { Clock } from '../../core/clock.ts'
 import { GatewatchError } from '../../core/errors.ts'
 import type { ApiServer } from '../api-server.ts'
-import { API_CAPABILITIES, holds } from '../credentials/principal.ts'
+import { API_CAPABILITIES, holds, SOURCE_NAME } from '../credentials/principal.ts'
 import type { Sessions } from '../credentials/sessions.ts'
 import { MAX_TOKEN_SECONDS, type Tokens } from '../credentials/tokens.ts'
 import { type Caller, callerOf } from '../plugins/authentication.ts'
@@ -90,6 +90,12 @@ function addTokenRoute(app: ApiServer, { tokens }: CredentialRoutes): void {
             capabilities: Type.Optional(
               Type.Array(Type.Enum(API_CAPABILITIES), { maxItems: 32, uniqueItems: true }),
             ),
+            source: Type.Optional(
+              Type.String({
+                pattern: SOURCE_NAME,
+                description: 'Binds the token to a source: what it sends has the topic http-<source>',
+              }),
+            ),
             ttl_seconds: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_TOKEN_SECONDS })),
           },
           strict,
@@ -107,8 +113,19 @@ function addTokenRoute(app: ApiServer, { tokens }: CredentialRoutes): void {
           field: 'capabilities',
         })
       }
+      const source = request.body.source ?? caller.source
+      if (caller.source !== undefined && source !== caller.source) {
+        throw new GatewatchError('forbidden', `The credential is bound to the source ${caller.source}.`, {
+          field: 'source',
+        })
+      }
       const { token, expiresAtMs } = tokens.mint(
-        { subject: caller.subject, tenant: caller.tenant, capabilities },
+        {
+          subject: caller.subject,
+          tenant: caller.tenant,
+          capabilities,
+          ...(source === undefined ? {} : { source }),
+        },
         request.body.ttl_seconds ?? MAX_TOKEN_SECONDS,
       )
       return { token, expires_at: new Date(expiresAtMs).toISOString() }
@@ -131,8 +148,8 @@ function addTicketRoute(app: ApiServer, { sessions, clock }: CredentialRoutes): 
     async (request, reply) => {
       const caller = callerOf(request)
       refuseToken(caller)
-      const { subject, tenant, capabilities } = caller
-      const ticket = sessions.issueTicket({ subject, tenant, capabilities })
+      const { by: _, ...principal } = caller
+      const ticket = sessions.issueTicket(principal)
       reply.code(201)
       return {
         path: `/login?ticket=${ticket}`,

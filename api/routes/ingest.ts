@@ -1,23 +1,25 @@
 import type { Clock } from '../../core/clock.ts'
-import type { ErrorCode } from '../../core/errors.ts'
+import { type ErrorCode, GatewatchError } from '../../core/errors.ts'
 import type { ApiServer } from '../api-server.ts'
 import { callerOf } from '../plugins/authentication.ts'
 import { decodeBody, MAX_BODY_BYTES } from '../request-body.ts'
 import { ReceiptSchema } from '../schemas/ingest.ts'
 
-/** What became of a body’s records: `read = stored + dead_lettered + duplicate` for sources that report once a call. */
+/** What became of a body: `read = stored + dead_lettered + duplicate`, each call, part of a call and fault counted. */
 export interface Receipt {
   readonly read: number
   readonly stored: number
   readonly deadLettered: number
   readonly duplicate: number
-  /** The first faults; `line` counts records from 1. */
+  /** The first faults; `line` is where the record begins in the body, from 1. */
   readonly errors: readonly {
     readonly line: number
     readonly reason: ErrorCode
     readonly message: string
     readonly field?: string
   }[]
+  /** Whether this is the answer that an earlier request under the same key had. */
+  readonly repeated?: boolean
 }
 
 /** The way in. */
@@ -25,7 +27,7 @@ export interface EventIntake {
   /**
    * Takes a body of records: JSON object, JSON array or NDJSON, as the records’ own format says.
    * @returns when every record is durable
-   * @throws GatewatchError `overloaded` when too much is waiting
+   * @throws GatewatchError `overloaded` when too much is waiting, `rate_limited`, `idempotency_mismatch`
    */
   accept(body: {
     readonly bytes: Uint8Array
@@ -33,6 +35,11 @@ export interface EventIntake {
     readonly headers: Readonly<Record<string, string>>
     readonly tenant: string
     readonly receivedAtMs: number
+    /** Who sends, and the source that the credential is bound to. */
+    readonly subject?: string
+    readonly source?: string
+    /** The same key with the same body within a day stores nothing again. */
+    readonly idempotencyKey?: string
   }): Promise<Receipt>
 }
 
@@ -54,20 +61,28 @@ export function addIngestRoutes(
         config: { capability: 'events:write' },
         bodyLimit: MAX_BODY_BYTES,
         schema: {
-          summary: 'Send records: JSON object or array, or NDJSON; gzip allowed',
+          summary: 'Send records: JSON object or array, or NDJSON; gzip and zstd allowed',
           description:
-            'Answers when every record is on disk. `x-gatewatch-format` names the format; otherwise it is recognised.',
+            'Answers when every record is on disk. `x-gatewatch-format` names the format; otherwise it is recognised. ' +
+            'With an `Idempotency-Key`, the same body sent again within a day gets the same answer ' +
+            '(`idempotent-replayed: true`) and stores nothing again; another body under the same key is 422.',
           response: { 202: ReceiptSchema },
         },
       },
       async (request, reply) => {
         const raw = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+        const { tenant, subject, source } = callerOf(request)
+        const idempotencyKey = idempotencyKeyOf(request.headers['idempotency-key'])
         const receipt = await intake.accept({
           bytes: await decodeBody(raw, request.headers['content-encoding']),
           headers: passedOn(request.headers),
-          tenant: callerOf(request).tenant,
+          tenant,
           receivedAtMs: clock.now(),
+          subject,
+          ...(source === undefined ? {} : { source }),
+          ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
         })
+        if (receipt.repeated) reply.header('idempotent-replayed', 'true')
         reply.code(202)
         return {
           read: receipt.read,
@@ -78,6 +93,22 @@ export function addIngestRoutes(
         }
       },
     )
+  })
+}
+
+const KEY = /^"?([\x21\x23-\x7e]{1,255})"?$/
+
+/**
+ * The key, with or without the quotes that the header's syntax (a structured string) asks for.
+ * @throws GatewatchError `request_invalid`
+ */
+export function idempotencyKeyOf(header: string | readonly string[] | undefined): string | undefined {
+  if (header === undefined) return undefined
+  const key = typeof header === 'string' ? KEY.exec(header.trim())?.[1] : undefined
+  if (key !== undefined) return key
+  throw new GatewatchError('request_invalid', 'The Idempotency-Key is not one.', {
+    field: 'idempotency-key',
+    remedy: 'Send 1 to 255 visible ASCII characters, such as a UUID.',
   })
 }
 

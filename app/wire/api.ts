@@ -10,7 +10,12 @@ import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
 import { createBaselineQueries } from '../../store/baselines.ts'
 import type { Database } from '../../store/database.ts'
-import { countDeadLetters, listDeadLetters } from '../../store/dead-letters.ts'
+import {
+  countDeadLetters,
+  countDeadLettersBy,
+  findDeadLetters,
+  listDeadLetters,
+} from '../../store/dead-letters.ts'
 import { createEventQueries } from '../../store/event-queries.ts'
 import { createFindings } from '../../store/findings.ts'
 import { createOverviewQueries } from '../../store/overview.ts'
@@ -30,6 +35,8 @@ export interface ApiOptions {
   readonly logger: Logger
   readonly registry: Registry
   readonly intake?: NonNullable<ApiDependencies['intake']>
+  readonly deadLetterReplays?: NonNullable<ApiDependencies['deadLetterReplays']>
+  readonly redaction?: NonNullable<ApiDependencies['redaction']>
   readonly receiver?: NonNullable<ApiDependencies['receiver']>
   readonly dashboardFolder?: string
   /** Further things that readiness depends on. */
@@ -54,7 +61,21 @@ export async function createApi(options: ApiOptions): Promise<Api> {
       audience: 'gatewatch',
       clock,
     }),
-    apiKeys: createApiKeys([apiKeyRecord(credentials.apiKey, ADMINISTRATOR)]),
+    apiKeys: createApiKeys([
+      apiKeyRecord(credentials.apiKey, ADMINISTRATOR),
+      ...config.intake.sources.flatMap(({ name, tenant, key }) =>
+        key === undefined
+          ? []
+          : [
+              apiKeyRecord(key, {
+                subject: `source:${name}`,
+                tenant,
+                capabilities: ['events:write'],
+                source: name,
+              }),
+            ],
+      ),
+    ]),
     sessions,
     health: { check: () => checkHealth(database, options.checks) },
     allowedHosts: [...config.listen.allowedHosts, ...hostOf(config.listen.publicUrl)],
@@ -74,9 +95,13 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     deliveries: alerting.deliveries,
     deadLetters: {
       list: (filter) => listDeadLetters(database, filter),
+      byIds: (tenant, ids) => findDeadLetters(database, tenant, ids),
       counts: (tenant) => countDeadLetters(database, tenant),
+      countsBy: (scope) => countDeadLettersBy(database, scope),
     },
+    ...(options.deadLetterReplays ? { deadLetterReplays: options.deadLetterReplays } : {}),
     ...(options.intake ? { intake: options.intake } : {}),
+    ...(options.redaction ? { redaction: options.redaction } : {}),
     ...(options.receiver ? { receiver: options.receiver } : {}),
     ...(options.dashboardFolder ? { dashboardFolder: options.dashboardFolder } : {}),
   })

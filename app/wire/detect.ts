@@ -9,6 +9,7 @@ import { type Notifier, type ReceiverRoute, routeOf } from '../../alerts/notifie
 import { createPagerDutyNotifier } from '../../alerts/notifiers/pagerduty.ts'
 import { createSlackNotifier } from '../../alerts/notifiers/slack.ts'
 import { createWebhookNotifier } from '../../alerts/notifiers/webhook.ts'
+import { createOperationalAlerts } from '../../alerts/operational.ts'
 import { createOutbox } from '../../alerts/outbox.ts'
 import { createAlertPipeline } from '../../alerts/pipeline.ts'
 import type { Clock } from '../../core/clock.ts'
@@ -104,7 +105,8 @@ export function createAlerting(options: AlertingOptions) {
     maxNotifyAgeMs: options.notifyWithinHours * 3_600_000,
   })
   const lifecycle: AlertLifecycle = createAlertLifecycle({ alerts, outbox, receivers: routes, clock })
-  return { alerts, deliveries, outbox, dispatcher, pipeline, lifecycle }
+  const operational = createOperationalAlerts({ pipeline, findings: createFindings(database), clock })
+  return { alerts, deliveries, outbox, dispatcher, pipeline, lifecycle, operational }
 }
 
 export type Alerting = ReturnType<typeof createAlerting>

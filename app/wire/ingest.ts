@@ -6,13 +6,19 @@ import type { Clock } from '../../core/clock.ts'
 import { parseToolCatalogue, type ToolCatalogue } from '../../core/tool-catalogue.ts'
 import { createAssemble } from '../../ingest/assemble.ts'
 import { createAssembler } from '../../ingest/assembler.ts'
+import { openIdempotencyKeys } from '../../ingest/idempotency.ts'
+import { createIntake, type Intake } from '../../ingest/intake.ts'
 import { createPipeline, type Pipeline } from '../../ingest/pipeline.ts'
-import type { Batch } from '../../ingest/record.ts'
+import { createArgumentPolicy } from '../../ingest/redact/argument-policy.ts'
+import { createRedactor } from '../../ingest/redact/redactor.ts'
+import { createReplay, type KeptLetter, type LetterOutcome } from '../../ingest/replay.ts'
 import { openSegmentLog, type SegmentLog } from '../../ingest/segment-log.ts'
-import { recordsOfBody } from '../../ingest/sources/http.ts'
 import { createKafkaSource, type KafkaSource } from '../../ingest/sources/kafka.ts'
+import { resolveTopics } from '../../ingest/sources/kafka-topics.ts'
+import { createRateLimits } from '../../ingest/sources/rate-limits.ts'
 import { createIngestTelemetry, INGEST_COUNTERS, type IngestTelemetry } from '../../ingest/telemetry.ts'
 import type { Database } from '../../store/database.ts'
+import { markReplayed, type ReplayMark } from '../../store/dead-letters.ts'
 import { createBatchWriter, createBlockEncoder, encodeBatch } from '../../store/event-writer.ts'
 import { createPartStore } from '../../store/parts.ts'
 import { findStoredIds } from '../../store/stored-ids.ts'
@@ -38,20 +44,38 @@ export interface IngestOptions {
 
 /** What every way in shares: the pipeline, the encoding and the writer. */
 export function createIngest({ config, credentials, database, clock, logger, registry }: IngestOptions) {
+  const redactor = createRedactor({
+    keys: credentials.redactionKeys,
+    personal: config.redaction.personal,
+  })
   const completion = {
     catalogue: loadToolCatalogue(),
     ...(config.actorPrecedence ? { actorPrecedence: config.actorPrecedence as never } : {}),
   }
-  const pipeline: Pipeline = createPipeline({
+  const process: Pipeline = createPipeline({
     ...completion,
-    redactionKey: { id: 'k1', secret: credentials.redactionKey },
+    redactionKey: credentials.redactionKeys[0],
+    fingerprintKey: credentials.fingerprintKey,
+    redactor,
+    ...(config.redaction.tools.length > 0
+      ? { argumentPolicy: createArgumentPolicy(config.redaction.tools) }
+      : {}),
     clock,
   })
+  const telemetry = createIngestTelemetry(logger, ingestCounters(registry))
+  const pipeline: Pipeline = (records) => {
+    const batch = process(records)
+    if (batch.deadLetters.length > 0) telemetry.deadLettered(batch.deadLetters)
+    return batch
+  }
   return {
     pipeline,
+    redactor,
+    /** For records that were counted when they came. */
+    reprocess: process,
     writer: createBatchWriter(database),
     assemble: createAssemble(completion),
-    telemetry: createIngestTelemetry(logger, ingestCounters(registry)),
+    telemetry,
   }
 }
 
@@ -62,10 +86,15 @@ function ingestCounters(registry: Registry) {
     records_read: ['source'],
     rows_stored: ['source'],
     duplicates: ['source'],
+    dead_letters: ['source', 'reason'],
     rows_rejected: ['source'],
     store_retries: ['source'],
     offset_gaps: ['partition'],
+    offset_restarts: ['partition'],
+    records_unreadable: ['partition'],
     rebalances: [],
+    calls_assembled: [],
+    calls_incomplete: [],
   } as const
   const counters = new Map(
     Object.entries(INGEST_COUNTERS).map(([name, help]) => [
@@ -98,56 +127,69 @@ export function openSegments(
   })
 }
 
-/** The HTTP way in: answers when every record is on disk. */
-export function createIntake({ ingest, segments }: { ingest: Ingest; segments: SegmentLog }) {
+/** The HTTP way in: answers when every record is on disk. Closed before the segment log. */
+export async function openIntake(
+  config: Pick<Config, 'data' | 'intake'>,
+  { ingest, segments, clock }: { ingest: Ingest; segments: SegmentLog; clock: Clock },
+): Promise<Intake & { close(): Promise<void> }> {
+  const keys = await openIdempotencyKeys({ folder: join(config.data, 'idempotency'), clock })
+  const { limit, sources } = config.intake
+  const limits = createRateLimits({
+    bySource: new Map(sources.flatMap(({ name, limit: own }) => (own ? [[name, own] as const] : []))),
+    ...(limit ? { otherwise: limit } : {}),
+    clock,
+  })
+  const { pipeline, telemetry } = ingest
+  return { ...createIntake({ pipeline, segments, keys, limits, telemetry }), close: keys.close }
+}
+
+/** Tries dead letters again, and notes down who did it and what became of each. */
+export function createReplays(
+  config: Pick<Config, 'kafka'>,
+  {
+    ingest,
+    segments,
+    database,
+    clock,
+  }: {
+    ingest: Ingest
+    segments: SegmentLog
+    database: Database
+    clock: Clock
+  },
+) {
+  const formatOf = (topic: string) =>
+    resolveTopics(config.kafka?.topics ?? [], [topic]).topics.get(topic)?.format
   return {
-    async accept(body: {
-      readonly bytes: Uint8Array
-      readonly headers: Readonly<Record<string, string>>
-      readonly tenant: string
-      readonly receivedAtMs: number
-    }) {
-      const format = body.headers['x-gatewatch-format']
-      const { records, lines } = recordsOfBody({
-        body: body.bytes,
-        headers: body.headers,
-        tenant: body.tenant,
-        // Another process has an HTTP source too: the same coordinates must not mean two records.
-        topic: `http-${segments.id}`,
-        ...(format === undefined ? {} : { format }),
-        nowMs: body.receivedAtMs,
-        reserve: (topic, count) => segments.reserve(topic, count),
-      })
-      ingest.telemetry.recordsRead('http', records.length)
-      const batch = ingest.pipeline(records)
-      const { stored } = await segments.append(batch)
-      const duplicate = body.headers['x-gatewatch-wait'] === 'stored' ? (await stored).duplicates : 0
-      if (body.headers['x-gatewatch-wait'] !== 'stored') stored.catch(() => {})
-      return {
-        ...receiptOf(batch, duplicate),
-        read: records.length,
-        errors: errorsOf(batch, records[0]?.offset ?? 0, lines),
-      }
-    },
+    run: (letters: readonly KeptLetter[], by: string) =>
+      createReplay({
+        pipeline: ingest.reprocess,
+        segments,
+        formatOf,
+        note: (tried, outcomes) =>
+          markReplayed(database, marksOf(tried, outcomes), { by, token: `${segments.id}/${clock.now()}` }),
+      }).run(letters),
   }
 }
 
-const receiptOf = (batch: Batch, duplicate: number) => ({
-  stored: batch.events.length + batch.parts.length - duplicate,
-  deadLettered: batch.deadLetters.length,
-  duplicate,
-})
-
-const errorsOf = (batch: Batch, firstOffset: number, lines: readonly number[]) =>
-  batch.deadLetters.map(({ offset, reason, message, field }) => ({
-    line: lines[offset - firstOffset] ?? 0,
-    reason,
-    message,
-    ...(field === '' ? {} : { field }),
-  }))
+function marksOf(letters: readonly KeptLetter[], outcomes: readonly LetterOutcome[]): ReplayMark[] {
+  const tenants = new Map(letters.map(({ deadLetterId, tenant }) => [deadLetterId, tenant]))
+  return outcomes.flatMap(({ deadLetterId, outcome, reason, field, message, stored, duplicates }) =>
+    outcome === 'not_replayable'
+      ? []
+      : [
+          {
+            ...{ tenant: tenants.get(deadLetterId) ?? '', deadLetterId, outcome, stored, duplicates },
+            ...{ reason: reason ?? '', field: field ?? '', message: message ?? '' },
+          },
+        ],
+  )
+}
 
 export interface KafkaPart extends Part {
   readonly source: KafkaSource
+  /** For `/readyz`: whether it reads everything that it is to read, and what it says if not. */
+  check(): { readonly ok: boolean; readonly detail: string }
 }
 
 /** The Kafka way in. */
@@ -160,6 +202,7 @@ export function createKafkaPart(
     groupId: kafka.group,
     clientId: 'gatewatch',
     topics: kafka.topics,
+    refreshMs: kafka.refreshMs,
     process: ingest.pipeline,
     createEncoder: createBlockEncoder,
     write: (blocks, token) => ingest.writer.write(blocks, token),
@@ -178,6 +221,11 @@ export function createKafkaPart(
   return {
     name: 'kafka',
     source,
+    check: () => {
+      const { ready, state, missingTopics } = source.status()
+      const missing = missingTopics.length === 0 ? '' : `, no topic ${missingTopics.join(', ')}`
+      return { ok: ready, detail: `${state}${missing}` }
+    },
     start: async () => source.start(),
     stop: () => source.stop(),
   }

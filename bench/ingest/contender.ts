@@ -6,7 +6,7 @@ import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { loadConfig } from '../../app/config.ts'
 import { openCredentials } from '../../app/credentials.ts'
-import { createIngest, createKafkaPart } from '../../app/wire/ingest.ts'
+import { createAssemblerPart, createIngest, createKafkaPart } from '../../app/wire/ingest.ts'
 import { openStore } from '../../app/wire/store.ts'
 import { systemClock } from '../../core/clock.ts'
 import type { Database } from '../../store/database.ts'
@@ -59,11 +59,16 @@ async function runGatewatch(): Promise<() => Promise<void>> {
     registry,
   })
   const part = createKafkaPart(
-    { brokers: [brokers], group, topics: [{ name: topic, tenant: 'default' }] },
+    { brokers: [brokers], group, topics: [{ name: topic, tenant: 'default' }], refreshMs: 30_000 },
     { ingest, clock: systemClock, registry },
   )
+  const assembler = createAssemblerPart(ingest, database, logger)
   await part.start()
-  return () => part.stop()
+  await assembler.start()
+  return async () => {
+    await part.stop()
+    await assembler.stop()
+  }
 }
 
 async function untilStored(store: Database, rows: number): Promise<void> {

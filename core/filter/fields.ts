@@ -67,6 +67,7 @@ export const ALIASES: Readonly<Record<string, Target>> = {
   url: contains('mcp.resource.uri', 'gen_ai.tool.call.arguments'),
   arguments: contains('gen_ai.tool.call.arguments'),
   argument: byField.argument_keys,
+  flag: byField.argument_flags,
   status: byField.outcome,
   error: { kind: 'error' },
   duration: byField.duration_ms,

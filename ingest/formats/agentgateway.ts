@@ -85,6 +85,7 @@ function readResult(line: JsonObject, draft: EventDraft): void {
     errorCode: code,
     status: numberOf(line['http.status']),
   })
+  set(draft, 'gen_ai.tool.call.result', jsonTextOf(line['tool_result'] ?? line['mcp.tool.result']))
   set(draft, 'outcome', failed && outcome === 'success' ? 'failure' : outcome)
   set(draft, 'error.type', code === undefined ? (failed ? 'tool_error' : reason) : String(code))
   set(draft, 'error.message', error)

@@ -1,7 +1,7 @@
 import type { EventDraft } from '../../core/audit-event.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { countOf, fault, isObject, kindOf, notATime, objectOf, set, textOf } from './field-values.ts'
-import { outcomeOfFlag } from './outcome.ts'
+import { outcomeOfFlag, outcomeOfWord } from './outcome.ts'
 import { readTime } from './read-time.ts'
 
 /** The dict of a minimal audit logger: `{timestamp, tool, caller, param_keys, result_length, success}`. */
@@ -29,7 +29,7 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
   if (Array.isArray(keys)) draft.argument_keys = keys.filter((key) => typeof key === 'string')
   set(draft, 'response_bytes', countOf(json['result_length']))
   set(draft, 'duration_ms', countOf(json['duration_ms']))
-  set(draft, 'outcome', outcomeOfFlag(json['success']))
+  set(draft, 'outcome', outcomeOfFlag(json['success']) ?? outcomeOfWord(json['status'] ?? json['outcome']))
   set(draft, 'error.message', textOf(json['error']))
   return [{ kind: 'event', draft }]
 }

@@ -1,18 +1,41 @@
 import type { EventDraft } from '../../core/audit-event.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
-import { durationOf, isObject, notATime, objectOf, set, textOf } from './field-values.ts'
+import {
+  durationOf,
+  isObject,
+  type JsonObject,
+  notACall,
+  notATime,
+  objectOf,
+  parsedObjectOf,
+  set,
+  textOf,
+} from './field-values.ts'
+import { outcomeOfErrorType } from './outcome.ts'
 import { readTime } from './read-time.ts'
 
-/** ContextForge’s structured log: one line for each tool invocation (`component=tool_service`, `resource_action=invoke`). */
+/**
+ * ContextForge’s structured log: one line for each tool invocation (`component=tool_service`, `resource_action=invoke`). Its
+ * other lines — the same call as its layers see it, and everything else that it does — are no calls of their own.
+ */
 export const contextforgeLog: Format = {
   name: 'contextforge-log',
   recognises: ({ json }) =>
-    isObject(json) && json['component'] === 'tool_service' && json['resource_action'] === 'invoke',
+    isObject(json) &&
+    'component' in json &&
+    'correlation_id' in json &&
+    ('process_id' in json || isInvocation(json)),
   decode,
 }
 
+const isInvocation = (line: JsonObject): boolean =>
+  line['component'] === 'tool_service' && line['resource_action'] === 'invoke'
+
 function decode({ json }: ParsedRecord): readonly Decoded[] {
-  const line = objectOf(json)
+  // Rows of `structured_log_entries` have the rest as JSON text.
+  const line = { ...parsedObjectOf(objectOf(json)['context']), ...objectOf(json) }
+  if (!isInvocation(line))
+    return [notACall('A line of ContextForge’s log that is not about the invocation of a tool.')]
   const draft: EventDraft = { 'mcp.method.name': 'tools/call' }
   const time = line['timestamp'] ?? line['@timestamp']
   if (time !== undefined) {
@@ -31,6 +54,7 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
   set(draft, 'error.type', errorType)
   set(draft, 'error.message', textOf(line['error_message']))
   const level = textOf(line['levelname']) ?? textOf(line['level'])
-  draft.outcome = errorType !== undefined || level === 'ERROR' ? 'failure' : 'success'
+  const failed = errorType !== undefined || level === 'ERROR' || level === 'CRITICAL'
+  draft.outcome = failed ? (outcomeOfErrorType(errorType) ?? 'failure') : 'success'
   return [{ kind: 'event', draft }]
 }

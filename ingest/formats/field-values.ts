@@ -1,4 +1,6 @@
-import type { EventDraft } from '../../core/audit-event.ts'
+import type { EventDraft, Timestamp } from '../../core/audit-event.ts'
+import { toMillis } from '../../core/timestamp.ts'
+import { exactJsonText, parseExactly } from '../exact-json.ts'
 import type { Decoded } from '../format.ts'
 
 export type JsonObject = Readonly<Record<string, unknown>>
@@ -56,7 +58,40 @@ export function addressOf(value: unknown): string | undefined {
 /** The value as JSON text; text that came as text stays as it is. */
 export function jsonTextOf(value: unknown): string | undefined {
   if (value === undefined || value === null || value === '') return undefined
-  return typeof value === 'string' ? value : JSON.stringify(value)
+  return typeof value === 'string' ? value : exactJsonText(value)
+}
+
+/** An object, or one written as JSON text; an empty one when it is neither. */
+export function parsedObjectOf(value: unknown): JsonObject {
+  if (typeof value !== 'string') return objectOf(value)
+  if (!value.trimStart().startsWith('{')) return {}
+  try {
+    return objectOf(parseExactly(value))
+  } catch {
+    return {}
+  }
+}
+
+/** The product of a user agent: `python-httpx` of `python-httpx/0.28.1`. */
+export const productOf = (userAgent: unknown): string | undefined =>
+  textOf(userAgent)?.trim().split(/[\s/]/, 1)[0] || undefined
+
+/** Milliseconds from one time to a later one. */
+export function millisBetween(start: Timestamp | undefined, end: Timestamp | undefined): number | undefined {
+  if (start === undefined || end === undefined) return undefined
+  const millis = toMillis(end) - toMillis(start)
+  return millis >= 0 ? Number(millis.toFixed(3)) : undefined
+}
+
+/** Trace and span of a W3C `traceparent`. */
+export function traceparentOf(value: unknown): { readonly trace?: string; readonly span?: string } {
+  const [, trace, span] = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-/.exec(textOf(value) ?? '') ?? []
+  return { ...(trace ? { trace } : {}), ...(span ? { span } : {}) }
+}
+
+/** Sets a person, whose address is what has an `@`. */
+export function setPerson(draft: EventDraft, person: string | undefined): void {
+  set(draft, person?.includes('@') ? 'user.email' : 'user.id', person)
 }
 
 /** Sets a field unless there is nothing to say about it. */
@@ -83,3 +118,11 @@ export const fault = (
 
 export const notATime = (field: string, value: unknown): Decoded =>
   fault('field_type', field, `${field} must be a time (ISO 8601 or epoch), but is ${kindOf(value)}.`)
+
+/** What a record says that is no call; `message` names it, so that whoever sends it knows what to leave out. */
+export const notACall = (message: string, source?: unknown): Decoded => ({
+  kind: 'fault',
+  reason: 'not_a_call',
+  message,
+  ...(source === undefined ? {} : { source }),
+})

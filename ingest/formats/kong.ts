@@ -1,18 +1,23 @@
 import type { EventDraft } from '../../core/audit-event.ts'
+import { exactJsonText } from '../exact-json.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
+import { definitionsOf } from './definitions.ts'
 import {
   addressOf,
   countOf,
   durationOf,
   isObject,
   type JsonObject,
+  jsonTextOf,
   listOf,
   notATime,
   numberOf,
   objectOf,
+  parsedObjectOf,
   set,
   textOf,
 } from './field-values.ts'
+import { listedTools, outcomeOfErrorMessage, readAnswer } from './json-rpc.ts'
 import { outcomeOfStatus } from './outcome.ts'
 import { readTime } from './read-time.ts'
 
@@ -52,6 +57,11 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
     // What was allowed and not called is the list of tools that somebody may see.
     if (decision['action'] !== 'deny' && calls.length > 0) continue
     decoded.push({ kind: 'event', draft: callDraft(shared, {}, decision, status), source: decision })
+  }
+  for (const call of calls) {
+    if (call['method'] !== 'tools/list') continue
+    const answer = parsedObjectOf(objectOf(call['payload'])['response'])
+    decoded.push(...definitionsOf(listedTools(answer), shared['mcp.server.name'], shared.occurred_at))
   }
   return decoded
 }
@@ -97,36 +107,45 @@ function callDraft(
   else if (method === 'resources/read') set(draft, 'mcp.resource.uri', name)
   else set(draft, 'gen_ai.tool.name', name)
   set(draft, 'jsonrpc.request.id', textOf(call['id']))
-  const request = parseObject(objectOf(call['payload'])['request'])
+  const request = parsedObjectOf(objectOf(call['payload'])['request'])
   const callArguments = objectOf(request['params'])['arguments']
-  if (isObject(callArguments)) draft['gen_ai.tool.call.arguments'] = JSON.stringify(callArguments)
+  if (isObject(callArguments)) draft['gen_ai.tool.call.arguments'] = exactJsonText(callArguments)
+  const answered = parsedObjectOf(objectOf(call['payload'])['response'])
+  if (method !== 'tools/list') set(draft, 'gen_ai.tool.call.result', jsonTextOf(answered['result']))
   set(draft, 'duration_ms', durationOf(call['latency']))
   set(draft, 'response_bytes', countOf(call['response_body_size']))
   const consumer = objectOf(decision?.['consumer'])
   const person = textOf(consumer['name']) ?? textOf(consumer['id'])
   if (draft['user.id'] === undefined) set(draft, 'user.id', person)
 
+  // The HTTP status is 200 for what fails inside JSON-RPC; the payload, where it is logged, knows.
   const error = textOf(call['error']) ?? textOf(objectOf(call['error'])['message'])
-  set(draft, 'error.message', error)
+  const answer = readAnswer(answered)
+  const byStatus = outcomeOfStatus(status) ?? 'success'
   draft.outcome =
     decision?.['action'] === 'deny'
       ? 'denied'
-      : error === undefined
-        ? (outcomeOfStatus(status) ?? 'success')
-        : 'failure'
-  if (draft.outcome === 'denied') draft['error.type'] = 'acl_denied'
-  else set(draft, 'error.type', textOf(objectOf(call['error'])['code']))
+      : byStatus === 'denied' || byStatus === 'timeout'
+        ? byStatus
+        : error !== undefined
+          ? (outcomeOfErrorMessage(error) ?? 'failure')
+          : answer !== undefined && answer.outcome !== 'success'
+            ? answer.outcome
+            : byStatus
+  if (draft.outcome === 'success') return draft
+  set(draft, 'error.message', error ?? answer?.errorMessage)
+  if (decision?.['action'] === 'deny') draft['error.type'] = 'acl_denied'
+  else
+    set(
+      draft,
+      'error.type',
+      textOf(objectOf(call['error'])['code']) ?? answer?.errorType ?? statusType(status),
+    )
   return draft
 }
 
+const statusType = (status: number | undefined): string | undefined =>
+  status !== undefined && status >= 400 ? String(status) : undefined
+
 const nameOf = (call: JsonObject): string | undefined =>
   textOf(call['tool_name']) ?? textOf(call['prompt_name']) ?? textOf(call['resource_uri'])
-
-function parseObject(value: unknown): JsonObject {
-  if (typeof value !== 'string') return objectOf(value)
-  try {
-    return objectOf(JSON.parse(value))
-  } catch {
-    return {}
-  }
-}

@@ -1,5 +1,6 @@
 import type { EventDraft } from '../../core/audit-event.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
+import { definitionsOf, prefixedBy } from './definitions.ts'
 import {
   addressOf,
   countOf,
@@ -10,9 +11,12 @@ import {
   notATime,
   numberOf,
   objectOf,
+  productOf,
   set,
   textOf,
 } from './field-values.ts'
+import { isErrorResult, listedTools } from './json-rpc.ts'
+import { outcomeOfErrorType } from './outcome.ts'
 import { readTime } from './read-time.ts'
 import { splitTool } from './split-tool.ts'
 
@@ -47,7 +51,11 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
   readWho(payload, metadata, draft)
   readTool(payload, objectOf(metadata['mcp_tool_call_metadata']), draft)
   readResult(payload, draft)
-  return [{ kind: 'event', draft }]
+  if (callType !== 'list_mcp_tools') return [{ kind: 'event', draft }]
+  const listed = listedTools(payload['response'])
+  // LiteLLM puts the server before each name with a dash, and allows none in the names of servers.
+  const tools = definitionsOf(listed, undefined, draft.occurred_at, prefixedBy('-', listed))
+  return [{ kind: 'event', draft }, ...tools]
 }
 
 function readWho(payload: JsonObject, metadata: JsonObject, draft: EventDraft): void {
@@ -60,6 +68,7 @@ function readWho(payload: JsonObject, metadata: JsonObject, draft: EventDraft): 
   )
   set(draft, 'user.email', textOf(metadata['user_api_key_user_email']))
   set(draft, 'credential.id', textOf(metadata['user_api_key_alias']) ?? textOf(metadata['user_api_key_hash']))
+  set(draft, 'mcp.client.name', productOf(metadata['user_agent']))
   set(draft, 'client.address', addressOf(metadata['requester_ip_address'] ?? payload['requester_ip_address']))
   set(draft, 'trace_id', textOf(payload['trace_id']))
   set(draft, 'gen_ai.tool.call.id', textOf(payload['litellm_call_id']) ?? textOf(payload['id']))
@@ -74,7 +83,8 @@ function readTool(payload: JsonObject, tool: JsonObject, draft: EventDraft): voi
   else if (draft['mcp.method.name'] === 'tools/call')
     set(draft, 'gen_ai.tool.name', /^MCP: (.+)$/.exec(textOf(payload['model']) ?? '')?.[1])
   set(draft, 'tool.name.raw', raw)
-  set(draft, 'mcp.session.id', textOf(tool['mcp_session_id']))
+  const headers = objectOf(objectOf(objectOf(payload['metadata'])['requester_metadata'])['headers'])
+  set(draft, 'mcp.session.id', textOf(tool['mcp_session_id']) ?? textOf(headers['mcp-session-id']))
   set(draft, 'gen_ai.tool.call.arguments', jsonTextOf(tool['arguments']))
 }
 
@@ -85,17 +95,24 @@ function readResult(payload: JsonObject, draft: EventDraft): void {
   const code = numberOf(error['error_code'])
   const failed = payload['status'] === 'failure'
   const refused = guarded || (failed && (code === 401 || code === 403 || code === 429))
+  if (draft['mcp.method.name'] === 'tools/call')
+    set(draft, 'gen_ai.tool.call.result', jsonTextOf(payload['response']))
+  // A tool that says isError has been called with success as far as the proxy is concerned.
+  const toolFailed = isErrorResult(payload['response'])
+  const timedOut = failed && outcomeOfErrorType(type) === 'timeout'
   draft.outcome = refused
     ? 'denied'
-    : failed
-      ? 'failure'
-      : payload['status'] === 'success'
-        ? 'success'
-        : 'unknown'
+    : timedOut
+      ? 'timeout'
+      : failed || toolFailed
+        ? 'failure'
+        : payload['status'] === 'success'
+          ? 'success'
+          : 'unknown'
   if (failed || refused) {
     set(draft, 'error.type', type ?? (guarded ? 'guardrail_intervened' : undefined))
     set(draft, 'error.message', textOf(error['error_message']) ?? textOf(payload['error_str']))
-  }
+  } else if (toolFailed) draft['error.type'] = 'tool_error'
   const seconds = numberOf(payload['response_time'])
   set(
     draft,

@@ -2,6 +2,7 @@ import { AuditEventSchema, type EventDraft, type EventField, eventFields } from 
 import { emptyDraft } from '../empty-draft.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { fault, isObject, type JsonObject, jsonTextOf, kindOf, notATime } from './field-values.ts'
+import { outcomeOfErrorType, outcomeOfFlag, outcomeOfWord } from './outcome.ts'
 import { readTime } from './read-time.ts'
 
 type Kind = 'time' | 'word' | 'count' | 'number' | 'list' | 'json' | 'id' | 'text'
@@ -18,11 +19,15 @@ const OWN: ReadonlySet<EventField> = new Set<EventField>([
   'record_index',
   'actor',
   'chain',
+  'argument_fingerprints',
+  'result_fingerprints',
+  'argument_flags',
 ])
 
-const KINDS: ReadonlyMap<string, Kind> = new Map(
-  eventFields.filter((field) => !OWN.has(field)).map((field) => [field, kindOfField(field)]),
-)
+const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
+  ...eventFields.filter((field) => !OWN.has(field)).map((field) => [field, kindOfField(field)] as const),
+  ['gen_ai.tool.call.result', 'json'],
+])
 
 const WORDS: ReadonlyMap<string, readonly unknown[]> = new Map(
   eventFields.flatMap((field) => {
@@ -65,7 +70,12 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
     return [fault('field_type', '', `A native record must be a JSON object, but is ${kindOf(json)}.`)]
   }
   const draft = emptyDraft()
-  return [read(json, '', 0, draft) ?? { kind: 'event', draft }]
+  const failed = read(json, '', 0, draft)
+  if (failed) return [failed]
+  // Whoever names an error need not say again that it was one.
+  if (draft.outcome === undefined && draft['error.type'] !== undefined)
+    draft.outcome = outcomeOfErrorType(draft['error.type']) ?? 'failure'
+  return [{ kind: 'event', draft }]
 }
 
 function read(from: JsonObject, prefix: string, nesting: number, draft: EventDraft): Decoded | undefined {
@@ -108,6 +118,11 @@ function readField(
       return undefined
     }
     case 'word': {
+      const outcome = field === 'outcome' ? (outcomeOfWord(value) ?? outcomeOfFlag(value)) : undefined
+      if (outcome !== undefined) {
+        draft[field] = outcome
+        return undefined
+      }
       const word = typeof value === 'string' ? value.toLowerCase() : undefined
       if (word === undefined) return wrongType(field, 'text', value)
       const words = WORDS.get(field) ?? []

@@ -1,30 +1,40 @@
 import type { EventDraft } from '../../core/audit-event.ts'
+import { addressOf, countOf, durationOf, jsonTextOf, textOf } from './field-values.ts'
+import type { OtlpValue } from './otlp-value.ts'
 
 /**
  * The one table of attribute names: which attributes, strongest first, fill which field. Names of the MCP and GenAI
  * semantic conventions come first; then those of agentgateway (`mcp.target`, `src.addr`, `jwt.sub`), Docker
- * (`mcp.tool.name`), Envoy (`mcp.backend.name`), ContextForge (`tool.name`, `user_id`), Claude Code and Codex
- * (`tool_name`, `call_id`), Kuadrant (`mcp_tool_name`). Columns of the outcome are read in `otlp-call.ts`.
+ * (`mcp.tool.name`), Envoy (`mcp.backend.name`), ContextForge (`tool.name`, `user_id`), LiteLLM (`metadata.…`), Claude
+ * Code and Codex (`tool_name`, `call_id`), Kuadrant (`mcp_tool_name`).
  */
-export const TEXT_ALIASES = {
+const FIELDS = {
   event_id: ['audit.event.id', 'log.record.uid'],
   'user.id': [
     'user.id',
     'enduser.id',
     'jwt.sub',
     'mcp_user_id',
+    'metadata.user_api_key_user_id',
+    'metadata.user_api_key_end_user_id',
     'user.account_uuid',
     'user.account_id',
     'user_id',
     'user',
   ],
-  'user.email': ['user.email', 'enduser.email', 'user_email'],
+  'user.email': ['user.email', 'enduser.email', 'metadata.user_api_key_user_email', 'user_email'],
   'gen_ai.agent.id': ['gen_ai.agent.id', 'agent.id', 'agent_id'],
   'gen_ai.agent.name': ['gen_ai.agent.name', 'agent.name', 'agent_name'],
   'gen_ai.agent.version': ['gen_ai.agent.version', 'agent.version'],
   'mcp.client.name': ['mcp.client.name', 'client_name', 'originator'],
   'mcp.client.version': ['mcp.client.version', 'client_version', 'app.version'],
-  'credential.id': ['credential.id', 'api_key.id', 'user_api_key_alias'],
+  'credential.id': [
+    'credential.id',
+    'api_key.id',
+    'metadata.user_api_key_alias',
+    'user_api_key_alias',
+    'metadata.user_api_key_hash',
+  ],
   'gateway.id': ['gateway.id', 'gateway'],
   'mcp.server.name': [
     'mcp.server.name',
@@ -54,43 +64,165 @@ export const TEXT_ALIASES = {
   'mcp.session.id': ['mcp.session.id', 'mcp_session_id'],
   'gen_ai.conversation.id': ['gen_ai.conversation.id', 'conversation.id', 'session.id'],
   'jsonrpc.request.id': ['jsonrpc.request.id', 'mcp.request.id', 'rpc.jsonrpc.request_id'],
-  'gen_ai.tool.call.id': ['gen_ai.tool.call.id', 'tool_use_id', 'tool_call_id', 'call_id'],
-} as const satisfies Partial<Record<keyof EventDraft, readonly string[]>>
-
-export const ADDRESS_ALIASES = [
-  'client.address',
-  'src.addr',
-  'source.address',
-  'net.sock.peer.addr',
-  'http.client_ip',
-  'client_ip',
-]
-
-export const TRANSPORT_ALIASES = [
-  'network.transport',
-  'mcp.transport',
-  'mcp.server.type',
-  'transport',
-  'transport_type',
-]
-
-/** JSON text or a map. */
-export const ARGUMENT_ALIASES = [
-  'gen_ai.tool.call.arguments',
-  'mcp.tool.arguments',
-  'mcp.arguments',
-  'tool.invocation.args',
-  'tool_args',
-  'tool_input',
-  'arguments',
-]
-
-/** Milliseconds, or text with a unit. */
-export const DURATION_ALIASES = ['duration_ms', 'mcp.duration_ms', 'duration.ms', 'duration']
-
-export const COUNT_ALIASES = {
+  'gen_ai.tool.call.id': ['gen_ai.tool.call.id', 'tool_use_id', 'tool_call_id', 'call_id', 'litellm.call_id'],
+  'client.address': [
+    'client.address',
+    'src.addr',
+    'source.address',
+    'net.sock.peer.addr',
+    'http.client_ip',
+    'client_ip',
+    'metadata.requester_ip_address',
+  ],
+  'network.transport': [
+    'network.transport',
+    'mcp.transport',
+    'mcp.server.type',
+    'transport',
+    'transport_type',
+  ],
+  // JSON text or a map.
+  'gen_ai.tool.call.arguments': [
+    'gen_ai.tool.call.arguments',
+    'mcp.tool.arguments',
+    'mcp.arguments',
+    'tool.invocation.args',
+    'tool_args',
+    'tool_input',
+    'arguments',
+    'langfuse.observation.input',
+  ],
+  'gen_ai.tool.call.result': [
+    'gen_ai.tool.call.result',
+    'mcp.tool.result',
+    'tool_result',
+    'tool.invocation.result',
+    'output',
+    'langfuse.observation.output',
+  ],
+  // Milliseconds, or text with a unit.
+  duration_ms: ['duration_ms', 'mcp.duration_ms', 'duration.ms', 'duration'],
   request_bytes: ['mcp.request.bytes', 'http.request.body.size', 'tool_input_size_bytes', 'bytes_received'],
   response_bytes: ['mcp.response.bytes', 'http.response.body.size', 'tool_result_size_bytes', 'bytes_sent'],
   'gen_ai.usage.input_tokens': ['gen_ai.usage.input_tokens'],
   'gen_ai.usage.output_tokens': ['gen_ai.usage.output_tokens'],
 } as const satisfies Partial<Record<keyof EventDraft, readonly string[]>>
+
+/** What is no field of an event itself, but decides about one; read in `otlp-call.ts`. */
+const FACTS = {
+  service: ['service.name'],
+  serviceVersion: ['service.version'],
+  eventName: ['event.name'],
+  eventTime: ['event.timestamp'],
+  operation: ['gen_ai.operation.name'],
+  outcome: ['outcome', 'mcp.outcome', 'result'],
+  decision: ['decision'],
+  reason: ['reason'],
+  fault: ['error', 'mcp.error.message'],
+  faultCode: ['mcp.error.code'],
+  httpStatus: ['http.status', 'http.response.status_code', 'response_code'],
+  success: ['success'],
+  traceId: ['trace.id'],
+  spanId: ['span.id'],
+  /** Claude Code and LiteLLM put server, tool and more into one text. */
+  details: ['tool_parameters', 'metadata.mcp_tool_call_metadata'],
+  /** Words too plain to mean a call anywhere but in a record that says it is one (Kuadrant’s audit lines). */
+  audit: ['audit'],
+  auditTool: ['tool'],
+  auditServer: ['server'],
+  status: ['status'],
+  auditSession: ['session'],
+} as const
+
+export type OtlpField = keyof typeof FIELDS
+export type OtlpFact = keyof typeof FACTS
+
+const FIELD_NAMES = Object.keys(FIELDS) as OtlpField[]
+const FACT_NAMES = Object.keys(FACTS) as OtlpFact[]
+const SLOTS = FIELD_NAMES.length + FACT_NAMES.length
+const FACT_SLOT = new Map(FACT_NAMES.map((fact, index) => [fact, FIELD_NAMES.length + index]))
+
+type Read = (value: OtlpValue) => unknown
+
+const READS: Partial<Record<OtlpField, Read>> = {
+  'client.address': addressOf,
+  'network.transport': (value) => transportOf(textOf(value)),
+  'gen_ai.tool.call.arguments': jsonTextOf,
+  'gen_ai.tool.call.result': jsonTextOf,
+  duration_ms: durationOf,
+  request_bytes: countOf,
+  response_bytes: countOf,
+  'gen_ai.usage.input_tokens': countOf,
+  'gen_ai.usage.output_tokens': countOf,
+}
+
+interface Use {
+  readonly slot: number
+  readonly rank: number
+  readonly read: Read
+}
+
+const present: Read = (value) => (value === '' || value === null ? undefined : value)
+
+// Attribute name → what it fills. One look-up an attribute is several times cheaper than one an alias.
+const USES: ReadonlyMap<string, readonly Use[]> = (() => {
+  const uses = new Map<string, Use[]>()
+  const add = (names: readonly string[], slot: number, read: Read) => {
+    for (const [rank, name] of names.entries())
+      uses.set(name, [...(uses.get(name) ?? []), { slot, rank, read }])
+  }
+  for (const [slot, field] of FIELD_NAMES.entries()) add(FIELDS[field], slot, READS[field] ?? textOf)
+  for (const [index, fact] of FACT_NAMES.entries()) add(FACTS[fact], FIELD_NAMES.length + index, present)
+  return uses
+})()
+
+/** Whether the table has the name: the values of other attributes need not be read. */
+export const isKnownAttribute = (name: string): boolean => USES.has(name)
+
+const UNSET = 255
+
+/** What the attributes of resource, scope and record say, by field; of several names for one, the strongest counts. */
+export class OtlpAttributes {
+  readonly #values: unknown[]
+  readonly #ranks: Uint8Array
+
+  constructor(shared?: OtlpAttributes) {
+    this.#values = shared ? shared.#values.slice() : new Array<unknown>(SLOTS).fill(undefined)
+    this.#ranks = shared ? shared.#ranks.slice() : new Uint8Array(SLOTS).fill(UNSET)
+  }
+
+  take(name: string, value: OtlpValue): void {
+    const uses = USES.get(name)
+    if (uses === undefined || value === undefined) return
+    for (const { slot, rank, read } of uses) {
+      if (rank > (this.#ranks[slot] ?? UNSET)) continue
+      const found = read(value)
+      if (found === undefined) continue
+      this.#values[slot] = found
+      this.#ranks[slot] = rank
+    }
+  }
+
+  fact(name: OtlpFact): unknown {
+    return this.#values[FACT_SLOT.get(name) ?? -1]
+  }
+
+  /** The fields that were said, as a draft of its own. */
+  draft(): EventDraft {
+    const draft: Record<string, unknown> = {}
+    for (let slot = 0; slot < FIELD_NAMES.length; slot++) {
+      const value = this.#values[slot]
+      if (value !== undefined) draft[FIELD_NAMES[slot] as string] = value
+    }
+    return draft as EventDraft
+  }
+}
+
+/** The words of the conventions: `pipe` for stdio, `tcp` for everything over HTTP. */
+export function transportOf(text: string | undefined): string | undefined {
+  const word = text?.toLowerCase()
+  if (word === 'stdio' || word === 'docker') return 'pipe'
+  return word !== undefined && /^(?:https?|sse|streamable.?http|http.?stream|remote|websocket)$/.test(word)
+    ? 'tcp'
+    : word
+}

@@ -1,25 +1,10 @@
 import type { EventDraft, Outcome } from '../../core/audit-event.ts'
 import { stableId } from '../../core/hash.ts'
 import type { Decoded } from '../format.ts'
-import {
-  addressOf,
-  countOf,
-  durationOf,
-  jsonTextOf,
-  numberOf,
-  objectOf,
-  set,
-  textOf,
-} from './field-values.ts'
-import {
-  ADDRESS_ALIASES,
-  ARGUMENT_ALIASES,
-  COUNT_ALIASES,
-  DURATION_ALIASES,
-  TEXT_ALIASES,
-  TRANSPORT_ALIASES,
-} from './otlp-attributes.ts'
-import type { OtlpAttributes, OtlpRecord, OtlpValue } from './otlp-records.ts'
+import { isObject, type JsonObject, jsonTextOf, numberOf, objectOf, set, textOf } from './field-values.ts'
+import { readPythonLiteral } from './otlp-python-literal.ts'
+import type { OtlpRecord } from './otlp-records.ts'
+import type { OtlpValue } from './otlp-value.ts'
 import {
   outcomeOfAgentgateway,
   outcomeOfErrorType,
@@ -38,7 +23,8 @@ const CLIENTS = new Set(['claude-code', 'codex_cli_rs', 'codex_exec'])
  * together; the call key names the call inside it, strongest identity first, and is `''` for what is no call.
  */
 export function decodeOtlpRecord(record: OtlpRecord): Decoded {
-  const draft = draftOf(record)
+  let draft = draftOf(record)
+  if (record.signal === 'log' && !isCall(record, draft) && takeBody(record)) draft = draftOf(record)
   return {
     kind: 'part',
     joinKey: joinKeyOf(record, draft),
@@ -48,25 +34,29 @@ export function decodeOtlpRecord(record: OtlpRecord): Decoded {
   }
 }
 
+// Collectors that read log files put the gateway's line into the body, as a map or as JSON text.
+function takeBody(record: OtlpRecord): boolean {
+  const body = record.body()
+  const fields =
+    typeof body === 'string' && body.startsWith('{') ? parseObject(body) : isObject(body) ? body : {}
+  const entries = Object.entries(fields)
+  for (const [name, value] of entries) record.attributes.take(name, value as OtlpValue)
+  return entries.length > 0
+}
+
 function draftOf(record: OtlpRecord): EventDraft {
   const { attributes } = record
-  const draft: EventDraft = {}
-  for (const [field, names] of Object.entries(TEXT_ALIASES))
-    set(draft, field as keyof typeof TEXT_ALIASES, firstText(attributes, names))
-  for (const [field, names] of Object.entries(COUNT_ALIASES))
-    set(draft, field as keyof typeof COUNT_ALIASES, first(attributes, names, countOf))
-  set(draft, 'client.address', first(attributes, ADDRESS_ALIASES, addressOf))
-  set(draft, 'network.transport', transportOf(firstText(attributes, TRANSPORT_ALIASES)))
-  set(draft, 'gen_ai.tool.call.arguments', first(attributes, ARGUMENT_ALIASES, jsonTextOf))
+  const draft = attributes.draft()
   const address = draft['server.address']
   if (address !== undefined) draft['server.address'] = hostOf(address)
-  const service = textOf(attributes.get('service.name'))
+  const service = textOf(attributes.fact('service'))
   if (service !== undefined && CLIENTS.has(service)) {
     draft['mcp.client.name'] = service
-    set(draft, 'mcp.client.version', textOf(attributes.get('service.version')))
+    set(draft, 'mcp.client.version', textOf(attributes.fact('serviceVersion')))
   } else if (service !== undefined) draft['gateway.id'] ??= service
   setTrace(draft, record)
   setTime(draft, record)
+  setMethod(draft, record)
   setTool(draft, record)
   setOutcome(draft, record)
   return draft
@@ -75,19 +65,18 @@ function draftOf(record: OtlpRecord): EventDraft {
 const hostOf = (address: string): string => /^[a-z]+:\/\/([^/?#:@]+)/i.exec(address)?.[1] ?? address
 
 function setTrace(draft: EventDraft, { attributes, traceId, spanId, parentSpanId }: OtlpRecord): void {
-  set(draft, 'trace_id', traceId || textOf(attributes.get('trace.id')))
-  set(draft, 'span_id', spanId || textOf(attributes.get('span.id')))
+  set(draft, 'trace_id', traceId || textOf(attributes.fact('traceId')))
+  set(draft, 'span_id', spanId || textOf(attributes.fact('spanId')))
   set(draft, 'parent_span_id', parentSpanId || undefined)
 }
 
 function setTime(draft: EventDraft, record: OtlpRecord): void {
-  const own = readNanos(record.time) ?? readTime(textOf(record.attributes.get('event.timestamp')))
+  const own = readNanos(record.time) ?? readTime(textOf(record.attributes.fact('eventTime')))
   const time = own ?? readNanos(record.observedTime)
   if (time === undefined) return
   draft.occurred_at = time
   draft.timestamp_source = own === undefined ? 'observed' : 'event'
-  const said = first(record.attributes, DURATION_ALIASES, durationOf)
-  set(draft, 'duration_ms', said ?? durationBetween(record.time, record.endTime))
+  fill(draft, 'duration_ms', durationBetween(record.time, record.endTime))
 }
 
 function durationBetween(start: string, end: string): number | undefined {
@@ -96,19 +85,75 @@ function durationBetween(start: string, end: string): number | undefined {
   return nanos >= 0n ? Number(nanos) / 1e6 : undefined
 }
 
-function setTool(draft: EventDraft, { attributes, scope }: OtlpRecord): void {
-  // Claude Code says "mcp_tool" and puts server and tool into a JSON text.
-  const details = parseObject(attributes.get('tool_parameters'))
-  const detailed = textOf(details['mcp_tool_name'])
+// The first words of a span's name, where a program says in its name what others say in an attribute.
+const METHOD_OF_NAME: Readonly<Record<string, string>> = {
+  // Docker's gateway, and Envoy AI Gateway before it spoke the conventions.
+  'mcp.tool.call': 'tools/call',
+  'mcp.list.tools': 'tools/list',
+  CallTool: 'tools/call',
+  ListTools: 'tools/list',
+  Initialize: 'initialize',
+  ReadResource: 'resources/read',
+  GetPrompt: 'prompts/get',
+}
+const ENVOY = 'envoyproxy/ai-gateway'
+const MAY_NAME_METHOD = /docker\/mcp-gateway|envoyproxy\/ai-gateway/
+
+function setMethod(draft: EventDraft, { attributes, name, scope, signal }: OtlpRecord): void {
+  if (draft['mcp.method.name'] === undefined && signal === 'span' && MAY_NAME_METHOD.test(scope))
+    set(draft, 'mcp.method.name', METHOD_OF_NAME[name])
+  // Claude Code: a server that an agent connects to, or could not start.
+  const event = textOf(attributes.fact('eventName'))
+  if (event === 'mcp_server_connection' || event === 'claude_code.mcp_server_connection') {
+    const status = attributes.fact('status')
+    if (status !== 'connected' && status !== 'failed') return
+    draft['mcp.method.name'] ??= 'initialize'
+  }
+}
+
+function setTool(draft: EventDraft, record: OtlpRecord): void {
+  const { attributes, scope } = record
+  const details = parseObject(attributes.fact('details'))
+  const detailed = textOf(details['mcp_tool_name']) ?? textOf(details['name'])
   if (detailed !== undefined) {
+    // Claude Code calls every tool of a server "mcp_tool"; LiteLLM joins server and tool with a dash.
+    const given = draft['gen_ai.tool.name']
+    if (given !== undefined && given !== 'mcp_tool') draft['tool.name.raw'] = given
     draft['gen_ai.tool.name'] = detailed
     set(draft, 'mcp.server.name', textOf(details['mcp_server_name']))
+    fill(draft, 'mcp.session.id', textOf(details['mcp_session_id']))
+    fill(draft, 'gen_ai.tool.call.arguments', jsonTextOf(details['arguments']))
     return
   }
+  if (attributes.fact('audit') === true || attributes.fact('audit') === 'true') {
+    fill(draft, 'gen_ai.tool.name', textOf(attributes.fact('auditTool')))
+    fill(draft, 'mcp.server.name', textOf(attributes.fact('auditServer')))
+    fill(draft, 'mcp.session.id', textOf(attributes.fact('auditSession')))
+  }
+  setTarget(draft, record)
   const tool = draft['gen_ai.tool.name']
-  if (tool === undefined) return
-  const prefixed = tool.startsWith('mcp__') || scope === 'envoyproxy/ai-gateway'
-  if (prefixed) splitTool(draft, tool, '__')
+  if (tool !== undefined && (tool.startsWith('mcp__') || scope === ENVOY)) splitTool(draft, tool, '__')
+}
+
+/** Sets a field that nothing has said yet. */
+function fill<F extends keyof EventDraft>(
+  draft: EventDraft,
+  field: F,
+  value: EventDraft[F] | undefined,
+): void {
+  if (draft[field] === undefined) set(draft, field, value)
+}
+
+// The conventions name a span "{method} {target}"; the Python SDK's client leg is "MCP send tools/call {tool}".
+function setTarget(draft: EventDraft, { name, signal }: OtlpRecord): void {
+  const method = draft['mcp.method.name']
+  if (signal !== 'span' || (method !== 'tools/call' && method !== 'prompts/get')) return
+  const at = name.startsWith(`${method} `) ? 0 : name.indexOf(` ${method} `) + 1
+  if (at === 0 && !name.startsWith(`${method} `)) return
+  const target = textOf(name.slice(at + method.length + 1).trim())
+  if (target === undefined) return
+  if (method === 'tools/call') draft['gen_ai.tool.name'] ??= target
+  else draft['gen_ai.prompt.name'] ??= target
 }
 
 function setOutcome(draft: EventDraft, record: OtlpRecord): void {
@@ -123,18 +168,20 @@ function outcomeOf(
   draft: EventDraft,
   { attributes, signal, statusCode, severity }: OtlpRecord,
 ): Outcome | undefined {
-  const status = numberOf(attributes.get('http.status') ?? attributes.get('http.response.status_code'))
+  const status = attributes.fact('status')
+  const http = numberOf(attributes.fact('httpStatus')) ?? numberOf(status)
   const said =
-    outcomeOfWord(attributes.get('outcome') ?? attributes.get('mcp.outcome') ?? attributes.get('result')) ??
-    (outcomeOfWord(attributes.get('decision')) === 'denied' ? 'denied' : undefined) ??
+    outcomeOfWord(attributes.fact('outcome')) ??
+    (outcomeOfWord(attributes.fact('decision')) === 'denied' ? 'denied' : undefined) ??
     outcomeOfAgentgateway({
-      reason: textOf(attributes.get('reason')),
-      error: textOf(attributes.get('error') ?? attributes.get('mcp.error.message')),
-      errorCode: numberOf(attributes.get('mcp.error.code')),
+      reason: textOf(attributes.fact('reason')),
+      error: textOf(attributes.fact('fault')),
+      errorCode: numberOf(attributes.fact('faultCode')),
     }) ??
     outcomeOfErrorType(draft['error.type']) ??
-    outcomeOfFlag(attributes.get('success')) ??
-    outcomeOfStatus(status)
+    outcomeOfFlag(attributes.fact('success')) ??
+    (status === 'connected' ? 'success' : outcomeOfWord(status)) ??
+    outcomeOfStatus(http)
   if (said !== undefined && said !== 'success') return said
   if (statusCode === 2) return 'failure'
   if (said !== undefined) return said
@@ -143,14 +190,13 @@ function outcomeOf(
   return severity >= 17 ? 'failure' : undefined
 }
 
-function isCall(record: OtlpRecord, draft: EventDraft): boolean {
-  const operation = record.attributes.get('gen_ai.operation.name')
+function isCall({ attributes }: OtlpRecord, draft: EventDraft): boolean {
   return (
     draft['mcp.method.name'] !== undefined ||
     draft['gen_ai.tool.name'] !== undefined ||
     draft['mcp.resource.uri'] !== undefined ||
     draft['gen_ai.prompt.name'] !== undefined ||
-    operation === 'execute_tool'
+    attributes.fact('operation') === 'execute_tool'
   )
 }
 
@@ -173,38 +219,15 @@ function callKeyOf(record: OtlpRecord, draft: EventDraft): string {
   return record.spanId === '' ? recordKey(record) : `span:${record.spanId}`
 }
 
-const recordKey = (record: OtlpRecord): string => `record:${stableId(JSON.stringify(record.source))}`
+// The same record sent twice is one; so is an exporter's retry.
+const recordKey = (record: OtlpRecord): string => `record:${stableId(record.contents())}`
 
-function first<T>(
-  attributes: OtlpAttributes,
-  names: readonly string[],
-  read: (value: OtlpValue) => T | undefined,
-): T | undefined {
-  for (const name of names) {
-    const value = attributes.get(name)
-    const found = value === undefined ? undefined : read(value)
-    if (found !== undefined) return found
-  }
-  return undefined
-}
-
-const firstText = (attributes: OtlpAttributes, names: readonly string[]): string | undefined =>
-  first(attributes, names, textOf)
-
-/** The words of the conventions: `pipe` for stdio, `tcp` for everything over HTTP. */
-export function transportOf(text: string | undefined): string | undefined {
-  const word = text?.toLowerCase()
-  if (word === 'stdio' || word === 'docker') return 'pipe'
-  return word !== undefined && /^(?:https?|sse|streamable.?http|http.?stream|remote|websocket)$/.test(word)
-    ? 'tcp'
-    : word
-}
-
-function parseObject(value: OtlpValue): Readonly<Record<string, unknown>> {
+function parseObject(value: unknown): JsonObject {
   if (typeof value !== 'string') return objectOf(value)
+  if (!value.startsWith('{')) return {}
   try {
     return objectOf(JSON.parse(value))
   } catch {
-    return {}
+    return objectOf(readPythonLiteral(value))
   }
 }

@@ -1,13 +1,22 @@
+import { fromBinary, type JsonObject, type JsonValue, toJson } from '@bufbuild/protobuf'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { fault } from './field-values.ts'
+import {
+  type Envelope,
+  EnvelopeSchema,
+  LogRecordSchema,
+  ResourceSchema,
+  ScopeSchema,
+  SpanSchema,
+} from './generated/otlp_pb.ts'
 import { decodeOtlpRecord } from './otlp-call.ts'
-import type { OtlpAttributes, OtlpRecord, OtlpValue } from './otlp-records.ts'
-import { doubleOf, ProtobufError, type ProtobufField, readFields } from './protobuf-reader.ts'
+import { OtlpBytesError } from './otlp-input.ts'
+import { createOtlpReader, signalOf } from './otlp-wire.ts'
 
 /**
  * OTLP in its protobuf encoding, the default of the Collector’s Kafka exporter. Nothing in a message says whether it
- * holds logs or spans; a span’s field 1 is its trace id (bytes), a log record’s is a time (eight bytes).
- * Field numbers: opentelemetry-proto, logs/v1, trace/v1, common/v1, resource/v1.
+ * holds logs, spans or metrics: the first fields of its records do. A record that is broken inside is a fault by
+ * itself; the others of its message are read.
  */
 export const otlpProto: Format = {
   name: 'otlp-proto',
@@ -16,165 +25,96 @@ export const otlpProto: Format = {
   decode,
 }
 
-function decode({ bytes }: ParsedRecord): readonly Decoded[] {
+// Resource, scopes, schema URL: every resource of the message must be made of these and nothing else.
+function looksLikeOtlp(bytes: Uint8Array): boolean {
+  const envelope = readEnvelope(bytes)
+  if (typeof envelope === 'string' || envelope.$unknown !== undefined) return false
+  return envelope.resources.every(({ $unknown = [] }) =>
+    $unknown.every(({ no, wireType }) => wireType === 2 && (no === 3 || no === 1000)),
+  )
+}
+
+/** The envelope, or what is wrong with it. Only the library runs inside: any error of it is about the bytes. */
+function readEnvelope(bytes: Uint8Array): Envelope | string {
   try {
-    return [...recordsIn(bytes)].map(decodeOtlpRecord)
+    return fromBinary(EnvelopeSchema, bytes)
   } catch (cause) {
-    if (!(cause instanceof ProtobufError)) throw cause
-    return [fault('field_type', '', `The record is not OTLP in protobuf: ${cause.message}.`)]
+    return cause instanceof Error ? cause.message : 'unreadable'
   }
 }
 
-const MESSAGE = 2
+function decode({ bytes }: ParsedRecord): readonly Decoded[] {
+  const envelope = readEnvelope(bytes)
+  if (typeof envelope === 'string') return [broken(envelope)]
+  const reader = createOtlpReader()
+  return envelope.resources.flatMap(({ resource, scopes }) =>
+    scopes.flatMap(({ scope, records }) => {
+      const shared = attempt(() => ({ ...reader.readScope(resource, scope), signal: signalOf(records) }))
+      return records.map((record) => {
+        if (shared instanceof OtlpBytesError) return broken(shared.message)
+        if (shared.signal === 'metric') return METRIC
+        const isSpan = shared.signal === 'span'
+        const source = { toJSON: () => describe(isSpan, resource, scope, record) }
+        const decoded = attempt(() =>
+          decodeOtlpRecord((isSpan ? reader.readSpan : reader.readLog)(record, shared, source)),
+        )
+        return decoded instanceof OtlpBytesError ? { ...broken(decoded.message), source } : decoded
+      })
+    }),
+  )
+}
 
-// Resource, scopes, schema URL: every resource of the message must be made of these and nothing else.
-function looksLikeOtlp(message: Uint8Array): boolean {
+function attempt<T>(read: () => T): T | OtlpBytesError {
   try {
-    for (const { number, wire, bytes } of readFields(message)) {
-      if (number !== 1 || wire !== MESSAGE) return false
-      for (const inner of readFields(bytes)) {
-        if (inner.wire !== MESSAGE || (inner.number > 3 && inner.number !== 1000)) return false
-      }
-    }
-    return true
+    return read()
   } catch (cause) {
-    if (cause instanceof ProtobufError) return false
+    if (cause instanceof OtlpBytesError) return cause
     throw cause
   }
 }
 
-function* recordsIn(message: Uint8Array): Generator<OtlpRecord> {
-  for (const resource of messages(message, 1)) {
-    const [described = new Uint8Array()] = messages(resource, 1)
-    const resourceAttributes = attributesIn(described, 1)
-    for (const scoped of messages(resource, 2)) {
-      const [scope = new Uint8Array()] = messages(scoped, 1)
-      const shared = attributesIn(scope, 3, resourceAttributes)
-      const [scopeName = new Uint8Array()] = messages(scope, 1)
-      for (const record of messages(scoped, 2)) yield readRecord(record, shared, textOf(scopeName))
+const METRIC = fault(
+  'format_unknown',
+  'resourceMetrics',
+  'OTLP metrics carry no calls; send logs and traces.',
+)
+
+const broken = (reason: string): Decoded =>
+  fault('field_type', '', `The record is not OTLP in protobuf: ${reason}.`)
+
+// What a dead letter shows: a message with this record alone, in OTLP/JSON, which can be sent again.
+function describe(isSpan: boolean, resource: Uint8Array, scope: Uint8Array, record: Uint8Array): JsonObject {
+  try {
+    const described = {
+      resource: toJson(ResourceSchema, fromBinary(ResourceSchema, resource)),
+      scope: toJson(ScopeSchema, fromBinary(ScopeSchema, scope)),
+      record: isSpan
+        ? withHexIds(toJson(SpanSchema, fromBinary(SpanSchema, record)))
+        : withHexIds(toJson(LogRecordSchema, fromBinary(LogRecordSchema, record))),
     }
+    const [resources, scopes, records] = isSpan
+      ? ['resourceSpans', 'scopeSpans', 'spans']
+      : ['resourceLogs', 'scopeLogs', 'logRecords']
+    return {
+      [resources]: [
+        {
+          resource: described.resource,
+          [scopes]: [{ scope: described.scope, [records]: [described.record] }],
+        },
+      ],
+    }
+  } catch {
+    // Broken inside: nothing but its bytes can be shown.
+    return { recordBase64: Buffer.from(record).toString('base64') }
   }
 }
 
-const messages = (message: Uint8Array, number: number): readonly Uint8Array[] =>
-  [...readFields(message)].flatMap((field) =>
-    field.number === number && field.wire === MESSAGE ? [field.bytes] : [],
-  )
-
-interface Numbers {
-  readonly time: number
-  readonly observedTime: number
-  readonly endTime: number
-  readonly attributes: number
-  readonly traceId: number
-  readonly spanId: number
-  readonly parentSpanId: number
-  readonly name: number
-}
-
-const LOG: Numbers = {
-  time: 1,
-  observedTime: 11,
-  endTime: 0,
-  attributes: 6,
-  traceId: 9,
-  spanId: 10,
-  parentSpanId: 0,
-  name: 12,
-}
-const SPAN: Numbers = {
-  time: 7,
-  observedTime: 0,
-  endTime: 8,
-  attributes: 9,
-  traceId: 1,
-  spanId: 2,
-  parentSpanId: 4,
-  name: 5,
-}
-
-function readRecord(record: Uint8Array, shared: OtlpAttributes, scope: string): OtlpRecord {
-  const fields = new Map<number, ProtobufField>()
-  for (const field of readFields(record)) fields.set(field.number, field)
-  const signal = fields.get(1)?.wire === MESSAGE ? 'span' : 'log'
-  const at = signal === 'span' ? SPAN : LOG
-  const status = statusOf(signal === 'span' ? fields.get(15)?.bytes : undefined)
-  const number = (field: number): bigint => fields.get(field)?.integer ?? 0n
-  const hex = (field: number): string => Buffer.from(fields.get(field)?.bytes ?? []).toString('hex')
-  const attributes = attributesIn(record, at.attributes, shared)
-  const read = {
-    signal,
-    scope,
-    traceId: hex(at.traceId),
-    spanId: hex(at.spanId),
-    parentSpanId: at.parentSpanId === 0 ? '' : hex(at.parentSpanId),
-    name: textOf(fields.get(at.name)?.bytes),
-    time: String(number(at.time)),
-    observedTime: String(number(at.observedTime)),
-    endTime: String(number(at.endTime)),
-    kind: signal === 'span' ? Number(number(6)) : 0,
-    statusCode: status.code,
-    statusMessage: status.message,
-    severity: signal === 'log' ? Number(number(2)) : 0,
-    body: signal === 'log' ? readValue(fields.get(5)?.bytes, 0) : undefined,
-  } as const
-  return { ...read, attributes, source: { ...read, attributes: Object.fromEntries(attributes) } }
-}
-
-function statusOf(bytes: Uint8Array | undefined): { readonly code: number; readonly message: string } {
-  let code = 0
-  let message = ''
-  for (const field of readFields(bytes ?? new Uint8Array())) {
-    if (field.number === 3 && field.wire === 0) code = Number(field.integer)
-    if (field.number === 2) message = textOf(field.bytes)
+// The one thing in which OTLP/JSON differs from the JSON of protobuf: ids are hex.
+function withHexIds(record: JsonValue): JsonValue {
+  const fields = record as Record<string, JsonValue>
+  for (const id of ['traceId', 'spanId', 'parentSpanId']) {
+    const value = fields[id]
+    if (typeof value === 'string') fields[id] = Buffer.from(value, 'base64').toString('hex')
   }
-  return { code, message }
+  return fields
 }
-
-function attributesIn(message: Uint8Array, number: number, shared?: OtlpAttributes): OtlpAttributes {
-  const attributes = new Map(shared)
-  for (const pair of messages(message, number)) {
-    const { key, value } = readPair(pair, 0)
-    attributes.set(key, value)
-  }
-  return attributes
-}
-
-function readPair(pair: Uint8Array, nesting: number): { readonly key: string; readonly value: OtlpValue } {
-  let key = ''
-  let value: OtlpValue
-  for (const field of readFields(pair)) {
-    if (field.number === 1) key = textOf(field.bytes)
-    if (field.number === 2) value = readValue(field.bytes, nesting)
-  }
-  return { key, value }
-}
-
-const MAX_NESTING = 32
-
-function readValue(bytes: Uint8Array | undefined, nesting: number): OtlpValue {
-  if (bytes === undefined) return undefined
-  if (nesting > MAX_NESTING) throw new ProtobufError(`a value is nested deeper than ${MAX_NESTING} levels`)
-  let value: OtlpValue
-  for (const field of readFields(bytes)) {
-    if (field.number === 1) value = textOf(field.bytes)
-    else if (field.number === 2) value = field.integer !== 0n
-    else if (field.number === 3) value = integerOf(BigInt.asIntN(64, field.integer))
-    else if (field.number === 4) value = doubleOf(field.integer)
-    else if (field.number === 5) value = messages(field.bytes, 1).map((item) => readValue(item, nesting + 1))
-    else if (field.number === 6)
-      value = Object.fromEntries(
-        messages(field.bytes, 1).map((pair) => {
-          const { key, value: nested } = readPair(pair, nesting + 1)
-          return [key, nested] as const
-        }),
-      )
-    else if (field.number === 7) value = Buffer.from(field.bytes).toString('base64')
-  }
-  return value
-}
-
-const integerOf = (integer: bigint): OtlpValue =>
-  Number.isSafeInteger(Number(integer)) ? Number(integer) : String(integer)
-
-const textOf = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString('utf8')

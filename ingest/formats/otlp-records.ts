@@ -1,6 +1,10 @@
-/** One log record or span, whatever encoding it came in: the attributes of resource, scope and record in one map. */
+import type { OtlpAttributes } from './otlp-attributes.ts'
+import type { OtlpValue } from './otlp-value.ts'
+
+/** One log record or span, whatever encoding it came in. */
 export interface OtlpRecord {
   readonly signal: 'log' | 'span'
+  /** Of resource, scope and record together. */
   readonly attributes: OtlpAttributes
   readonly scope: string
   /** Lower-case hex; `''` when there is none. */
@@ -13,24 +17,14 @@ export interface OtlpRecord {
   readonly time: string
   readonly observedTime: string
   readonly endTime: string
-  /** OTLP `SpanKind`; 0 for logs. */
-  readonly kind: number
   /** OTLP `StatusCode` of a span: 0 unset, 1 ok, 2 error. */
   readonly statusCode: number
   readonly statusMessage: string
   readonly severity: number
-  readonly body: OtlpValue
-  /** What a dead letter of this record shows. */
+  /** The body of a log record; read only when asked for. */
+  body(): OtlpValue
+  /** The record’s own bytes as text, in any encoding that keeps them apart: identity of a record that has no other. */
+  contents(): string
+  /** What a dead letter of this record shows: a message of its own, in OTLP/JSON, that can be sent again. */
   readonly source: unknown
 }
-
-/** Integers that a number cannot hold are text. */
-export type OtlpValue =
-  | string
-  | number
-  | boolean
-  | undefined
-  | readonly OtlpValue[]
-  | { readonly [key: string]: OtlpValue }
-
-export type OtlpAttributes = ReadonlyMap<string, OtlpValue>

@@ -14,34 +14,38 @@ export function outcomeOfFlag(flag: unknown): Outcome | undefined {
   return flag === false || flag === 'false' || flag === 'False' || flag === 0 ? 'failure' : undefined
 }
 
-const WORDS: Readonly<Record<string, Outcome>> = {
-  success: 'success',
-  succeeded: 'success',
-  ok: 'success',
-  allow: 'success',
-  allowed: 'success',
-  failure: 'failure',
-  failed: 'failure',
-  error: 'failure',
-  tool_error: 'failure',
-  denied: 'denied',
-  deny: 'denied',
-  reject: 'denied',
-  rejected: 'denied',
-  blocked: 'denied',
-  forbidden: 'denied',
-  unauthorized: 'denied',
-  timeout: 'timeout',
-  deadline_exceeded: 'timeout',
-  unknown: 'unknown',
+const WORDS: Readonly<Record<string, Outcome>> = Object.assign(
+  Object.create(null),
+  ...(
+    [
+      ['success', 'success succeeded successful ok okay pass passed complete completed done finished'],
+      ['success', 'allow allowed accept accepted permit permitted approve approved granted'],
+      ['failure', 'failure fail failed error errored tool_error exception crash crashed fault'],
+      ['failure', 'cancelled canceled aborted interrupted incomplete invalid not_found'],
+      [
+        'denied',
+        'denied deny reject rejected block blocked forbidden unauthorized unauthorised refused refuse',
+      ],
+      ['denied', 'unauthenticated access_denied permission_denied not_allowed not_permitted disallowed'],
+      ['denied', 'rate_limited throttled quarantined guardrail_intervened policy_violation'],
+      ['timeout', 'timeout timedout timed_out time_out deadline_exceeded expired'],
+      ['unknown', 'unknown pending unset none'],
+    ] as const
+  ).map(([outcome, words]) => Object.fromEntries(words.split(' ').map((word) => [word, outcome]))),
+)
+
+/** Every word that `outcomeOfWord` knows, by what it means; for docs and messages. */
+export const outcomeWords = (): Readonly<Record<string, readonly string[]>> =>
+  Object.groupBy(Object.keys(WORDS), (word) => WORDS[word] ?? 'unknown') as Record<string, string[]>
+
+/** What a word says, where a source uses words; case, spaces and dashes do not matter. */
+export function outcomeOfWord(word: unknown): Outcome | undefined {
+  if (typeof word !== 'string' || word.length > 40) return undefined
+  return WORDS[word] ?? WORDS[word.trim().toLowerCase().replaceAll(/[\s-]/g, '_')]
 }
 
-/** What a word says, where a source uses words. */
-export const outcomeOfWord = (word: unknown): Outcome | undefined =>
-  typeof word === 'string' ? WORDS[word.toLowerCase()] : undefined
-
 const DENIED_TYPES =
-  /^(?:permission_?(?:error|denied)|access_?denied|forbidden|unauthori[sz]ed|unauthenticated|policy_?(?:denied|violation)|rate_?limit(?:ed|_exceeded)?|denied|401|403|429)$/i
+  /^(?:permission_?(?:error|denied|denied_?error)|access_?denied(?:_?exception)?|authentication_?(?:error|failed)|forbidden|unauthori[sz]ed|unauthenticated|policy_?(?:denied|violation)|rate_?limit(?:ed|_exceeded)?|denied|401|403|429)$/i
 const TIMEOUT_TYPES = /^(?:timeout(?:_?error)?|deadline_?exceeded|timed_?out|408|504|asyncio\.timeouterror)$/i
 
 /** What an `error.type` says; any type is at least a failure. */

@@ -4,7 +4,10 @@
  * all of it — costs one table look-up per character and allocates nothing.
  */
 export interface KeywordScanner {
-  /** Indexes of the keywords that occur; `undefined` when none does. */
+  /**
+   * Indexes of the keywords that occur; `undefined` when none does. Characters beyond ASCII are taken for the one of
+   * their last seven bits, so in rare foreign text a keyword may be named that is not there; none is missed.
+   */
   scan(text: string): ReadonlySet<number> | undefined
 }
 
@@ -24,18 +27,20 @@ export function createKeywordScanner(keywords: readonly string[]): KeywordScanne
   for (let code = 65; code <= 90; code++) classOf[code] = classOf[code + 32] ?? OTHER
 
   const { transitions, outputs } = buildAutomaton(keywords, classOf, classes)
+  // Where the row of the next state begins, times two, plus one if a keyword ends there: one look-up a character.
+  const rows = Uint32Array.from(
+    transitions,
+    (state) => state * classes * 2 + (outputs[state] === undefined ? 0 : 1),
+  )
   return {
     scan(text) {
-      let state = 0
+      let row = 0
       let found: Set<number> | undefined
       for (let at = 0; at < text.length; at++) {
-        const code = text.charCodeAt(at)
-        state = transitions[state * classes + (code < 128 ? (classOf[code] as number) : OTHER)] as number
-        const output = outputs[state]
-        if (output !== undefined) {
-          found ??= new Set()
-          for (const keyword of output) found.add(keyword)
-        }
+        row = rows[(row >>> 1) + (classOf[text.charCodeAt(at) & 127] as number)] as number
+        if ((row & 1) === 0) continue
+        found ??= new Set()
+        for (const keyword of outputs[(row >>> 1) / classes] ?? []) found.add(keyword)
       }
       return found
     },

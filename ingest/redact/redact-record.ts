@@ -24,14 +24,19 @@ export function redactRecord(bytes: Uint8Array, tenant: string, redactor: Redact
     bytes.byteOffset,
     Math.min(bytes.length, MAX_KEPT_BYTES + OVERLAP_BYTES),
   )
-  if (isUtf8(whole ? seen : trimPartialCharacter(seen))) {
-    const text = seen.toString('utf8')
-    return { record: cutUtf8(redactText(text, tenant, redactor)), recordEncoding: 'utf8' }
-  }
   // Latin-1 maps every byte to one character and back.
-  const clean = redactor.text(seen.toString('latin1'), tenant)
+  const clean = seen.includes(VALUE_FIELD)
+    ? Buffer.from(redactProtobuf(seen.toString('latin1'), tenant, redactor), 'latin1')
+    : seen
+  if (isUtf8(whole ? clean : trimPartialCharacter(clean)))
+    return {
+      record: cutUtf8(redactText(clean.toString('utf8'), tenant, redactor)),
+      recordEncoding: 'utf8',
+    }
   return {
-    record: Buffer.from(clean, 'latin1').subarray(0, MAX_KEPT_BYTES).toString('base64'),
+    record: Buffer.from(redactor.text(clean.toString('latin1'), tenant), 'latin1')
+      .subarray(0, MAX_KEPT_BYTES)
+      .toString('base64'),
     recordEncoding: 'base64',
   }
 }
@@ -43,8 +48,81 @@ export const redactPiece = (text: string, tenant: string, redactor: Redactor): R
 })
 
 // JSON first by structure, then as text: broken JSON has no structure, and valid JSON may hide a secret in its spacing.
-const redactText = (text: string, tenant: string, redactor: Redactor): string =>
-  redactor.text(redactor.jsonText(text, tenant), tenant)
+function redactText(text: string, tenant: string, redactor: Redactor): string {
+  const clean = redactor.jsonText(text, tenant)
+  return redactor.text(clean.includes('\\u00') ? withoutEscapes(clean) : clean, tenant)
+}
+
+// Letters written as escapes, in what no parser could read. Quotes and backslashes stay escaped.
+const withoutEscapes = (text: string): string =>
+  text.replace(/(?<!\\)\\u00([2-7][0-9a-f])/gi, (written, hex: string) => {
+    const char = String.fromCharCode(Number.parseInt(hex, 16))
+    return /[\w .:=@/+&?#~-]/.test(char) ? char : written
+  })
+
+// A field of protobuf that is text: a tag that is no letter (fields 1 to 3), its length, the text, and a tag again. The
+// length is often a letter or digit itself, which hides where the text begins.
+const TEXT_TAGS: ReadonlySet<number> = new Set([0x0a, 0x12, 0x1a])
+// OTLP writes an attribute as its key, this, the length of the value, a tag, the length of the text, the text.
+const VALUE_FIELD = 0x12
+const SHORTEST_TEXT = 4
+const LEVELS = 8
+
+/** Bytes (as Latin-1) that may be protobuf: its texts one by one, and those that follow the name of a secret. */
+function redactProtobuf(bytes: string, tenant: string, redactor: Redactor): string {
+  let made = ''
+  let done = 0
+  // Fields lie within fields: a text is looked at once a level. Bytes that nest for ever are not followed for ever.
+  let budget = LEVELS * bytes.length
+  for (let at = 0; at < bytes.length && budget > 0; at++) {
+    if (!TEXT_TAGS.has(bytes.charCodeAt(at))) continue
+    const { value: length, end: start } = readVarint(bytes, at + 1)
+    const end = Math.min(bytes.length, start + length)
+    budget -= Math.max(0, end - start)
+    if (length < SHORTEST_TEXT || !isText(bytes, start, end) || !isTag(bytes, end)) continue
+    const text = bytes.slice(start, end)
+    const clean = hasSecretName(bytes, done, at, redactor)
+      ? redactor.token(text, tenant)
+      : redactor.jsonText(text, tenant)
+    if (clean === text) continue
+    made += bytes.slice(done, start) + clean
+    done = end
+    at = end - 1
+  }
+  return done === 0 ? bytes : made + bytes.slice(done)
+}
+
+// Whether what stands before the tag of a text is the name of a secret, the tag of a value and the value’s length.
+function hasSecretName(bytes: string, from: number, tag: number, redactor: Redactor): boolean {
+  for (const lengthBytes of [1, 2, 3]) {
+    const value = tag - lengthBytes - 1
+    if (bytes.charCodeAt(value) !== VALUE_FIELD) continue
+    const name = /[\w.-]{2,80}$/.exec(bytes.slice(Math.max(from, value - 80), value))?.[0]
+    if (name !== undefined && redactor.namesSecret(name)) return true
+  }
+  return false
+}
+
+function isText(bytes: string, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const code = bytes.charCodeAt(at)
+    if (code < 0x20 && code !== 0x09 && code !== 0x0a && code !== 0x0d) return false
+  }
+  return true
+}
+
+const isTag = (bytes: string, at: number): boolean => at >= bytes.length || (bytes.charCodeAt(at) & 7) === 2
+
+function readVarint(bytes: string, from: number): { value: number; end: number } {
+  let value = 0
+  let end = from
+  for (let factor = 1; end < from + 4; factor *= 128) {
+    const code = bytes.charCodeAt(end++)
+    value += (code & 0x7f) * factor
+    if (!(code & 0x80)) break
+  }
+  return { value, end }
+}
 
 function cutUtf8(text: string): string {
   if (text.length * 3 <= MAX_KEPT_BYTES) return text

@@ -1,12 +1,29 @@
-import { createHmac, createSecretKey } from 'node:crypto'
+import { COMMAND_KEYWORDS, replaceCommandSecrets } from './command-lines.ts'
+import { mayBeEncoded, replaceEncoded } from './encoded-text.ts'
+import { createJsonRedaction, jsonOf } from './json-values.ts'
 import { createKeywordScanner } from './keyword-scanner.ts'
-import { createSecretKeyTest } from './secret-keys.ts'
-import { SECRET_PATTERNS } from './secret-patterns.ts'
+import { createNamedValues, replaceFlags } from './named-values.ts'
+import {
+  compact,
+  DEFAULT_PERSONAL,
+  isIban,
+  isPan,
+  type PersonalKind,
+  replacePersonal,
+} from './personal-data.ts'
+import { schemeLength } from './read-value.ts'
+import { createSecrecyOf, NAME_KEYWORDS } from './secret-keys.ts'
+import { SECRET_PATTERNS, type SecretPattern } from './secret-patterns.ts'
+import { createTokens, type RedactionKey } from './tokens.ts'
+import { replaceUrlUserinfo } from './url-secrets.ts'
 
-/** Key of the tokens that stand for secrets. `id` (letters, digits, `-`, `_`) is part of each token. */
-export interface RedactionKey {
-  readonly id: string
-  readonly secret: Uint8Array
+export type { RedactionKey } from './tokens.ts'
+
+export interface RedactionOptions {
+  /** Newest first; one key is enough. The newest makes the tokens, the others are for searching what is stored. */
+  readonly keys: readonly [RedactionKey, ...RedactionKey[]]
+  /** Personal data to hide in contents; card numbers and IBANs unless told otherwise. */
+  readonly personal?: readonly PersonalKind[]
 }
 
 /**
@@ -14,7 +31,9 @@ export interface RedactionKey {
  * token, so that its use can be followed without anybody knowing it. What is already a token stays as it is.
  */
 export interface Redactor {
-  /** Known kinds of secrets in running text. */
+  /** Names and ids: secrets, but no personal data — a person’s own address or number is what we watch by. */
+  name(text: string, tenant: string): string
+  /** Running text: secrets known by look, by name and by place, personal data, and all of that encoded. */
   text(text: string, tenant: string): string
   /** A JSON value: keys that name secrets, secrets in texts, and JSON inside texts. Returns `value` itself if clean. */
   json(value: unknown, tenant: string): unknown
@@ -22,130 +41,143 @@ export interface Redactor {
   jsonText(text: string, tenant: string): string
   /** JSON text whose parsed value is clean: the text, or what the parser saw of it where the text says more. */
   cleanJsonText(json: string, parsed: unknown, tenant: string): string
+  /** Whether one look at a text shows that nothing in it can be a secret, in whatever way it is read. */
+  isClean(text: string): boolean
+  /** Whether the name of a field says that its value is a secret. */
+  namesSecret(name: string): boolean
+  /** The token of a value, whatever it is. */
+  token(value: string, tenant: string): string
+  /** Every token that may stand for a value in what is stored: under each key, in each way that it may be written. */
+  tokensFor(value: string, tenant: string): readonly string[]
 }
 
-const TOKEN = /^hmac:[\w-]{1,64}:[\w-]{22}$/
-const MAX_DEPTH = 64
 const SHORTEST_SECRET = 8
+const MAX_DECODED = 2
+const MAY_HOLD_PERSONAL_NUMBER = /\d(?:[ -]?[\dA-Z]){11}/
 
-// Which patterns a keyword calls for.
-const KEYWORDS = [...new Set(SECRET_PATTERNS.flatMap(({ keywords }) => keywords))]
-const CALLED_BY = SECRET_PATTERNS.map(({ keywords }) => keywords.map((keyword) => KEYWORDS.indexOf(keyword)))
+const URL_KEYWORD = '://'
+// In JSON as text: letters as escapes, and PHP’s way of writing `://`.
+const ESCAPE_KEYWORD = '\\u0'
+const SLASH_KEYWORD = ':\\/'
+const KEYWORDS = [
+  ...new Set([
+    ...SECRET_PATTERNS.flatMap(({ keywords }) => keywords),
+    ...NAME_KEYWORDS,
+    ...COMMAND_KEYWORDS,
+    URL_KEYWORD,
+    ESCAPE_KEYWORD,
+    SLASH_KEYWORD,
+  ]),
+]
+const indexesOf = (keywords: readonly string[]): readonly number[] =>
+  keywords.map((keyword) => KEYWORDS.indexOf(keyword))
+// The patterns that each keyword calls for, by the keyword's index.
+const CALLS = KEYWORDS.map((keyword) =>
+  SECRET_PATTERNS.flatMap((pattern, index) => (pattern.keywords.includes(keyword) ? [index] : [])),
+)
+const NAMES = new Set(indexesOf(NAME_KEYWORDS))
+const COMMANDS = new Set(indexesOf(COMMAND_KEYWORDS))
+// What is not only about patterns: the names and places of values decide.
+const ELSEWHERE = new Set([...NAMES, ...COMMANDS, ...indexesOf([ESCAPE_KEYWORD, SLASH_KEYWORD])])
+const NOTHING_PERSONAL: ReadonlySet<PersonalKind> = new Set()
+const URLS = KEYWORDS.indexOf(URL_KEYWORD)
 
-export function createRedactor(key: RedactionKey): Redactor {
+export function createRedactor(options: RedactionKey | RedactionOptions): Redactor {
+  const { keys, personal = DEFAULT_PERSONAL } = 'keys' in options ? options : { keys: [options] as const }
+  const tokens = createTokens(keys)
   const scanner = createKeywordScanner(KEYWORDS)
-  const namesSecret = createSecretKeyTest()
-  // As a key object: Node turns bytes into one at every use, which takes longer than the hash.
-  const hmacKey = createSecretKey(key.secret)
+  const secrecyOf = createSecrecyOf()
+  const namedValues = createNamedValues(secrecyOf)
+  const hidden: ReadonlySet<PersonalKind> = new Set(personal)
+  const hidesNumbers = hidden.has('pan') || hidden.has('iban')
 
-  function token(secret: string, tenant: string): string {
-    if (TOKEN.test(secret)) return secret
-    const mac = createHmac('sha256', hmacKey)
-      .update(`gatewatch/redact\0${tenant.length}:${tenant}\0`)
-      .update(secret)
-      .digest('base64url')
-    return `hmac:${key.id}:${mac.slice(0, 22)}`
-  }
-
-  function text(value: string, tenant: string): string {
-    if (value.length < SHORTEST_SECRET) return value
-    const found = scanner.scan(value)
-    if (!found) return value
+  function known(value: string, found: ReadonlySet<number>, tenant: string): string {
+    const hide = (secret: string): string => tokens.token(secret, tenant)
     let clean = value
-    SECRET_PATTERNS.forEach(({ expression }, index) => {
-      if (!CALLED_BY[index]?.some((keyword) => found.has(keyword))) return
-      clean = clean.replace(expression, (_, kept: string, secret: string) =>
-        secret.startsWith('hmac:') ? kept + secret : kept + token(secret, tenant),
+    for (const { expression, accepts } of calledBy(found)) {
+      clean = clean.replace(expression, (match: string, kept: string, secret: string) =>
+        accepts && !accepts(secret) ? match : kept + hide(secret),
       )
-    })
+    }
+    if (found.has(URLS) && clean.includes('@')) clean = replaceUrlUserinfo(clean, hide)
+    if (!found.isDisjointFrom(COMMANDS)) clean = replaceCommandSecrets(clean, hide)
+    if (!found.isDisjointFrom(NAMES)) {
+      clean = namedValues.replace(clean, hide)
+      if (clean.includes('-')) clean = replaceFlags(clean, secrecyOf, hide)
+    }
     return clean
   }
 
-  function leaf(value: string, tenant: string, depth: number): string {
-    const start = value.charCodeAt(0)
-    if (start === 0x7b || start === 0x5b) {
-      const parsed = parseJson(value)
-      if (parsed !== undefined) {
-        const clean = walk(parsed, tenant, depth + 1)
-        return clean === parsed ? cleanJsonText(value, parsed, tenant) : JSON.stringify(clean)
-      }
-    }
-    return text(value, tenant)
+  function text(value: string, tenant: string, decoded = 0, hiddenKinds = hidden): string {
+    if (value.length < SHORTEST_SECRET) return value
+    const found = scanner.scan(value)
+    let clean = found ? known(value, found, tenant) : value
+    if (hiddenKinds.size > 0 && mayHoldPersonal(clean))
+      clean = replacePersonal(clean, hiddenKinds, (secret) => tokens.token(secret, tenant))
+    if (decoded >= MAX_DECODED || !mayBeEncoded(clean)) return clean
+    return replaceEncoded(
+      clean,
+      (plain) => json.leaf(plain, tenant, decoded + 1),
+      (secret) => tokens.token(secret, tenant),
+    )
   }
 
-  // Of two equal keys the parser keeps the last: what the text says beside that, or says in escapes, was not looked at.
-  function cleanJsonText(json: string, parsed: unknown, tenant: string): string {
-    return json.includes('\\u') || text(json, tenant) !== json ? jsonOf(parsed) : json
+  const name = (value: string, tenant: string): string => text(value, tenant, 0, NOTHING_PERSONAL)
+
+  // Words that call for a pattern only, and a text that none of those matches, as it stands: escapes may hide the bounds.
+  function isHarmless(value: string, found: ReadonlySet<number>): boolean {
+    if (value.includes('\\') || (found.has(URLS) && value.includes('@'))) return false
+    for (const keyword of found) if (ELSEWHERE.has(keyword)) return false
+    return calledBy(found).every(({ expression }) => value.search(expression) === -1)
   }
 
-  function walk(value: unknown, tenant: string, depth: number): unknown {
-    if (typeof value === 'string') return leaf(value, tenant, depth)
-    if (typeof value !== 'object' || value === null) return value
-    // Deeper than we look: hidden whole rather than passed unseen.
-    if (depth > MAX_DEPTH) return token(jsonOf(value), tenant)
-    if (Array.isArray(value)) {
-      let copy: unknown[] | undefined
-      value.forEach((item, index) => {
-        const clean = walk(item, tenant, depth + 1)
-        if (clean !== item) {
-          copy ??= [...value]
-          copy[index] = clean
-        }
-      })
-      return copy ?? value
-    }
-    return walkObject(value as Record<string, unknown>, tenant, depth)
-  }
+  const mayHoldPersonal = (value: string): boolean =>
+    (hidesNumbers && value.length >= 13 && MAY_HOLD_PERSONAL_NUMBER.test(value)) ||
+    (hidden.has('email') && value.includes('@'))
 
-  function walkObject(value: Record<string, unknown>, tenant: string, depth: number): unknown {
-    let changed = false
-    // Headers, environments and OTLP attributes: the name of a secret stands beside its value.
-    const label = value['name'] ?? value['key']
-    const labelled = typeof label === 'string' && namesSecret(label)
-    const entries = Object.entries(value).map(([name, item]): [string, unknown] => {
-      const clean =
-        hides(name, item) || (labelled && name === 'value' && hidesValue(item))
-          ? token(typeof item === 'string' ? item : jsonOf(item), tenant)
-          : walk(item, tenant, depth + 1)
-      const cleanName = text(name, tenant)
-      changed ||= clean !== item || cleanName !== name
-      return [cleanName, clean]
-    })
-    // fromEntries defines properties, so a key `__proto__` stays a key.
-    return changed ? Object.fromEntries(entries) : value
-  }
-
-  // A boolean or null under such a key says nothing (`"password": null`); a number may be a PIN.
-  function hides(name: string, item: unknown): boolean {
-    return namesSecret(name) && hidesValue(item)
-  }
-
-  function hidesValue(item: unknown): boolean {
-    if (item === null || item === '' || typeof item === 'boolean') return false
-    return !(typeof item === 'string' && TOKEN.test(item))
-  }
+  const json = createJsonRedaction({
+    text,
+    name,
+    secrecyOf,
+    token: tokens.token,
+    hidesPan: hidden.has('pan'),
+  })
 
   return {
-    text,
-    cleanJsonText,
-    json: (value, tenant) => walk(value, tenant, 0),
-    jsonText: (value, tenant) => leaf(value, tenant, 0),
+    name,
+    text: (value, tenant) => text(value, tenant),
+    json: json.value,
+    jsonText: (value, tenant) => json.leaf(value, tenant, 0),
+    // Of two equal keys the parser keeps the last: what the text says beside that, or says in escapes, was not looked at.
+    cleanJsonText: (value, parsed, tenant) =>
+      value.includes(ESCAPE_KEYWORD) || text(value, tenant) !== value ? jsonOf(parsed) : value,
+    isClean: (value) => {
+      const found = scanner.scan(value)
+      return (
+        (found === undefined || isHarmless(value, found)) && !mayHoldPersonal(value) && !mayBeEncoded(value)
+      )
+    },
+    namesSecret: (value) => ['secret', 'several'].includes(secrecyOf(value)),
+    token: tokens.token,
+    tokensFor: (value, tenant) => [
+      ...new Set(formsOf(value).flatMap((form) => [...tokens.all(form, tenant)])),
+    ],
   }
 }
 
-// JSON inside text has no depth limit of its own, and JSON.stringify ends with a RangeError where JSON.parse does not.
-function jsonOf(value: unknown): string {
-  try {
-    return JSON.stringify(value)
-  } catch {
-    return '(nested too deep)'
-  }
+// In the order of the list: what a specific pattern covers is not looked at by a general one.
+function calledBy(found: ReadonlySet<number>): readonly SecretPattern[] {
+  const indexes = new Set<number>()
+  for (const keyword of found) for (const index of CALLS[keyword] ?? []) indexes.add(index)
+  return [...indexes].sort((a, b) => a - b).flatMap((index) => SECRET_PATTERNS[index] ?? [])
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+// A secret is hidden without the scheme before it, a number without its groups, a mail address in lower case.
+function formsOf(value: string): readonly string[] {
+  const trimmed = value.trim()
+  const forms = new Set([value, trimmed, trimmed.slice(schemeLength(trimmed, 0))])
+  if (isPan(trimmed) || isIban(trimmed)) forms.add(compact(trimmed))
+  if (/^[^\s@]+@[^\s@]+$/.test(trimmed)) forms.add(trimmed.toLowerCase())
+  forms.delete('')
+  return [...forms]
 }

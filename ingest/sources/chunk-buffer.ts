@@ -1,4 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { crc32 } from 'node:zlib'
+import { sliceLength } from '../pipeline-slices.ts'
 import type { Batch, RawRecord } from '../record.ts'
 
 /** The rows of one table, encoded. */
@@ -20,8 +22,10 @@ export interface BlockEncoder {
 export interface Chunk {
   readonly from: number
   readonly to: number
-  /** The time of the first record, milliseconds since the epoch. */
-  readonly firstMs: number
+  /** Time and checksum of the first record: tells it from one at the same offset of another topic of that name. */
+  readonly mark: string
+  /** How often the offsets had started again. */
+  readonly life: number
   readonly records: number
   readonly tables: readonly EncodedRows[]
 }
@@ -65,6 +69,10 @@ export interface ChunkBuffer {
    * `more` says that it has others after it. Resolves when they are encoded; calls must not overlap.
    */
   add(records: readonly RawRecord[], coveredTo: number, nowMs: number, more?: boolean): Promise<void>
+  /** The last offset of the block that an earlier owner began, while it is not complete. */
+  pendingTo(): number | undefined
+  /** The topic was made anew: what waits stays as it is, what follows has other offsets. */
+  startOver(): void
   /** The next chunk if it is full or old enough, or whatever waits if `all`. */
   cut(nowMs: number, all?: boolean): Chunk | undefined
   /** When `cut` will have something although nothing arrives any more; `undefined` when nothing waits. */
@@ -73,7 +81,8 @@ export interface ChunkBuffer {
 
 interface OpenChunk {
   readonly from: number
-  readonly firstMs: number
+  readonly mark: string
+  readonly life: number
   readonly arrivedMs: number
   readonly encoder: BlockEncoder
   to: number
@@ -81,8 +90,7 @@ interface OpenChunk {
   bytes: number
 }
 
-// So few that their objects die young, and that nobody waits long for a turn of the loop.
-const SLICE_ROWS = 500
+const markOf = ({ timestampMs, value }: RawRecord): string => `${timestampMs}-${crc32(value).toString(36)}`
 
 export function createChunkBuffer(options: ChunkBufferOptions): ChunkBuffer {
   const { limits, process, createEncoder, signal } = options
@@ -91,12 +99,14 @@ export function createChunkBuffer(options: ChunkBufferOptions): ChunkBuffer {
   let open: OpenChunk | undefined
   let rows = 0
   let bytes = 0
+  let life = 0
   let patienceMs = limits.maxAgeMs
 
-  const start = (from: number, firstMs: number, arrivedMs: number): OpenChunk => ({
+  const start = (from: number, mark: string, arrivedMs: number): OpenChunk => ({
     from,
     to: from,
-    firstMs,
+    mark,
+    life,
     arrivedMs,
     rows: 0,
     bytes: 0,
@@ -117,11 +127,12 @@ export function createChunkBuffer(options: ChunkBufferOptions): ChunkBuffer {
   /** Takes records into the open chunk, from `first` on, as many as belong to it; the position after them. */
   const take = (records: readonly RawRecord[], first: number, nowMs: number): number => {
     const slice: RawRecord[] = []
-    for (let at = first; at < records.length && slice.length < SLICE_ROWS; at++) {
+    const end = first + sliceLength(records, first)
+    for (let at = first; at < end; at++) {
       const record = records[at] as RawRecord
       if (open !== undefined && open.rows > 0 && endsBefore(open, record.offset)) break
-      open ??= start(pending?.from ?? record.offset, record.timestampMs, nowMs)
-      open.to = record.offset
+      open ??= start(pending?.from ?? record.offset, markOf(record), nowMs)
+      open.to = record.lastOffset ?? record.offset
       open.rows++
       open.bytes += record.value.length
       rows++
@@ -135,8 +146,8 @@ export function createChunkBuffer(options: ChunkBufferOptions): ChunkBuffer {
   const finish = (chunk: OpenChunk): Chunk => {
     rows -= chunk.rows
     bytes -= chunk.bytes
-    const { from, to, firstMs, encoder } = chunk
-    return { from, to, firstMs, records: chunk.rows, tables: encoder.finish() }
+    const { from, to, mark, encoder } = chunk
+    return { from, to, mark, life: chunk.life, records: chunk.rows, tables: encoder.finish() }
   }
 
   const dueAtMs = () => {
@@ -152,20 +163,24 @@ export function createChunkBuffer(options: ChunkBufferOptions): ChunkBuffer {
     add: async (records, coveredTo, nowMs, more = false) => {
       patienceMs = more ? limits.maxAgeMs * 5 : limits.maxAgeMs
       let at = 0
-      let turnAt = SLICE_ROWS
       while (at < records.length) {
         const next = records[at] as RawRecord
         if (pending !== undefined && next.offset > pending.to) closePending(nowMs)
         else if (open !== undefined && open.rows > 0 && endsBefore(open, next.offset)) close()
         at = take(records, at, nowMs)
-        if (at < turnAt || at === records.length) continue
-        turnAt = at + SLICE_ROWS
+        if (at === records.length) break
         await nextTurn()
         if (signal.aborted) return
       }
       if (pending !== undefined) {
         if (coveredTo >= pending.to) closePending(nowMs)
       } else if (open !== undefined && isFull(open)) close()
+    },
+    pendingTo: () => pending?.to,
+    startOver: () => {
+      pending = undefined
+      close()
+      life++
     },
     cut: (nowMs, all = false) => {
       if (pending !== undefined) return undefined
@@ -180,7 +195,7 @@ export function createChunkBuffer(options: ChunkBufferOptions): ChunkBuffer {
   function closePending(nowMs: number): void {
     if (pending === undefined) return
     // Nothing may be left of it: the broker has deleted the records, or compacted them away.
-    open ??= start(pending.from, 0, nowMs)
+    open ??= start(pending.from, '', nowMs)
     open.to = pending.to
     pending = undefined
     close()

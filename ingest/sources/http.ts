@@ -1,6 +1,4 @@
-import { promisify } from 'node:util'
-import { gunzip } from 'node:zlib'
-import { GatewatchError, messageOf } from '../../core/errors.ts'
+import { GatewatchError } from '../../core/errors.ts'
 import type { RawRecord } from '../record.ts'
 import { createRecordSplitter } from './split-records.ts'
 
@@ -13,9 +11,11 @@ export interface HttpBody {
   readonly tenant: string
   /** Name of the source; `http` unless told. */
   readonly topic?: string
+  /** 0 unless told. */
+  readonly partition?: number
   readonly format?: string
   readonly nowMs: number
-  /** Durable offsets for the records, as the segment log hands them out. */
+  /** Offsets for the records: those that the segment log hands out, or `keyedCoordinates`. */
   readonly reserve: (topic: string, count: number) => number
 }
 
@@ -34,6 +34,7 @@ export function recordsOfBody({
   headers,
   tenant,
   topic = 'http',
+  partition = 0,
   format,
   nowMs,
   reserve,
@@ -56,10 +57,31 @@ export function recordsOfBody({
       timestampSource: 'received',
       tenant,
       topic,
-      partition: 0,
+      partition,
       offset: first + index,
       ...(format === undefined ? {} : { format }),
     })),
+  }
+}
+
+// The offsets of a body: 2^53, the largest whole number, is the 32 bits of its start times this.
+const KEYED_RECORDS = 2 ** 21
+
+/**
+ * Coordinates that follow from a hash (hex, at least 16 digits): the same body under the same key has the same,
+ * in whatever process, so its events have the same ids.
+ */
+export function keyedCoordinates(hash: string): Required<Pick<HttpBody, 'partition' | 'reserve'>> {
+  return {
+    partition: Number.parseInt(hash.slice(0, 8), 16),
+    reserve: (_topic, count) => {
+      if (count > KEYED_RECORDS) {
+        throw new GatewatchError('payload_too_large', `The body has more than ${KEYED_RECORDS} records.`, {
+          remedy: 'Send it in several requests.',
+        })
+      }
+      return Number.parseInt(hash.slice(8, 16), 16) * KEYED_RECORDS
+    },
   }
 }
 
@@ -73,21 +95,4 @@ function recordHeaders(headers: HttpBody['headers']): Record<string, string> {
     if (name.startsWith('ce-')) kept[name.replace('ce-', 'ce_')] = value
   }
   return kept
-}
-
-/**
- * Undoes `content-encoding: gzip`, but never to more than `maxBytes`.
- * @throws GatewatchError `payload_too_large` or `request_invalid`
- */
-export async function inflateBody(body: Uint8Array, maxBytes: number): Promise<Uint8Array> {
-  try {
-    return await promisify(gunzip)(body, { maxOutputLength: maxBytes })
-  } catch (cause) {
-    if ((cause as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE') {
-      throw new GatewatchError('payload_too_large', `The body inflates to more than ${maxBytes} bytes.`, {
-        cause,
-      })
-    }
-    throw new GatewatchError('request_invalid', `The body is not gzip: ${messageOf(cause)}.`, { cause })
-  }
 }

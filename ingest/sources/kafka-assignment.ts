@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../../core/errors.ts'
+import type { RawRecord } from '../record.ts'
 import { untilDone } from '../retry.ts'
 import {
   createPartitionWorker,
@@ -33,7 +34,8 @@ type PerPartition =
   | 'commit'
   | 'seek'
   | 'setPaused'
-  | 'oldestOffset'
+  | 'fetchBounds'
+  | 'lostRecord'
 
 export interface AssignmentOptions {
   readonly owned: Readonly<Record<string, readonly number[]>>
@@ -42,6 +44,7 @@ export interface AssignmentOptions {
   readonly seek: (topic: string, partition: number, offset: number) => void
   readonly setPaused: (topic: string, partition: number, paused: boolean) => void
   readonly worker: Omit<PartitionOptions, PerPartition>
+  readonly lostRecord: (topic: string, partition: number, from: number, to: number) => RawRecord
   readonly onTrouble: (message: string) => void
 }
 
@@ -57,6 +60,14 @@ export interface KafkaAssignment {
   settled(waitMs: number): Promise<boolean>
   isReady(): boolean
   accept(topic: string, partition: number, batch: AssignedBatch): Promise<void>
+  /** The offset that was asked for does not exist; `commit` as in a batch. */
+  outOfRange(
+    topic: string,
+    partition: number,
+    fetchedOffset: number,
+    commit: AssignedBatch['commit'],
+  ): Promise<void>
+  isPaused(topic: string, partition: number): boolean
   status(): (PartitionStatus & { topic: string; partition: number; highWatermark: number; lag: number })[]
   finish(): Promise<void>
   abandon(): void
@@ -100,8 +111,12 @@ export function createAssignment(options: AssignmentOptions): KafkaAssignment {
         },
         seek: (offset) => options.seek(topic, partition, offset),
         setPaused: (paused) => options.setPaused(topic, partition, paused),
-        oldestOffset: async () =>
-          (await options.fetchBounds(topic)).find((entry) => entry.partition === partition)?.oldest ?? 0,
+        fetchBounds: async () => {
+          const now = (await options.fetchBounds(topic)).find((entry) => entry.partition === partition)
+          if (now === undefined) throw new Error(`The brokers know no partition ${topic}/${partition}.`)
+          return now
+        },
+        lostRecord: (from, to) => options.lostRecord(topic, partition, from, to),
       }),
     }
     options.setPaused(topic, partition, false)
@@ -148,6 +163,13 @@ export function createAssignment(options: AssignmentOptions): KafkaAssignment {
       owned.commit = batch.commit
       await owned.worker.accept(batch)
     },
+    outOfRange: async (topic, partition, fetchedOffset, commit) => {
+      const owned = partitions.get(keyOf(topic, partition))
+      if (owned === undefined || over.signal.aborted) return
+      owned.commit = commit
+      await owned.worker.outOfRange(fetchedOffset)
+    },
+    isPaused: (topic, partition) => partitions.get(keyOf(topic, partition))?.worker.status().paused === true,
     status: () =>
       [...partitions.values()].map(({ topic, partition, highWatermark, worker }) => {
         const status = worker.status()

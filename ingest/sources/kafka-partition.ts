@@ -46,8 +46,10 @@ export interface PartitionOptions {
   /** Commits for this partition under the generation of the assignment; throws when that is over. */
   readonly commit: (offset: number, metadata: string) => Promise<void>
   readonly seek: (offset: number) => void
-  /** The oldest offset that the broker still has. */
-  readonly oldestOffset: () => Promise<number>
+  /** The oldest offset that the broker still has, and the one after the newest. */
+  readonly fetchBounds: () => Promise<{ readonly oldest: number; readonly highWatermark: number }>
+  /** Stands for records that nobody can read any more, `from` to `to`, both included. */
+  readonly lostRecord: (from: number, to: number) => RawRecord
   readonly setPaused: (paused: boolean) => void
   readonly slots: Slots
   readonly clock: Clock
@@ -71,6 +73,8 @@ export interface PartitionStatus {
   readonly waitingRows: number
   readonly waitingBytes: number
   readonly paused: boolean
+  /** Records that the broker deleted before they could be read, since the partition was assigned. */
+  readonly lost: number
   readonly lastError: string | undefined
 }
 
@@ -85,6 +89,11 @@ export interface PartitionWorker {
    * batch is encoded: fetching ahead of that only fills the memory.
    */
   accept(batch: FetchedBatch): Promise<void>
+  /**
+   * The broker has no such offset. Either it deleted records before they were read: then a dead letter says which, in
+   * the same block as what follows and so exactly once. Or offsets start again, because the topic was made anew.
+   */
+  outOfRange(fetchedOffset: number): Promise<void>
   status(): PartitionStatus
   /** Stores what waits, then ends. */
   finish(): Promise<void>
@@ -106,7 +115,12 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
   })
   let position = options.position
   let stored = options.position
-  let soughtTo: number | undefined
+  // Up to here everything is encoded, and up to there committed.
+  let covered = options.position
+  let committed = options.position
+  let life = 0
+  let lost = 0
+  let committing: Promise<boolean> = Promise.resolve(true)
   let replay = pending
   let encoding: Promise<void> = Promise.resolve()
   let drained = false
@@ -124,14 +138,23 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
       telemetry.intentReplayed(name, chunk.from, chunk.to)
       return { chunk, intent, begun: true }
     }
-    // The first record's time: durable in the intent, so it need not survive in the topic.
-    return { chunk, intent: { to: chunk.to, mark: String(chunk.firstMs) }, begun: false }
+    // Durable in the intent, so the first record need not survive in the topic.
+    return { chunk, intent: { to: chunk.to, mark: chunk.mark }, begun: false }
+  }
+
+  // Markers of transactions, what was taken back and what compaction took: read on, with nothing to store. Committed
+  // too, or their deletion would look like a loss some day.
+  const commitCovered = async (): Promise<boolean> => {
+    if (buffer.rows() > 0 || buffer.pendingTo() !== undefined) return true
+    stored = covered
+    return covered <= committed || commit(covered, '', life)
   }
 
   const nextCut = async () => {
     while (!stop.signal.aborted) {
       const cut = cutNow()
       if (cut !== undefined) return cut
+      if (!(await commitCovered())) return undefined
       if (drained) return undefined
       const dueInMs = Math.max(1, (buffer.dueAtMs() ?? clock.now() + 60_000) - clock.now())
       const woken = new Promise<void>((resolve) => {
@@ -158,12 +181,18 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
       options.backoff,
     )
 
-  // A commit refused because the assignment is over is repeated until the new assignment abandons this worker.
-  const commit = (offset: number, metadata: string) =>
-    retry(
-      () => options.commit(offset, metadata),
-      () => {},
-    )
+  // One after the other, so that none of an earlier life lands after one of this. A commit refused because the
+  // assignment is over is repeated until the new assignment abandons this worker.
+  const commit = (offset: number, metadata: string, ofLife: number): Promise<boolean> => {
+    const attempt = async () => {
+      if (ofLife !== life) return
+      await options.commit(offset, metadata)
+      committed = offset
+    }
+    const turn = committing.then(async () => (await retry(attempt, () => {})) !== undefined)
+    committing = turn
+    return turn
+  }
 
   const relievePressure = () => {
     const full = buffer.bytes() > options.maxWaitingBytes
@@ -174,21 +203,54 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
     }
   }
 
-  // Control records and compaction leave holes too; only what the broker deleted by age or size is a loss.
-  const reportGap = (from: number, to: number) => {
-    options.oldestOffset().then(
-      (oldest) => {
-        if (oldest > from) telemetry.offsetGap(name, from, Math.min(oldest, to))
-      },
-      () => {},
-    )
+  const take = async (
+    records: readonly RawRecord[],
+    fetched: Pick<FetchedBatch, 'lastOffset' | 'highWatermark'>,
+  ) => {
+    const { lastOffset, highWatermark } = fetched
+    const arrivedMs = clock.now()
+    position = lastOffset + 1
+    encoding = encoding
+      .then(() => buffer.add(records, lastOffset, arrivedMs, lastOffset + 1 < highWatermark))
+      .catch(standStill)
+    await encoding
+    covered = lastOffset + 1
+    relievePressure()
+    wake()
+  }
+
+  const skipLost = async (from: number, oldest: number, highWatermark: number) => {
+    telemetry.offsetGap(name, from, oldest)
+    lost += oldest - from
+    const begunTo = buffer.pendingTo()
+    const last = oldest - 1
+    // What was begun keeps its boundary.
+    const records =
+      begunTo !== undefined && begunTo < last
+        ? [options.lostRecord(from, begunTo), options.lostRecord(begunTo + 1, last)]
+        : [options.lostRecord(from, last)]
+    await take(records, { lastOffset: last, highWatermark })
+  }
+
+  const startOver = async (oldest: number) => {
+    telemetry.offsetsRestarted(name, position, oldest)
+    await encoding
+    replay = undefined
+    buffer.startOver()
+    life++
+    position = oldest
+    stored = oldest
+    covered = oldest
+    wake()
+    // The group remembers an offset that the new topic will have some day.
+    await commit(oldest, '', life)
   }
 
   const run = async () => {
     let cut = await nextCut()
     while (cut !== undefined && !stop.signal.aborted) {
       const { chunk, intent, begun } = cut
-      if (!begun && (await commit(chunk.from, encodeIntent(intent))) === undefined) return
+      if (!begun && !(await commit(chunk.from, encodeIntent(intent), chunk.life))) return
       const token = `${name}/${chunk.from}-${intent.to}@${intent.mark}`
       const written = await retry(
         () => options.slots.run(() => write(chunk.tables, token)),
@@ -197,7 +259,7 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
       if (written === undefined) return
       if (written.attempts > 1) telemetry.storeRecovered(name, written.attempts)
       lastError = undefined
-      stored = intent.to + 1
+      if (chunk.life === life) stored = intent.to + 1
       telemetry.recordsRead(topic, chunk.records)
       telemetry.rowsStored(topic, {
         stored: chunk.tables.reduce((sum, { count }) => sum + count, 0),
@@ -207,7 +269,9 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
       // The next intent also says that this block is in: its offset is the end of this one.
       const following = cutNow()
       relievePressure()
-      if (following === undefined && (await commit(stored, '')) === undefined) return
+      const end =
+        chunk.life === life && buffer.rows() === 0 ? Math.max(covered, intent.to + 1) : intent.to + 1
+      if (following === undefined && !(await commit(end, '', chunk.life))) return
       cut = following ?? (await nextCut())
     }
   }
@@ -222,33 +286,27 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
   return {
     accept: async ({ fetchedOffset, lastOffset, highWatermark, records }) => {
       if (stop.signal.aborted || finishing) return
-      if (fetchedOffset !== position) {
-        // Left over from another assignment, or the broker has no such offset any more. Asking again tells which.
-        if (soughtTo !== position) {
-          soughtTo = position
-          options.seek(position)
-          return
-        }
-        if (fetchedOffset > position) reportGap(position, fetchedOffset)
-        position = fetchedOffset
-      }
-      soughtTo = undefined
-      const first = records.findIndex(({ offset }) => offset >= position)
+      // Left over from another assignment.
+      if (fetchedOffset !== position) return options.seek(position)
+      const first = records.findIndex((record) => (record.lastOffset ?? record.offset) >= position)
       const continued = first === 0 ? records : first === -1 ? [] : records.slice(first)
-      const arrivedMs = clock.now()
-      position = lastOffset + 1
-      encoding = encoding
-        .then(() => buffer.add(continued, lastOffset, arrivedMs, lastOffset + 1 < highWatermark))
-        .catch(standStill)
-      await encoding
-      relievePressure()
-      wake()
+      await take(continued, { lastOffset, highWatermark })
+    },
+    outOfRange: async (fetchedOffset) => {
+      if (stop.signal.aborted || finishing) return
+      if (fetchedOffset === position) {
+        const { oldest, highWatermark } = await options.fetchBounds()
+        if (position < oldest) await skipLost(position, oldest, highWatermark)
+        else if (position > highWatermark) await startOver(oldest)
+      }
+      options.seek(position)
     },
     status: () => ({
       stored,
       waitingRows: buffer.rows(),
       waitingBytes: buffer.bytes(),
       paused,
+      lost,
       lastError,
     }),
     finish: async () => {

@@ -1,35 +1,30 @@
-import { promisify } from 'node:util'
-import { zstdCompress, zstdDecompress } from 'node:zlib'
-import kafkajs, {
-  type Admin,
-  type Consumer,
-  type EachBatchPayload,
-  type KafkaConfig,
-  type KafkaMessage,
-} from 'kafkajs'
+import { createRequire } from 'node:module'
+import kafkajs, { type Admin, type Consumer, type EachBatchPayload, type KafkaConfig } from 'kafkajs'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { RawRecord } from '../record.ts'
 import { type Backoff, backoffMs, pause as sleepUnless } from '../retry.ts'
 import type { ChunkLimits } from './chunk-buffer.ts'
-import { createAssignment, type KafkaAssignment } from './kafka-assignment.ts'
+import { type AssignedBatch, createAssignment, type KafkaAssignment } from './kafka-assignment.ts'
+import { decodeFetchResponse, type FetchedPartition, fetchedOf } from './kafka-fetch-response.ts'
 import type { PartitionOptions, PartitionStatus } from './kafka-partition.ts'
+import { type FetchedRecord, readRecordBatches } from './kafka-record-batch.ts'
+import {
+  type KafkaTopic,
+  type KafkaTopicPattern,
+  type ResolvedTopics,
+  resolveTopics,
+} from './kafka-topics.ts'
 import { createSlots } from './slots.ts'
-
-/** What one topic carries. */
-export interface KafkaTopic {
-  readonly name: string
-  /** Fixes the format of its records; otherwise each is recognised. */
-  readonly format?: string
-  readonly tenant?: string
-}
 
 export interface KafkaSourceOptions
   extends Pick<PartitionOptions, 'process' | 'createEncoder' | 'write' | 'telemetry'> {
   readonly brokers: readonly string[]
   readonly groupId: string
   readonly clientId?: string
-  readonly topics: readonly KafkaTopic[]
+  readonly topics: readonly (KafkaTopic | KafkaTopicPattern)[]
+  /** New topics and partitions are read at the latest after this time; 30 s unless told. */
+  readonly refreshMs?: number
   /** TLS and SASL, as kafkajs takes them. */
   readonly security?: Pick<KafkaConfig, 'ssl' | 'sasl'>
   readonly clock: Clock
@@ -56,8 +51,10 @@ export interface KafkaPartitionStatus extends PartitionStatus {
 
 export interface KafkaSourceStatus {
   readonly state: KafkaState
-  /** Member of the group, partitions known. */
+  /** Member of the group, partitions known, every topic that is named there. */
   readonly ready: boolean
+  /** Topics that are named in the configuration and do not exist. */
+  readonly missingTopics: readonly string[]
   readonly lastError: string | undefined
   readonly partitions: readonly KafkaPartitionStatus[]
 }
@@ -71,30 +68,35 @@ export interface KafkaSource {
 }
 
 // CommonJS: Node finds only some of its names, so they are taken from the whole.
-const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajs
+const { Kafka, logLevel } = kafkajs
+
+// The only place of kafkajs where what it decodes can be replaced (ADR 0006); a test fails if it does not hold.
+Object.assign(createRequire(import.meta.url)('kafkajs/src/protocol/requests/fetch/v11/response'), {
+  decode: decodeFetchResponse,
+})
 
 const BROKER_BACKOFF: Backoff = { firstMs: 500, capMs: 15_000 }
-const MAX_WAITING_BYTES = 32 * 1024 * 1024
-const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
+// What ends a run of the consumer without being a fault.
+const TOPICS_CHANGED = Symbol('topics changed')
 const NO_BYTES = new Uint8Array(0)
-
-// kafkajs keeps its codecs in one table for the process; ZSTD is in Node. 256 MB bounds what a small batch can become.
-CompressionCodecs[CompressionTypes.ZSTD] = () => ({
-  compress: ({ buffer }: { buffer: Buffer }) => promisify(zstdCompress)(buffer),
-  decompress: (buffer: Buffer) => promisify(zstdDecompress)(buffer, { maxOutputLength: 256 * 1024 * 1024 }),
-})
+// What may wait in memory, over all partitions: half in a partition's queue, half in the inserts under way.
+const WAITING_BYTES = 192 * 1024 * 1024
+const PARTITION_BYTES = { least: 1024 * 1024, most: 32 * 1024 * 1024 }
+// Part of the ten seconds that a whole stop may take.
+const DRAIN_MS = 4_000
+const LEAVE_MS = 1_000
 
 /**
  * Reads topics as a member of a consumer group and stores them with exactly-once effect (`kafka-partition.ts`). The
  * only importer of kafkajs, and what it is made to do against its habits:
+ * - what brokers answer is decoded here (`kafka-fetch-response.ts`), bounded and a portion at a time;
  * - an exception in a handler would end the consumer for good, so the handler only files records away;
  * - `consumer.commitOffsets` repeats a refused commit under the next assignment, which may be somebody else's
  *   partition; the commit of the handler's payload does not;
  * - batches fetched under an earlier assignment arrive late; each partition checks that a batch continues the last.
  */
 export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
-  const { telemetry, clock, groupId, sessionTimeoutMs = 30_000 } = options
-  const topics = new Map(options.topics.map((topic) => [topic.name, topic]))
+  const { telemetry, clock, groupId, sessionTimeoutMs = 30_000, refreshMs = 30_000 } = options
   const slots = createSlots(options.insertsAtOnce ?? 3)
   const limits: ChunkLimits = { maxRows: 50_000, maxBytes: 24_000_000, maxAgeMs: 1_000, ...options.limits }
   const stopping = new AbortController()
@@ -105,6 +107,7 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
   let finishing = false
   let loop: Promise<void> | undefined
   let failures = 0
+  let resolved: ResolvedTopics = { topics: new Map(), missing: [] }
 
   const noteTrouble = (message: string) => {
     if (finishing) return
@@ -133,9 +136,10 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
       },
   })
 
-  /** Connects, consumes, and returns when the consumer has ended, with the reason. */
-  const consumeOnce = async (): Promise<string> => {
+  /** Connects, consumes, and returns when the consumer has ended, with the reason, or when the topics have changed. */
+  const consumeOnce = async (): Promise<string | typeof TOPICS_CHANGED> => {
     const admin = kafka.admin()
+    const over = new AbortController()
     const current = kafka.consumer({
       groupId,
       sessionTimeout: sessionTimeoutMs,
@@ -144,6 +148,8 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
       maxBytesPerPartition: 1024 * 1024,
       maxBytes: 16 * 1024 * 1024,
       maxWaitTimeInMs: 250,
+      // Partitions that are added to a topic are seen when its metadata is asked for again.
+      metadataMaxAge: refreshMs,
       allowAutoTopicCreation: false,
       retry: { retries: 5, restartOnFailure: async () => false },
     })
@@ -165,22 +171,55 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
     })
     try {
       await admin.connect()
+      resolved = resolveTopics(options.topics, await admin.listTopics())
+      const names = [...resolved.topics.keys()]
+      telemetry.topicsChanged({ topics: names, missing: resolved.missing })
+      if (names.length === 0)
+        return 'None of the topics of kafka.topics exists; create one or correct the names.'
       await current.connect()
-      await current.subscribe({ topics: [...topics.keys()], fromBeginning: true })
+      await current.subscribe({ topics: names, fromBeginning: true })
       consumer = current
       state = 'joining'
       await current.run({
         autoCommit: false,
+        eachBatchAutoResolve: false,
         partitionsConsumedConcurrently: 8,
         eachBatch: handle,
       })
-      return await ended
+      // Also ends with a stop that came while we joined.
+      const signal = AbortSignal.any([over.signal, stopping.signal])
+      const end = await Promise.race([ended, untilTopicsChange(admin, signal)])
+      if (end === TOPICS_CHANGED) await drain(DRAIN_MS)
+      return end
     } finally {
+      over.abort()
       assignment?.abandon()
       assignment = undefined
       consumer = undefined
       await Promise.allSettled([current.disconnect(), admin.disconnect()])
     }
+  }
+
+  // A consumer cannot subscribe to more while it runs: the group is left and joined again.
+  const untilTopicsChange = async (admin: Admin, signal: AbortSignal): Promise<typeof TOPICS_CHANGED> => {
+    for (;;) {
+      await sleepUnless(refreshMs, signal)
+      if (signal.aborted) return TOPICS_CHANGED
+      try {
+        const { topics } = resolveTopics(options.topics, await admin.listTopics())
+        if (new Set(topics.keys()).symmetricDifference(new Set(resolved.topics.keys())).size > 0)
+          return TOPICS_CHANGED
+      } catch (error) {
+        if (!signal.aborted) noteTrouble(explain(error))
+      }
+    }
+  }
+
+  const drain = async (withinMs: number) => {
+    const deadline = new AbortController()
+    await Promise.race([assignment?.finish(), sleepUnless(withinMs, deadline.signal)])
+    deadline.abort()
+    assignment?.abandon()
   }
 
   const assign = (current: Consumer, admin: Admin, owned: Readonly<Record<string, number[]>>) =>
@@ -207,12 +246,19 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
         const where = [{ topic, partitions: [partition] }]
         whileRunning(() => (paused ? current.pause(where) : current.resume(where)))
       },
+      lostRecord: (topic, partition, from, to) => ({
+        ...toRecord({ offset: from, timestampMs: 0, value: null, headers: {} }, topicOf(topic), partition),
+        lastOffset: to,
+        refused: {
+          reason: 'records_lost',
+          message: `Kafka deleted ${to - from + 1} offsets (${from} to ${to}) before they could be read.`,
+        },
+      }),
       worker: {
         ...options,
-        limits,
+        ...memoryOf(Object.values(owned).flat().length),
         slots,
         clock,
-        maxWaitingBytes: MAX_WAITING_BYTES,
         ...(options.storeBackoff === undefined ? {} : { backoff: options.storeBackoff }),
       },
       onTrouble: noteTrouble,
@@ -227,22 +273,68 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
     }
   }
 
+  const memoryOf = (partitions: number) => {
+    const { least, most } = PARTITION_BYTES
+    const share = Math.min(most, Math.max(least, WAITING_BYTES / 2 / Math.max(1, partitions)))
+    return { maxWaitingBytes: share, limits: { ...limits, maxBytes: Math.min(limits.maxBytes, share) } }
+  }
+
+  const topicOf = (name: string): KafkaTopic => resolved.topics.get(name) ?? { name }
+
   const handle = async (payload: EachBatchPayload): Promise<void> => {
     const { batch, heartbeat } = payload
+    const { topic, partition } = batch
     const target = assignment
     if (target === undefined || finishing) return
     while (!(await target.settled(1_000))) await heartbeat()
-    const topic = topics.get(batch.topic) ?? { name: batch.topic }
-    await target.accept(batch.topic, batch.partition, {
-      fetchedOffset: Number((batch as unknown as { fetchedOffset: string }).fetchedOffset),
-      lastOffset: Number(batch.lastOffset()),
-      highWatermark: Number(batch.highWatermark),
-      records: batch.messages.map((message) => toRecord(message, topic, batch.partition)),
-      commit: async (offset, metadata) => {
-        const partitions = [{ partition: batch.partition, offset: String(offset), metadata }]
-        await payload.commitOffsetsIfNecessary({ topics: [{ topic: batch.topic, partitions }] })
-      },
-    })
+    const fetched = fetchedOf(batch.messages[0])
+    if (fetched === undefined)
+      throw new Error('The brokers are older than Kafka 2.3, which is not supported.')
+    const fetchedOffset = Number((batch as unknown as { fetchedOffset: string }).fetchedOffset)
+    const commit = async (offset: number, metadata: string) => {
+      const partitions = [{ partition, offset: String(offset), metadata }]
+      await payload.commitOffsetsIfNecessary({ topics: [{ topic, partitions }] })
+    }
+    if (fetched.outOfRange) {
+      await target
+        .outOfRange(topic, partition, fetchedOffset, commit)
+        .catch((error: unknown) => noteTrouble(explain(error)))
+    } else await takePortions(target, payload, fetched, fetchedOffset, commit)
+  }
+
+  const takePortions = async (
+    target: KafkaAssignment,
+    { batch, heartbeat, resolveOffset }: EachBatchPayload,
+    { batches, aborted }: FetchedPartition,
+    fetchedOffset: number,
+    commit: AssignedBatch['commit'],
+  ) => {
+    const { topic, partition } = batch
+    const highWatermark = Number(batch.highWatermark)
+    let from = fetchedOffset
+    for await (const { records, lastOffset } of readRecordBatches(batches, { from, aborted })) {
+      reportUnreadable(`${topic}/${partition}`, records)
+      await target.accept(topic, partition, {
+        fetchedOffset: from,
+        lastOffset,
+        highWatermark,
+        records: records.map((record) => toRecord(record, topicOf(topic), partition)),
+        commit,
+      })
+      resolveOffset(String(lastOffset))
+      from = lastOffset + 1
+      // What is left is fetched again when there is room for it.
+      if (finishing || target.isPaused(topic, partition)) return
+      await heartbeat()
+    }
+  }
+
+  const reportUnreadable = (name: string, records: readonly FetchedRecord[]) => {
+    const refused = records.filter((record) => record.refused !== undefined)
+    const [first] = refused
+    if (first === undefined) return
+    const count = refused.reduce((sum, { offset, lastOffset = offset }) => sum + lastOffset - offset + 1, 0)
+    telemetry.batchUnreadable(name, count, first.refused ?? '')
   }
 
   const run = async () => {
@@ -251,6 +343,10 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
       const since = clock.now()
       try {
         const reason = await consumeOnce()
+        if (reason === TOPICS_CHANGED) {
+          attempt = 0
+          continue
+        }
         if (!finishing) noteTrouble(reason)
       } catch (error) {
         if (!finishing) noteTrouble(explain(error))
@@ -269,25 +365,23 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
     start: () => {
       loop ??= run()
     },
-    stop: async (drainMs = 8_000) => {
+    stop: async (drainMs = DRAIN_MS) => {
       finishing = true
-      const deadline = new AbortController()
-      await Promise.race([assignment?.finish(), sleepUnless(drainMs, deadline.signal)])
-      deadline.abort()
-      assignment?.abandon()
+      await drain(drainMs)
       stopping.abort()
       // A broker that is away must not hold up the stop; the group notices by itself.
       const left = new AbortController()
       await Promise.race([
         Promise.allSettled([consumer?.disconnect()]).then(() => loop),
-        sleepUnless(2_000, left.signal),
+        sleepUnless(LEAVE_MS, left.signal),
       ])
       left.abort()
       state = 'stopped'
     },
     status: () => ({
       state,
-      ready: state === 'running' && assignment?.isReady() === true,
+      ready: state === 'running' && assignment?.isReady() === true && resolved.missing.length === 0,
+      missingTopics: resolved.missing,
       lastError,
       partitions: assignment?.status() ?? [],
     }),
@@ -295,40 +389,30 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
 }
 
 function toRecord(
-  { value, headers, timestamp, offset }: KafkaMessage,
+  { offset, timestampMs, value, headers, refused, lastOffset, fullBytes }: FetchedRecord,
   { name, tenant, format }: KafkaTopic,
   partition: number,
 ): RawRecord {
   return {
     value: value ?? NO_BYTES,
-    headers: headers === undefined ? NO_HEADERS : plainHeaders(headers),
-    timestampMs: Number(timestamp),
+    headers,
+    timestampMs,
     timestampSource: 'broker',
     tenant: tenant ?? 'default',
     topic: name,
     partition,
-    offset: Number(offset),
+    offset,
     ...(format === undefined ? {} : { format }),
+    ...(refused === undefined ? {} : { refused: { reason: 'batch_unreadable', message: refused } }),
+    ...(lastOffset === undefined ? {} : { lastOffset }),
+    ...(fullBytes === undefined ? {} : { fullBytes }),
   }
-}
-
-function plainHeaders(headers: NonNullable<KafkaMessage['headers']>): Record<string, string> {
-  const plain: Record<string, string> = Object.create(null)
-  for (const [key, value] of Object.entries(headers)) {
-    const last = Array.isArray(value) ? value.at(-1) : value
-    if (last !== undefined && last !== null) plain[key.toLowerCase()] = last.toString()
-  }
-  return plain
 }
 
 /** The cause in words that name the remedy where kafkajs's own do not. */
 function explain(error: unknown): string {
   const text = messageOf(error)
-  if (/compression not implemented/.test(text)) {
-    return `${text}: a topic has records with a codec that this version cannot read (it reads gzip and zstd). Nothing of the topic is skipped; set compression.type of the topic or its producers.`
-  }
-  if (/does not host this topic-partition/.test(text)) {
-    return 'A topic does not exist on the brokers; create it or correct kafka.topics.'
-  }
-  return text
+  return /does not host this topic-partition/.test(text)
+    ? 'A topic was deleted, or does not exist on every broker yet; looking again which there are.'
+    : text
 }

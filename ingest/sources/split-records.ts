@@ -8,8 +8,9 @@ export interface SplitRecord {
 }
 
 /**
- * Cuts a stream of bytes into records without knowing their format: lines (NDJSON, text logs), the elements of a JSON
- * array, or JSON documents that span lines. Which of the three is seen from the first bytes. Memory is bounded by
+ * Cuts a stream of bytes into records without knowing their format: lines (NDJSON, text logs), the elements of JSON
+ * arrays, and JSON documents that span lines; they may follow each other in any order. Where a document cannot be
+ * one (its line is broken off), its lines are records, so that a broken line costs only itself. Memory is bounded by
  * `maxRecordBytes`: of a longer record only so much is kept (and too large it stays, so it becomes a dead letter).
  */
 export interface RecordSplitter {
@@ -18,59 +19,260 @@ export interface RecordSplitter {
   end(): SplitRecord[]
 }
 
-type Shape = 'lines' | 'array' | 'documents'
-
-const HEAD_BYTES = 64 * 1024
-const [NEWLINE, QUOTE, BACKSLASH, COMMA] = [10, 34, 92, 44]
+const [NEWLINE, RETURN, QUOTE, BACKSLASH, COMMA, COLON, SEPARATOR] = [10, 13, 34, 92, 44, 58, 30]
 const [OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [91, 93, 123, 125]
 const isSpace = (byte: number): boolean => byte === 32 || (byte >= 9 && byte <= 13)
+const opens = (byte: number): boolean => byte === OPEN_BRACE || byte === OPEN_BRACKET
+const closes = (byte: number): boolean => byte === CLOSE_BRACE || byte === CLOSE_BRACKET
+
+// What JSON has outside of its texts: structure, numbers and the letters of true, false and null.
+const IN_JSON = new Uint8Array(256)
+for (const byte of Buffer.from('{}[],:" \t\r\n0123456789+-.eEtrufalsn')) IN_JSON[byte] = 1
+
+/**
+ * Where the next byte belongs: between records; after a `[` that begins an array or a line; between the elements of an
+ * array; in an element; in a document; in a line.
+ */
+type Place = 'between' | 'bracket' | 'array' | 'element' | 'document' | 'line'
 
 export function createRecordSplitter(maxRecordBytes = 8 * 1024 * 1024): RecordSplitter {
-  let head: Uint8Array = new Uint8Array(0)
-  let cutter: Cutter | undefined
-  const start = () => {
-    const bom = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0
-    const body = head.subarray(bom)
-    const shape = shapeOf(body)
-    cutter = shape === 'lines' ? cutLines(bom, maxRecordBytes) : cutJson(shape, bom, maxRecordBytes)
-    head = new Uint8Array(0)
-    return cutter.push(body)
+  const piece = createPiece(maxRecordBytes)
+  let place: Place = 'between'
+  let first = { offset: 0, line: 1 }
+  let depth = 0
+  let inText = false
+  let escaped = false
+  // A value of the document has just ended: only a comma, a colon or another end may follow.
+  let ended = false
+  // The first element of what may be an array, where it is a number or a word.
+  let scalar = NO_SCALAR
+  let base = 0
+  let line = 1
+  let records: SplitRecord[] = []
+
+  const begin = (at: number, as: Place) => {
+    place = as
+    first = { offset: base + at, line }
+    depth = 0
+    inText = false
+    escaped = false
+    ended = false
+    scalar = { ...NO_SCALAR }
   }
+  const emit = (value: Uint8Array, where: { offset: number; line: number }) => {
+    const trimmed = trimEnd(value)
+    if (trimmed.byteLength > 0) records.push({ value: trimmed, ...where })
+  }
+  const finish = (next: Place) => {
+    inText = false
+    emit(piece.take(), first)
+    place = next
+  }
+
+  /**
+   * No document after all: its lines by themselves if one of them is a value, else all of it as it is. Where its last
+   * line goes on, that is a line of text, and the answer is true.
+   */
+  const giveUp = (lineGoesOn: boolean): boolean => {
+    const whole = piece.size() <= maxRecordBytes
+    const bytes = piece.take()
+    inText = false
+    place = 'between'
+    const lines = whole ? linesOf(bytes, first) : []
+    const last = lineGoesOn && lines.at(-1)?.line === line ? lines.pop() : undefined
+    if (lines.some(({ value }) => opens(value[0] ?? 0) && isJson(value))) {
+      for (const { value, ...where } of lines) emit(value, where)
+    } else emit(bytes.subarray(0, bytes.byteLength - (last?.value.byteLength ?? 0)), first)
+    if (last === undefined) return false
+    piece.add(last.value)
+    first = { offset: last.offset, line: last.line }
+    place = 'line'
+    return true
+  }
+
+  /** Follows quotes and brackets; the depth after the byte, or `undefined` inside of text. */
+  const follow = (byte: number): number | undefined => {
+    if (inText) {
+      if (escaped) escaped = false
+      else if (byte === BACKSLASH) escaped = true
+      else if (byte === QUOTE) inText = false
+      return undefined
+    }
+    if (byte === QUOTE) inText = true
+    else if (opens(byte)) depth++
+    else if (closes(byte)) depth--
+    return depth
+  }
+
+  const breaksDocument = (byte: number): boolean => {
+    if (inText) return byte === NEWLINE
+    if (IN_JSON[byte] === 0) return true
+    if (!ended || isSpace(byte)) return false
+    ended = false
+    return byte !== COMMA && byte !== COLON && !closes(byte)
+  }
+
+  /** The end of a line that is a record for sure: an object, and the next line begins another one. */
+  const endOfPlainLine = (chunk: Uint8Array, at: number): number | undefined => {
+    const end = chunk.indexOf(NEWLINE, at)
+    if (end === -1 || chunk[end + 1] !== OPEN_BRACE) return undefined
+    const last = chunk[end - 1] === RETURN ? chunk[end - 2] : chunk[end - 1]
+    return last === CLOSE_BRACE ? end : undefined
+  }
+
+  const push = (chunk: Uint8Array): SplitRecord[] => {
+    records = []
+    // Where the bytes begin that belong to the record under way.
+    let from = 0
+    for (let at = 0; at < chunk.byteLength; at++) {
+      if (inText && !escaped) at = endOfPlainText(chunk, at)
+      if (at === chunk.byteLength) break
+      const byte = chunk[at]!
+      if (place === 'line') {
+        const end = chunk.indexOf(NEWLINE, at)
+        at = end === -1 ? chunk.byteLength : end
+        piece.add(chunk.subarray(from, at))
+        from = at
+        if (end === -1) break
+        finish('between')
+        line++
+        continue
+      }
+      if (place === 'document') {
+        if (breaksDocument(byte)) {
+          piece.add(chunk.subarray(from, at))
+          from = at
+          if (giveUp(byte !== NEWLINE)) {
+            at--
+            continue
+          }
+        } else {
+          const now = follow(byte)
+          if (byte === NEWLINE) line++
+          if (now === undefined || !closes(byte)) continue
+          ended = true
+          if (now > 0) continue
+          piece.add(chunk.subarray(from, at + 1))
+          finish('between')
+          continue
+        }
+      }
+      if (place === 'element') {
+        if (!inText && depth === 0 && (byte === COMMA || closes(byte))) {
+          piece.add(chunk.subarray(from, at))
+          finish(byte === COMMA ? 'array' : 'between')
+          continue
+        }
+        follow(byte)
+        if (byte === NEWLINE) line++
+        continue
+      }
+      if (place === 'bracket') {
+        if (isScalarByte(byte) && !scalar.whole && scalar.text.length < LONGEST_SCALAR) {
+          if (scalar.text === '') scalar = { text: '', whole: false, offset: base + at, line }
+          scalar.text += String.fromCharCode(byte)
+          continue
+        }
+        if (isSpace(byte)) {
+          if (byte === NEWLINE) line++
+          scalar.whole = scalar.text !== ''
+          continue
+        }
+        if (!beginsArray(byte, scalar.text)) {
+          place = 'line'
+          at--
+          continue
+        }
+        piece.take()
+        const { text, offset, line: scalarLine } = scalar
+        emit(Buffer.from(text), { offset, line: scalarLine })
+        place = 'array'
+      }
+      if (byte === NEWLINE) line++
+      if (isSpace(byte) || byte === SEPARATOR) continue
+      if (place === 'array') {
+        if (closes(byte)) place = 'between'
+        else if (byte !== COMMA) {
+          begin(at, 'element')
+          from = at
+          follow(byte)
+        }
+        continue
+      }
+      if (isMark(byte, base + at)) continue
+      from = at
+      const plainEnd = byte === OPEN_BRACE ? endOfPlainLine(chunk, at) : undefined
+      if (plainEnd !== undefined) {
+        emit(chunk.slice(at, Math.min(plainEnd, at + maxRecordBytes + 1)), { offset: base + at, line })
+        at = plainEnd
+        line++
+        continue
+      }
+      begin(at, byte === OPEN_BRACE ? 'document' : byte === OPEN_BRACKET ? 'bracket' : 'line')
+      if (byte === OPEN_BRACE) follow(byte)
+      else if (byte !== OPEN_BRACKET) at--
+    }
+    if (place !== 'between' && place !== 'array') piece.add(chunk.subarray(from))
+    base += chunk.byteLength
+    return records
+  }
+
   return {
-    push: (chunk) => {
-      if (cutter !== undefined) return cutter.push(chunk)
-      head = Buffer.concat([head, chunk])
-      return head.byteLength >= HEAD_BYTES ? start() : []
-    },
+    push,
     end: () => {
-      const first = cutter === undefined ? start() : []
-      return [...first, ...(cutter?.end() ?? [])]
+      records = []
+      if (place === 'document') giveUp(false)
+      else finish('between')
+      return records
     },
   }
 }
 
-/** Lines, unless the stream opens an array, or an object that its first line does not close. */
-function shapeOf(head: Uint8Array): Shape {
-  const text = Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString('utf8').trimStart()
-  if (text[0] === '[') return isJson(firstLine(text)) && text.trim().includes('\n') ? 'lines' : 'array'
-  if (text[0] !== '{' || isJson(firstLine(text))) return 'lines'
-  // A broken first line of NDJSON is followed by a whole one; the second line of a document is not an object.
-  const second = firstLine(text.slice(firstLine(text).length).trimStart())
-  return second.startsWith('{') && isJson(second) ? 'lines' : 'documents'
+/** The first byte from `at` on that may end a text, or what is taken for one. */
+function endOfPlainText(chunk: Uint8Array, at: number): number {
+  for (let end = at; end < chunk.byteLength; end++) {
+    const byte = chunk[end]
+    if (byte === QUOTE || byte === BACKSLASH || byte === NEWLINE) return end
+  }
+  return chunk.byteLength
 }
 
-const firstLine = (text: string): string => /^[^\n]*/.exec(text)?.[0] ?? ''
+const LONGEST_SCALAR = 40
+const NO_SCALAR = { text: '', whole: false, offset: 0, line: 1 }
+const isScalarByte = (byte: number): boolean => /[\w+.-]/.test(String.fromCharCode(byte))
 
-function isJson(text: string): boolean {
+/** `[{`, `["`, `[1,` and `[]` begin arrays; `[2026-08-21 …` and `[info]` begin lines of a log. */
+const beginsArray = (byte: number, scalar: string): boolean =>
+  scalar === ''
+    ? byte === QUOTE || opens(byte) || closes(byte)
+    : (byte === COMMA || byte === CLOSE_BRACKET) && isJson(Buffer.from(scalar))
+
+// A byte order mark, at the beginning of the stream only.
+const MARK = [0xef, 0xbb, 0xbf]
+const isMark = (byte: number, offset: number): boolean => offset < 3 && byte === MARK[offset]
+
+function linesOf(bytes: Uint8Array, first: { offset: number; line: number }): SplitRecord[] {
+  const lines: SplitRecord[] = []
+  let from = 0
+  for (let line = first.line; from < bytes.byteLength; line++) {
+    const newline = bytes.indexOf(NEWLINE, from)
+    const end = newline === -1 ? bytes.byteLength : newline
+    let start = from
+    while (start < end && isSpace(bytes[start]!)) start++
+    if (start < end) lines.push({ value: bytes.subarray(start, end), offset: first.offset + start, line })
+    from = end + 1
+  }
+  return lines
+}
+
+function isJson(bytes: Uint8Array): boolean {
   try {
-    JSON.parse(text)
+    JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'))
     return true
   } catch {
     return false
   }
 }
-
-type Cutter = RecordSplitter
 
 /** Collects the bytes of the record that is under way. */
 function createPiece(maxBytes: number) {
@@ -87,97 +289,6 @@ function createPiece(maxBytes: number) {
       parts = []
       size = 0
       return value
-    },
-  }
-}
-
-function cutLines(startOffset: number, maxBytes: number): Cutter {
-  const piece = createPiece(maxBytes)
-  let offset = startOffset
-  let line = 1
-  const take = (): SplitRecord[] => {
-    const length = piece.size()
-    let value = piece.take()
-    if (value.at(-1) === 13) value = value.subarray(0, -1)
-    const blank = value.every(isSpace)
-    const record = { value, offset, line }
-    offset += length
-    return blank ? [] : [record]
-  }
-  return {
-    push: (chunk) => {
-      const records: SplitRecord[] = []
-      let from = 0
-      for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, from)) {
-        piece.add(chunk.subarray(from, end))
-        records.push(...take())
-        offset++
-        line++
-        from = end + 1
-      }
-      piece.add(chunk.subarray(from))
-      return records
-    },
-    end: () => take(),
-  }
-}
-
-function cutJson(shape: 'array' | 'documents', startOffset: number, maxBytes: number): Cutter {
-  const piece = createPiece(maxBytes)
-  const outer = shape === 'array' ? 1 : 0
-  let depth = 0
-  let inText = false
-  let escaped = false
-  let offset = startOffset
-  let line = 1
-  let first: { offset: number; line: number } | undefined
-
-  return {
-    push: (chunk) => {
-      const records: SplitRecord[] = []
-      let from = 0
-      const finish = (end: number) => {
-        if (first === undefined) return
-        piece.add(chunk.subarray(from, end))
-        records.push({ value: trimEnd(piece.take()), ...first })
-        first = undefined
-      }
-      for (let at = 0; at < chunk.byteLength; at++) {
-        const byte = chunk[at]!
-        if (byte === NEWLINE) line++
-        if (inText) {
-          if (escaped) escaped = false
-          else if (byte === BACKSLASH) escaped = true
-          else if (byte === QUOTE) inText = false
-          continue
-        }
-        const closes = byte === CLOSE_BRACKET || byte === CLOSE_BRACE
-        if (depth === outer && outer === 1 && (byte === COMMA || closes)) {
-          finish(at)
-          if (closes) depth--
-          continue
-        }
-        const opensOuter = depth < outer && byte === OPEN_BRACKET
-        if (first === undefined && !opensOuter && !isSpace(byte)) {
-          first = { offset: offset + at, line }
-          from = at
-        }
-        if (byte === QUOTE) inText = true
-        else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++
-        else if (closes) {
-          depth = Math.max(depth - 1, 0)
-          if (depth === 0 && outer === 0) finish(at + 1)
-        }
-      }
-      if (first !== undefined) piece.add(chunk.subarray(Math.max(from, 0)))
-      offset += chunk.byteLength
-      return records
-    },
-    end: () => {
-      if (first === undefined) return []
-      const record = { value: trimEnd(piece.take()), ...first }
-      first = undefined
-      return record.value.byteLength === 0 ? [] : [record]
     },
   }
 }

@@ -37,6 +37,9 @@ export function fullEvent(fields: Partial<AuditEvent> = {}): AuditEvent {
     offset: Number.MAX_SAFE_INTEGER,
     record_index: 7,
     argument_keys: ['path', "it's", 'ключ', ''],
+    argument_fingerprints: ['to:AAAAAAAA', 'ключ:BBBB_-cc'],
+    result_fingerprints: ['DDDDDDDD'],
+    argument_flags: ['path-traversal', 'sensitive-path'],
   }
   const texts = Object.fromEntries(
     eventFields

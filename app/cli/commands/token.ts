@@ -9,6 +9,7 @@ interface TokenFlags extends AccessFlags {
   readonly login?: boolean
   readonly ttl: string
   readonly capabilities?: string
+  readonly source?: string
   readonly json?: boolean
 }
 
@@ -16,6 +17,7 @@ export function addTokenCommand(program: Command): void {
   addAccessOptions(program.command('token'))
     .option('--login', 'print an address that signs a browser in once, instead of a token')
     .option('--capabilities <LIST>', 'what the token may do, such as events:write (default: everything)')
+    .option('--source <NAME>', 'bind the token to a source of records, such as a gateway')
     .option('--ttl <SECONDS>', 'how long the token is valid, at most 300', '300')
     .description('Make a short-lived token for the API of a running gatewatch.')
     .action(async (flags: TokenFlags) => {
@@ -31,6 +33,7 @@ export function addTokenCommand(program: Command): void {
         }
         const minted = await access.post<{ token: string; expires_at: string }>('/v1/token', {
           ttl_seconds: Number(flags.ttl),
+          ...(flags.source ? { source: flags.source } : {}),
           ...(flags.capabilities ? { capabilities: flags.capabilities.split(',') } : {}),
         })
         output.json(minted)

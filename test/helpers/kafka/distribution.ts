@@ -47,20 +47,28 @@ export function describeKafka(name: string, body: () => void): void {
   else describe.skip(`${name} (skipped: no Kafka without ${absent.join(', ')})`, body)
 }
 
+const PROGRAMS = ['Produce', 'Transact']
+
 /**
- * Kafka’s jars and our small producer, fetched through Maven once and kept in `$GATEWATCH_CACHE` or `.cache/`.
+ * Kafka’s jars and our small programs over its Java client, fetched through Maven once and kept in `$GATEWATCH_CACHE` or `.cache/`.
  * @returns the class path
  */
 export async function kafkaClassPath(): Promise<string> {
   const cache = process.env['GATEWATCH_CACHE'] ?? join(REPOSITORY, '.cache')
   const folder = join(cache, `kafka-${VERSION}`)
-  try {
-    await access(join(folder, 'Produce.class'))
-  } catch {
-    await build(cache, folder)
-  }
+  const present = async (file: string) =>
+    access(join(folder, file)).then(
+      () => true,
+      () => false,
+    )
+  if (!(await present('Produce.class'))) await build(cache, folder)
+  // A cache from before the other programs were written has only its jars and the first.
+  for (const program of PROGRAMS) if (!(await present(`${program}.class`))) await compile(program, folder)
   return `${folder}/*${delimiter}${folder}`
 }
+
+const compile = (program: string, folder: string) =>
+  run('javac', ['-cp', `${folder}/*`, '-d', folder, join(HERE, `${program}.java`)])
 
 // Into a folder of its own and then renamed: two test processes may come here at once.
 async function build(cache: string, folder: string): Promise<void> {
@@ -78,7 +86,7 @@ async function build(cache: string, folder: string): Promise<void> {
       '-DincludeScope=runtime',
       `-DoutputDirectory=${fresh}`,
     ])
-    await run('javac', ['-cp', `${fresh}/*`, '-d', fresh, join(HERE, 'Produce.java')])
+    for (const program of PROGRAMS) await compile(program, fresh)
     await rename(fresh, folder)
   } catch (error) {
     await rm(fresh, { recursive: true, force: true })

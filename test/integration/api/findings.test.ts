@@ -205,6 +205,7 @@ describe('another tenant', () => {
       '/v1/alerts',
       '/v1/deliveries',
       '/v1/dead-letters',
+      '/v1/dead-letters/counts',
       '/v1/facets?from=-60d&field=actor',
       '/v1/overview?from=-60d',
       '/v1/volume?from=-60d',
@@ -245,6 +246,7 @@ describe('the description', () => {
       ['/v1/alerts/{id}', `/v1/alerts/${alertId}`],
       ['/v1/deliveries', '/v1/deliveries'],
       ['/v1/dead-letters', '/v1/dead-letters'],
+      ['/v1/dead-letters/counts', '/v1/dead-letters/counts'],
       ['/readyz', '/readyz'],
     ]
     const ajv = new Ajv2020({ strict: false, allErrors: true })

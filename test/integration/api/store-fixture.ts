@@ -11,7 +11,12 @@ import type { Finding } from '../../../core/finding.ts'
 import { createAlerts } from '../../../store/alerts.ts'
 import { createBaselineQueries } from '../../../store/baselines.ts'
 import { openEmbedded } from '../../../store/clickhouse.ts'
-import { countDeadLetters, listDeadLetters } from '../../../store/dead-letters.ts'
+import {
+  countDeadLetters,
+  countDeadLettersBy,
+  findDeadLetters,
+  listDeadLetters,
+} from '../../../store/dead-letters.ts'
 import { createDeliveries } from '../../../store/deliveries.ts'
 import { createEventQueries } from '../../../store/event-queries.ts'
 import { EVENT_COLUMNS, eventRow } from '../../../store/event-rows.ts'
@@ -47,7 +52,9 @@ export async function startStoredApi() {
     deliveries,
     deadLetters: {
       list: (filter) => listDeadLetters(database, filter),
+      byIds: (tenant, ids) => findDeadLetters(database, tenant, ids),
       counts: (tenant) => countDeadLetters(database, tenant),
+      countsBy: (scope) => countDeadLettersBy(database, scope),
     },
   })
   const writer = createBatchWriter(database)

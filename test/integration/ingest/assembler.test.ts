@@ -93,6 +93,15 @@ const expectCalls = async (count: number, failures: number) => {
   return events
 }
 
+it('finishes the very first tick of a store, if a crash cut it short', async () => {
+  await insertParts(part(0, 0, { 'gen_ai.tool.name': 'first' }))
+  const store = createPartStore(database)
+  const failing = assembler({ store: { ...store, correct: () => Promise.reject(new Error('killed')) } })
+  await expect(failing.tick()).rejects.toThrow('killed')
+  await settle(assembler())
+  await expectCalls(1, 0)
+})
+
 it('writes a call once, completes it when another part comes, and leaves it alone otherwise', async () => {
   const instance = assembler()
   await insertParts(part(1, 0, { 'gen_ai.tool.name': 'search' }))
@@ -101,7 +110,7 @@ it('writes a call once, completes it when another part comes, and leaves it alon
   expect(await settle(instance)).toEqual({ written: 1, cancelled: 1 })
   await insertParts(part(1, 1, { outcome: 'failure' }))
   expect(await settle(instance)).toEqual({ written: 0, cancelled: 0 })
-  const [event] = await expectCalls(1, 1)
+  const [, event] = await expectCalls(2, 1)
   expect(event).toMatchObject({ event_id: 'call-1', outcome: 'failure', tool: 'search' })
 })
 
@@ -122,7 +131,7 @@ it('gives the same events for parts in any order, in different inserts, and acro
   const failures = Array.from({ length: 120 }, (_, index) => index + 2).filter(
     (call) => call % 4 === 0,
   ).length
-  const events = await expectCalls(121, failures + 1)
+  const events = await expectCalls(122, failures + 1)
   expect(events.find(({ event_id }) => event_id === 'call-8')).toMatchObject({
     tool: 'tool-2',
     outcome: 'failure',
@@ -188,4 +197,50 @@ it('takes up an insert that becomes visible after later ones were read', async (
   hidden = undefined
   await settle(instance)
   expect((await live()).events).toHaveLength(before + 2)
+})
+
+it('counts the calls of which no part says who called or how it ended', async () => {
+  await settle(assembler())
+  const counts: { calls: number; incomplete: number }[] = []
+  const telemetry = {
+    ...silentTelemetry,
+    assembled: ({ calls, incomplete }: { calls: number; incomplete: number }) => {
+      counts.push({ calls, incomplete })
+    },
+  }
+  const instance = assembler({ telemetry })
+  await insertParts(part(7000, 0, { outcome: 'unknown' }), part(7001, 0, { outcome: 'success' }))
+  await settle(instance)
+  await insertParts(part(7000, 1, { outcome: 'failure' }))
+  await settle(instance)
+  expect(counts).toEqual([
+    { calls: 2, incomplete: 1 },
+    { calls: 1, incomplete: 0 },
+  ])
+})
+
+it('works off an insert of any size, some keys a tick, and goes on where it was after a crash', async () => {
+  const before = (await live()).events.length
+  const many = Array.from({ length: 900 }, (_, index) => ({
+    ...part(10_000 + index, 0, { 'gen_ai.tool.name': 'many' }),
+    joinKey: `many-${index}`,
+  }))
+  await insertParts(...many)
+  const sizes: number[] = []
+  const store = createPartStore(database)
+  const watched = {
+    ...store,
+    partsOf: (keys: Parameters<typeof store.partsOf>[0]) => {
+      sizes.push(keys.length)
+      return store.partsOf(keys)
+    },
+  }
+  const first = assembler({ store: watched, maxParts: 200 })
+  await first.tick()
+  await first.tick()
+  await settle(assembler({ store: watched, maxParts: 200 }))
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(200)
+  const { events } = await live()
+  expect(events.filter((event) => event.live !== 1)).toEqual([])
+  expect(events).toHaveLength(before + 900)
 })

@@ -44,7 +44,7 @@ describeKafka('the Kafka source', () => {
   function startSource(topics: KafkaSourceOptions['topics'], changes: Partial<KafkaSourceOptions> = {}) {
     const source = createKafkaSource({
       brokers: kafka.brokers,
-      groupId: `group-${topics[0]?.name}`,
+      groupId: `group-${JSON.stringify(topics[0]).replace(/\W+/g, '-')}`,
       topics,
       process: processNumbers,
       createEncoder: createBlockEncoder,
@@ -190,13 +190,13 @@ describeKafka('the Kafka source', () => {
     await untilStored('broker-away', 600)
   })
 
-  it('reads zstd and gzip, and names a codec that it cannot read instead of standing still', async () => {
+  it('reads every codec', async () => {
     await kafka.createTopic('packed', 3)
-    await kafka.produceWithForeignClient(numbers('packed', 300), 'zstd')
-    await kafka.produceWithForeignClient(numbers('packed', 300, 300), 'gzip')
+    const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
+    for (const [index, codec] of codecs.entries())
+      await kafka.produceWithForeignClient(numbers('packed', 1_000, index * 1_000), codec)
     const source = startSource([{ name: 'packed' }])
-    await untilStored('packed', 600)
-    await kafka.produceWithForeignClient(numbers('packed', 30, 600), 'snappy')
-    await expect.poll(() => source.status().lastError, { timeout: 20_000 }).toMatch(/Snappy.*gzip and zstd/)
+    await untilStored('packed', 5_000)
+    expect(source.status().lastError).toBeUndefined()
   })
 })

@@ -6,14 +6,14 @@ import { smallEvent } from '../../helpers/events.ts'
 export function processNumbers(records: readonly RawRecord[]): Batch {
   const events: Batch['events'][number][] = []
   const deadLetters: Batch['deadLetters'][number][] = []
-  for (const { value, tenant, topic, partition, offset } of records) {
+  for (const { value, tenant, topic, partition, offset, refused } of records) {
     const text = Buffer.from(value).toString('utf8')
     const number = /^\{"n": ?(\d+)\}$/.exec(text)?.[1]
     if (number === undefined) {
       deadLetters.push({
         ...{ tenant, topic, partition, offset, recordIndex: 0, sourceFormat: '', field: '' },
-        reason: text === '' ? 'record_empty' : 'record_not_json',
-        message: 'no number',
+        reason: refused?.reason ?? (text === '' ? 'record_empty' : 'record_not_json'),
+        message: refused?.message ?? 'no number',
         record: text,
         recordEncoding: 'utf8',
         recordBytes: value.byteLength,

@@ -1,10 +1,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
+import { constants, gzipSync, zstdCompressSync } from 'node:zlib'
 import Fastify from 'fastify'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { createApiKeys } from '../../../api/credentials/api-keys.ts'
+import { createApiKeys, generateApiKey } from '../../../api/credentials/api-keys.ts'
 import { createTokens } from '../../../api/credentials/tokens.ts'
 import { installAuthentication } from '../../../api/plugins/authentication.ts'
 import type { Receipt } from '../../../api/routes/ingest.ts'
@@ -15,6 +15,8 @@ import { EVENT, getJson, LOCAL, NOW_MS, SECRET, startApi } from './api-fixture.t
 
 const PUBLIC = new Set(['/healthz', '/readyz', '/login'])
 
+// These answer as OTLP says, with google.rpc.Status.
+const OTLP = new Set(['/v1/logs', '/v1/traces'])
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 describe('authentication', () => {
@@ -32,6 +34,9 @@ describe('authentication', () => {
       '/v1/alerts/{id}/close',
       '/v1/chains',
       '/v1/dead-letters',
+      '/v1/dead-letters/counts',
+      '/v1/dead-letters/replay',
+      '/v1/dead-letters/{dead_letter_id}',
       '/v1/deliveries',
       '/v1/events',
       '/v1/events/{event_id}',
@@ -41,9 +46,11 @@ describe('authentication', () => {
       '/v1/findings/{id}/baseline',
       '/v1/login-tickets',
       '/v1/logout',
+      '/v1/logs',
       '/v1/overview',
       '/v1/receiver/deliveries',
       '/v1/token',
+      '/v1/traces',
       '/v1/volume',
     ])
   })
@@ -67,7 +74,8 @@ describe('authentication', () => {
         headers: { ...LOCAL, authorization: `Bearer ${powerless}` },
       })
       expect([path, refused.statusCode]).toEqual([path, 403])
-      expect(refused.json()).toMatchObject({ code: 'forbidden', status: 403, retryable: false })
+      const body = OTLP.has(path) ? { code: 7 } : { code: 'forbidden', status: 403, retryable: false }
+      expect(refused.json()).toMatchObject(body)
     }
   })
 
@@ -264,7 +272,9 @@ describe('problems', () => {
     const { app, apiKey } = await startApi({
       deadLetters: {
         list: () => Promise.reject(new Error('password hunter2 at 10.0.0.7')),
+        byIds: async () => [],
         counts: async () => [],
+        countsBy: async () => [],
       },
       deliveries: {
         newest: () => Promise.reject(new GatewatchError('store_unavailable', 'connect 10.0.0.7:8123')),
@@ -372,12 +382,32 @@ describe('POST /v1/events', () => {
     expect(Buffer.from(accepted[0]?.bytes ?? []).toString()).toBe('{"a":1}')
   })
 
-  it('stops a small body that unpacks to a huge one', async () => {
-    const bomb = gzipSync(Buffer.alloc(65 * 1024 ** 2))
+  it('unpacks zstd', async () => {
+    const { accepted } = await post(zstdCompressSync('{"a":1}'), {
+      'content-type': 'application/json',
+      'content-encoding': 'zstd',
+    })
+    expect(Buffer.from(accepted[0]?.bytes ?? []).toString()).toBe('{"a":1}')
+  })
+
+  it('refuses zstd that asks for a window beyond what HTTP allows', async () => {
+    const params = { [constants.ZSTD_c_windowLog]: 25, [constants.ZSTD_c_contentSizeFlag]: 0 }
+    const { answer } = await post(zstdCompressSync(Buffer.alloc(40 * 1024 ** 2, 'abc'), { params }), {
+      'content-type': 'application/json',
+      'content-encoding': 'zstd',
+    })
+    expect(answer.json()).toMatchObject({ status: 400, field: 'content-encoding' })
+  })
+
+  it.each([
+    ['gzip', gzipSync],
+    ['zstd', zstdCompressSync],
+  ] as const)('stops a small body of %s that unpacks to a huge one', async (encoding, compress) => {
+    const bomb = compress(Buffer.alloc(65 * 1024 ** 2))
     expect(bomb.length).toBeLessThan(100_000)
     const { answer, accepted } = await post(bomb, {
       'content-type': 'application/json',
-      'content-encoding': 'gzip',
+      'content-encoding': encoding,
     })
     expect(answer.statusCode).toBe(413)
     expect(answer.json()).toMatchObject({ code: 'payload_too_large' })
@@ -391,6 +421,72 @@ describe('POST /v1/events', () => {
     expect(brotli.answer.statusCode).toBe(400)
     const large = await post(Buffer.alloc(16 * 1024 ** 2 + 1), { 'content-type': 'text/plain' })
     expect(large.answer.statusCode).toBe(413)
+  })
+
+  it('passes the key on, quoted or not, and refuses what is none', async () => {
+    for (const key of ['abc-123', '"abc-123"']) {
+      const { accepted } = await post('{"a":1}', { 'content-type': 'text/plain', 'idempotency-key': key })
+      expect(accepted[0]).toMatchObject({ idempotencyKey: 'abc-123', subject: 'admin' })
+    }
+    for (const key of ['', '""', 'a b', 'a"b', 'x'.repeat(256), 'é']) {
+      const { answer, accepted } = await post('{"a":1}', {
+        'content-type': 'text/plain',
+        'idempotency-key': key,
+      })
+      expect([answer.statusCode, accepted]).toEqual([400, []])
+    }
+  })
+
+  it('says how long to wait when a source is too fast', async () => {
+    const refusal = new GatewatchError('rate_limited', 'too fast', { retryAfterSeconds: 17 })
+    const { app, apiKey } = await startApi({ intake: { accept: () => Promise.reject(refusal) } })
+    const answer = await app.inject({
+      method: 'POST',
+      url: '/v1/events',
+      headers: { ...LOCAL, authorization: `Bearer ${apiKey}`, 'content-type': 'text/plain' },
+      payload: 'x',
+    })
+    expect([answer.statusCode, answer.headers['retry-after'], answer.json().retryable]).toEqual([
+      429,
+      '17',
+      true,
+    ])
+  })
+
+  it('binds a token to a source, and lets nobody shake it off', async () => {
+    const { app, apiKey, tokens } = await startApi()
+    const ask = (url: string, credential: string, payload: object) =>
+      app.inject({
+        method: 'POST',
+        url,
+        headers: { ...LOCAL, authorization: `Bearer ${credential}` },
+        payload,
+      })
+    const { token } = (
+      await ask('/v1/token', apiKey, { source: 'kong', capabilities: ['events:write'] })
+    ).json()
+    const verdict = tokens.verify(token)
+    expect(verdict).toMatchObject({ kind: 'accepted', principal: { source: 'kong' } })
+    expect((await ask('/v1/token', apiKey, { source: 'Kong/..' })).statusCode).toBe(400)
+
+    const bound = generateApiKey({
+      subject: 's',
+      tenant: 'acme',
+      capabilities: ['tokens:mint'],
+      source: 'kong',
+    })
+    const other = await startApi({ apiKeys: createApiKeys([bound.record]) })
+    const mint = (payload: object) =>
+      other.app.inject({
+        method: 'POST',
+        url: '/v1/token',
+        headers: { ...LOCAL, authorization: `Bearer ${bound.key}` },
+        payload,
+      })
+    expect((await mint({ source: 'other' })).statusCode).toBe(403)
+    expect(other.tokens.verify((await mint({})).json().token)).toMatchObject({
+      principal: { source: 'kong' },
+    })
   })
 
   it('asks to come back later when too much is waiting', async () => {

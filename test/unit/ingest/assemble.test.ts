@@ -111,6 +111,42 @@ describe('assembleParts', () => {
     expect(assembleParts(circle)).toHaveLength(1)
   })
 
+  it('keeps calls apart that use one id for two tools, with ids of their own, and joins the same tool', () => {
+    const id = { 'gen_ai.tool.call.id': 'c1' }
+    const calls = assembleParts([
+      part('call:c1', { ...id, 'gen_ai.tool.name': 'crm-get' }),
+      part('call:c1', { ...id, 'gen_ai.tool.name': 'get', outcome: 'failure' }),
+      part('call:c1', { ...id, 'gen_ai.tool.name': 'Bash' }),
+    ])
+    expect(calls.map(({ draft }) => draft['gen_ai.tool.name']).sort()).toEqual(['Bash', 'get'])
+    expect(new Set(calls.map(({ draft }) => draft.event_id)).size).toBe(2)
+    const named = assembleParts([
+      part('call:c1', { ...id, 'gen_ai.tool.name': 'mcp_tool' }),
+      part('call:c1', { ...id, 'gen_ai.tool.name': 'search' }),
+    ])
+    expect(named).toHaveLength(1)
+  })
+
+  it('takes time in proportion to the parts, whatever they claim of spans', () => {
+    const startMs = performance.now()
+    const oneSpan = Array.from({ length: 20_000 }, (_, index) =>
+      part(`id:${index}`, { event_id: String(index), span_id: 's', 'gen_ai.tool.name': 'x' }),
+    )
+    expect(assembleParts(oneSpan)).toHaveLength(20_000)
+    const chain = Array.from({ length: 20_000 }, (_, index) =>
+      part('', { span_id: `s${index}`, parent_span_id: `s${index + 1}` }),
+    )
+    const leaves = Array.from({ length: 2000 }, (_, index) =>
+      part(`span:l${index}`, { span_id: `l${index}`, parent_span_id: 's0', 'gen_ai.tool.name': `t${index}` }),
+    )
+    expect(assembleParts([...chain, ...leaves])).toHaveLength(2000)
+    const oneId = Array.from({ length: 20_000 }, (_, index) =>
+      part('call:1', { 'gen_ai.tool.call.id': '1', 'gen_ai.tool.name': `t${index}` }),
+    )
+    expect(assembleParts(oneId).length).toBeGreaterThan(1000)
+    expect(performance.now() - startMs).toBeLessThan(8000)
+  })
+
   it('compares names apart from prefix and separators', () => {
     expect(sameTool('crm-get-customer', 'get_customer')).toBe(true)
     expect(sameTool('Target___Tool', 'tool')).toBe(true)

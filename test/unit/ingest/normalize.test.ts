@@ -116,7 +116,10 @@ describe('events', () => {
       trace_id: '5b8efff798038103d269b633813fc60c',
       span_id: 'eee19b7ec3c1b174',
     })
-    expect(event({ parent_span_id: '0000000000000000' }).parent_span_id).toBeUndefined()
+    expect(event({ parent_span_id: '0000000000000000', span_id: 'eee19b7ec3c1b174' })).toMatchObject({
+      span_id: 'eee19b7ec3c1b174',
+      parent_span_id: undefined,
+    })
   })
 
   it('cuts long texts and says so', () => {

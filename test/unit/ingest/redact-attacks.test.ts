@@ -1,11 +1,45 @@
 import { describe, expect, it } from 'vitest'
 import { describeArguments } from '../../../ingest/describe-arguments.ts'
+import { redactRecord } from '../../../ingest/redact/redact-record.ts'
 import { createRedactor } from '../../../ingest/redact/redactor.ts'
 import { SECRET_PATTERNS } from '../../../ingest/redact/secret-patterns.ts'
 
 const redactor = createRedactor({ id: 'k1', secret: new Uint8Array(32).fill(7) })
 const SECRET = 'correct horse, battery'
-const clean = (text: string) => describeArguments(text, 'acme', redactor).text
+const clean = (text: string) => describeArguments(text, 'acme', redactor).text ?? ''
+
+describe('everything', () => {
+  it.each([
+    'password=',
+    'password="',
+    '{"password":"',
+    'password: {[',
+    '--password ',
+    '://a:',
+    '://a:b@',
+    '%41%70',
+    'QUFBQUFB',
+    'cGFzc3dvcmQ9',
+    'mysql -u ',
+    'curl -u a:',
+    'Cookie: a="',
+    '4111 ',
+    'DE89 ',
+    'a@b.',
+    '\\\\"password\\\\":',
+    '"name":"password",',
+    'Authorization: Digest a="',
+    'token,',
+    '\\u0070',
+    '\u0012\n\u007f',
+    '\u0012ÿÿ',
+  ])('takes its time in proportion to the text: %s', (piece) => {
+    const startMs = performance.now()
+    const value = piece.repeat(200_000 / piece.length)
+    redactRecord(Buffer.from(value), 'acme', redactor)
+    expect(performance.now() - startMs).toBeLessThan(4000)
+  })
+})
 
 describe('every pattern', () => {
   // A pattern that starts again at each repetition and reads to the end takes minutes for this, not milliseconds.
@@ -61,4 +95,210 @@ describe('secrets in shapes that were once missed', () => {
   it('keeps numbers that JSON cannot hold when nothing is wrong', () => {
     expect(clean('{"id":9007199254740993}')).toBe('{"id":9007199254740993}')
   })
+})
+
+// Made up, of no known kind: only its name or its place says that it is one.
+const S = 'Zq7-lorem-4Xw'
+const noSecret = (clean: string) => {
+  expect(clean).not.toContain(S)
+  expect(clean).toMatch(/hmac:k1:[\w-]{22}/)
+}
+const again = (value: string) => expect(redactor.text(value, 'acme')).toBe(value)
+
+describe('names, in arguments', () => {
+  it.each(
+    (
+      'db_pass mysql_pwd passwords tokens secrets api_keys SecretString secret_value password1 private_key_pem ssh_key ' +
+      'auth_header credentials_json pat seed_phrase session_cookie Cookie x-api-key'
+    ).split(' '),
+  )('%s', (name) => {
+    noSecret(clean(JSON.stringify({ [name]: S })))
+    noSecret(clean(JSON.stringify({ deep: [{ [name]: [S, { x: S }] }] })))
+    noSecret(redactor.text(`${name}: ${S}`, 'acme'))
+    noSecret(redactor.text(`${name}=${S}&x=1`, 'acme'))
+    noSecret(redactor.text(`{"${name}": "${S}`, 'acme'))
+  })
+})
+
+describe('pairs, in arguments', () => {
+  it.each([
+    ['a pair', ['X-Api-Key', S]],
+    ['a pair with a list', ['tokens', [S]]],
+    ['raw headers', ['Accept', '*/*', 'X-Api-Key', S, 'Host', 'h']],
+    ['arguments of a program', ['login', '--password', S, '--verbose']],
+    ['one argument', ['login', `--password=${S}`]],
+    ['user and password', ['curl', '-u', `bob:${S}`]],
+    ['mysql', ['mysql', '-u', 'root', `-p${S}`]],
+    ['a header as one item', ['-H', `X-Api-Key: ${S}`]],
+    ['a header beside its name', [{ header: 'X-Api-Key', value: S }]],
+    ['a field of a page', { element: 'Password input', ref: 'e12', text: S }],
+  ])('%s', (_, value) => {
+    noSecret(clean(JSON.stringify({ items: value })))
+    noSecret(clean(JSON.stringify(value)))
+  })
+
+  it('nothing else of a list is touched', () => {
+    const plain = {
+      columns: ['name', 'password', 'email'],
+      argv: ['docker', 'run', '-u', '1000:1000', '-p', '80:80'],
+    }
+    expect(redactor.json(plain, 'acme')).toEqual(plain)
+  })
+})
+
+describe('places, in text', () => {
+  it.each([
+    ['a flag', `psql-tool --password ${S} --host db`],
+    ['a flag with quotes', `tool --api-key "${S}"`],
+    ['a flag with =', `tool --password=${S}`],
+    ['PowerShell', `Connect-It -Password ${S}`],
+    ['curl', `curl -u bob:${S} https://h/`],
+    ['mysql', `mysql -h db -u root -p${S} shop`],
+    ['sshpass', `sshpass -p ${S} ssh bob@h`],
+    ['redis', `redis-cli -h cache -a ${S} ping`],
+    ['openssl', `openssl rsa -passin pass:${S}`],
+    ['a header', `GET / HTTP/1.1\r\nX-Api-Key: ${S}\r\nHost: h`],
+    ['a header in quotes', `curl -H "X-Api-Key: ${S}" https://h`],
+    ['Basic', `Authorization: Basic ${S}`],
+    ['no scheme', `Authorization: ${S}`],
+    ['a short Bearer token', 'Authorization: Bearer Zq7-lorem-4Xw'],
+    ['a cookie', `Cookie: theme=dark; sid=${S}; x=${S}`],
+    ['a cookie in quotes', `Cookie: a="${S}"; b=2`],
+    ['Digest', `Authorization: Digest username="bob", response="${S}"`],
+    ['a query', `https://h/x?api_key=${S}&page=2&access_token=${S}`],
+    ['YAML', `db:\n  password:\n    ${S}\n  host: h`],
+    ['a YAML block', `private_key: |\n  ${S}\n  ${S}\nname: x`],
+    ['words', `the api key: ${S}`],
+    ['a connection string', `Server=h;Uid=bob;Pwd=${S};Database=x`],
+    ['backticks', `token = \`${S}\``],
+    ['a subscript', `headers['X-Api-Key'] = '${S}'`],
+    ['Ruby', `:password => "${S}"`],
+    ['a labelled value in broken JSON', `[{"name": "X-Api-Key", "value": "${S}"`],
+    ['an attribute of OTLP in broken JSON', `{"key":"db.password","value":{"stringValue":"${S}"`],
+    ['a pair in broken JSON', `[["X-Api-Key", "${S}"`],
+    ['a list in broken JSON', `{"tokens": ["${S}", "${S}"`],
+    ['an environment', `export GITHUB_PAT=${S} && run`],
+  ])('%s', (_, value) => {
+    const found = redactor.text(value, 'acme')
+    noSecret(found)
+    again(found)
+    noSecret(clean(JSON.stringify({ command: value })))
+  })
+
+  it('keeps what is around the secret', () => {
+    expect(redactor.text(`Cookie: theme=dark; sid=${S}; Path=/`, 'a')).toMatch(
+      /^Cookie: theme=hmac:\S{25}; sid=hmac:\S{25}; Path=\/$/,
+    )
+    expect(redactor.text(`Authorization: Bearer ${S} was refused`, 'a')).toMatch(
+      /^Authorization: Bearer hmac:\S{25} was refused$/,
+    )
+    expect(redactor.text(`https://h/x?api_key=${S}&page=2`, 'a')).toMatch(
+      /^https:\/\/h\/x\?api_key=hmac:\S{25}&page=2$/,
+    )
+    expect(redactor.text(`f(password=${S}, user=bob)`, 'a')).toMatch(/^f\(password=hmac:\S{25}, user=bob\)$/)
+  })
+
+  it.each([
+    `password: $${'{DB_PASSWORD}'}`,
+    'token = os.environ["GITHUB_TOKEN"]',
+    'login(password=password)',
+    'secret: {{ vault.secret }}',
+    'Invalid token: expired',
+    'token: null, password: ****',
+    'docker run -u 1000:1000 image',
+    'sort -u names; cp -p a b',
+    'https://example.com:8080/a?email=bob@example.com',
+    'http://10.0.0.1:80/@scope/package',
+    'ssh://git@github.com/acme/x.git',
+    'git clone https://github.com/acme/x.git',
+    'the basic understanding of tokens: they are counted',
+    'a key: value store, the primary key: id',
+  ])('leaves %s', (value) => {
+    again(value)
+  })
+})
+
+describe('JSON in odd clothes', () => {
+  const inner = JSON.stringify({ note: { password: S } })
+  it.each([
+    ['white space before it', `\n\t ${inner}`],
+    ['a byte order mark', `\ufeff${inner}`],
+    ['as a text in quotes', JSON.stringify(inner)],
+    ['three times over', JSON.stringify(JSON.stringify(inner))],
+    ['inside a sentence', `the settings are ${inner}, as agreed`],
+    ['inside JSON inside a sentence', `the settings are ${JSON.stringify({ body: inner })}, as agreed`],
+    ['cut', inner.slice(0, -2)],
+    ['escaped and cut', JSON.stringify(inner).slice(1, -4)],
+    ['escaped twice and cut', JSON.stringify(JSON.stringify(inner)).slice(1, -8)],
+    ['with single quotes', `{'password': '${S}'}`],
+    ['with escapes in the name', `{"\\u0070assword":"${S}"}`],
+  ])('%s', (_, value) => {
+    noSecret(clean(JSON.stringify({ body: value })))
+    noSecret(clean(value))
+    noSecret(redactRecord(Buffer.from(value), 'acme', redactor).record)
+  })
+
+  it('cut in the middle of an escape in the name', () => {
+    noSecret(redactRecord(Buffer.from(`{"\\u0070ass\\u0077ord":"${S}", "x`), 'acme', redactor).record)
+  })
+})
+
+describe('what stands before the host of a URL', () => {
+  it.each([
+    ['a slash in the password', `postgres://svc:${S}/x@db.internal:5432/orders`],
+    ['an @ in the password', `postgres://svc:p@${S}@db.internal/orders`],
+    ['both', `postgres://svc:a@${S}/b@db.internal/orders`],
+    ['a # and a ?', `https://bob:x#${S}?@h.example/`],
+    ['a token for the user', `https://${S}@h.example/x`],
+    ['a token for the user, and a word for the password', `https://${S}:x-oauth-basic@h.example/x`],
+    ['a token for the user, and no password', `https://${S}:@h.example/x`],
+    ['a number for the password', `redis://svc:1234567/${S}@cache:6379/0`],
+    ['in an URL in an URL', `https://proxy/?u=https://bob:${S}@h.example/`],
+  ])('%s', (_, value) => {
+    const found = redactor.text(value, 'acme')
+    noSecret(found)
+    again(found)
+    expect(found).toMatch(/@(?:db\.internal|h\.example|cache)/)
+  })
+})
+
+describe('encoded', () => {
+  const base64 = (value: string) => Buffer.from(value).toString('base64')
+  it.each([
+    ['percent', `https://h/x?q=${encodeURIComponent(`password=${S}&x`)}`],
+    ['percent twice', encodeURIComponent(encodeURIComponent(`{"password":"${S}"}`))],
+    ['base64 of JSON', base64(JSON.stringify({ password: S }))],
+    ['base64 of a setting', `data: ${base64(`DB_PASSWORD=${S}\n`)}`],
+    ['base64 of base64', base64(base64(JSON.stringify({ password: S })))],
+  ])('%s', (_, value) => {
+    const found = redactor.text(value, 'acme')
+    expect(found).toMatch(/hmac:k1:[\w-]{22}/)
+    expect(found).not.toContain(value.slice(-24))
+    again(found)
+  })
+
+  it.each([
+    'https://example.com/a%20b?q=caf%C3%A9%2Fx',
+    `${base64('nothing to see in this text, move along')}`,
+    '9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c9f8a7b6c',
+    '100% of %d%s',
+  ])('leaves %s', (value) => {
+    again(value)
+  })
+})
+
+it('protobuf that cannot be read: the value that follows the name of a secret', () => {
+  const value = Buffer.concat([Buffer.from([0x0a, S.length]), Buffer.from(S)])
+  const attribute = Buffer.concat([
+    Buffer.from([0xff, 0x0a, 11]),
+    Buffer.from('db.password'),
+    Buffer.from([0x12, value.length]),
+    value,
+    Buffer.from([0x0a, 4]),
+    Buffer.from('rest'),
+  ])
+  const kept = redactRecord(attribute, 'acme', redactor)
+  const bytes = Buffer.from(kept.record, 'base64').toString('latin1')
+  noSecret(bytes)
+  expect(bytes).toContain('rest')
 })

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { DEAD_LETTER_COLUMNS, deadLetterRow } from '../../../store/dead-letters.ts'
+import { DEAD_LETTER_COLUMNS, deadLetterRow } from '../../../store/dead-letter-rows.ts'
 import { PART_COLUMNS, type PartRow, partOf, partRow } from '../../../store/part-rows.ts'
 
 const zip = (columns: readonly string[], line: string) =>

@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type FileSourceOptions, readRecords } from '../../../../ingest/sources/file.ts'
-import { inflateBody, recordsOfBody } from '../../../../ingest/sources/http.ts'
+import { keyedCoordinates, recordsOfBody } from '../../../../ingest/sources/http.ts'
 import { createRecordSplitter } from '../../../../ingest/sources/split-records.ts'
 
 let folder: string
@@ -57,6 +57,51 @@ describe('record splitter', () => {
     ['a broken first line', '{"a":\n{"a":2}\n{"a":3}', ['{"a":', '{"a":2}', '{"a":3}'], [1, 2, 3]],
     ['a byte order mark', '\ufeff{"a":1}\n', ['{"a":1}'], [1]],
     ['a document cut off', '{\n"a": [1,', ['{\n"a": [1,'], [1]],
+    ['an array, then a document', '[{"a":1},{"a":2}] {"a":3}', ['{"a":1}', '{"a":2}', '{"a":3}'], [1, 1, 1]],
+    [
+      'arrays, documents, lines of NDJSON and of text after each other',
+      '[\n{"a":1},\n2]\n{\n"a": 3\n}\n{"a":4}\n[info] five\n[2026-08-21 10:00] six\n{"a":7}{"a":8} [[9]]\n[10, 11]',
+      [
+        '{"a":1}',
+        '2',
+        '{\n"a": 3\n}',
+        '{"a":4}',
+        '[info] five',
+        '[2026-08-21 10:00] six',
+        '{"a":7}',
+        '{"a":8}',
+        '[9]',
+        '10',
+        '11',
+      ],
+      [2, 3, 4, 7, 8, 9, 10, 10, 10, 11, 11],
+    ],
+    [
+      'a document whose elements begin at the left',
+      '{"r":[\n{"a":1},\n{"a":2}\n]}\n{"a":3}',
+      ['{"r":[\n{"a":1},\n{"a":2}\n]}', '{"a":3}'],
+      [1, 5],
+    ],
+    ['a line broken off in a text', '{"a":"b\n{"a":2}\n', ['{"a":"b', '{"a":2}'], [1, 2]],
+    [
+      'broken lines among good ones',
+      '{"a":1}\n{"a":{\n{"a":2}\n{"a":[\n{"a":3}\n{"a"',
+      ['{"a":1}', '{"a":{', '{"a":2}', '{"a":[', '{"a":3}', '{"a"'],
+      [1, 2, 3, 4, 5, 6],
+    ],
+    [
+      'what follows a document on its line',
+      '{"a":1} and more\n{"a":2}',
+      ['{"a":1}', 'and more', '{"a":2}'],
+      [1, 1, 2],
+    ],
+    [
+      'a line of text that begins like a document',
+      '{ starting up\nt: "x"\n{"a":1}',
+      ['{ starting up', 't: "x"', '{"a":1}'],
+      [1, 2, 3],
+    ],
+    ['JSON text sequences', '\u001e{"a":1}\n\u001e{"a":2}\n', ['{"a":1}', '{"a":2}'], [1, 2]],
     ['nothing', ' \n\n', [], []],
     ['an empty array', '[]', [], []],
   ])('reads %s', (_, text, records, lines) => {
@@ -74,12 +119,17 @@ describe('record splitter', () => {
     fc.assert(
       fc.property(
         fc.array(fc.json(), { maxLength: 20 }),
-        fc.constantFrom('lines', 'array'),
+        fc.constantFrom('lines', 'array', 'pretty'),
         fc.integer({ min: 1, max: 100 }),
         fc.integer({ min: 60_000, max: 70_000 }),
         (values, shape, chunkBytes, padding) => {
           const body =
-            shape === 'array' ? `[${values.join(', ')}]` : values.map((value) => `${value}\n`).join('')
+            shape === 'array'
+              ? `[${values.join(', ')}]`
+              : values
+                  .map((value) => (shape === 'pretty' ? JSON.stringify(JSON.parse(value), null, 1) : value))
+                  .map((value) => `${value}\n`)
+                  .join('')
           // Long enough for the shape to be decided before the end.
           const text = shape === 'array' ? `[${' '.repeat(padding)}${body.slice(1)}` : body
           expect(splitAll(text, chunkBytes)).toEqual(splitAll(text))
@@ -178,10 +228,14 @@ describe('HTTP body', () => {
     expect(body('').records).toEqual([])
   })
 
-  it('bounds what gzip may become', async () => {
-    const bomb = gzipSync(Buffer.alloc(10_000_000))
-    await expect(inflateBody(bomb, 1_000_000)).rejects.toMatchObject({ code: 'payload_too_large' })
-    await expect(inflateBody(Buffer.from('no'), 1_000_000)).rejects.toMatchObject({ code: 'request_invalid' })
-    expect(textOf(await inflateBody(gzipSync('yes'), 1_000_000))).toBe('yes')
+  it('gives a body under a key coordinates that follow from it, in bounds for whatever hash', () => {
+    for (const hash of ['0'.repeat(32), 'f'.repeat(32), 'deadbeef00000001'.repeat(2)]) {
+      const { partition, reserve } = keyedCoordinates(hash)
+      const first = reserve('http', 2 ** 21)
+      expect(partition).toBe(Number.parseInt(hash.slice(0, 8), 16))
+      expect(Number.isSafeInteger(first + 2 ** 21 - 1)).toBe(true)
+      expect(reserve('http', 1)).toBe(first)
+      expect(() => reserve('http', 2 ** 21 + 1)).toThrow('more than')
+    }
   })
 })

@@ -1,0 +1,79 @@
+import type { Clock } from '../core/clock.ts'
+import { type Finding, findingId, type Severity } from '../core/finding.ts'
+import type { FindingChange } from './deduplicate.ts'
+import type { AlertPipeline } from './pipeline.ts'
+
+/** Something about gatewatch’s own work that a person must hear of: records that are lost, or that nobody can read. */
+export interface OperationalIssue {
+  /** A stable word, such as `dead-letters`; the rule of the finding is `operational.<code>`. */
+  readonly code: string
+  readonly tenant: string
+  /** One sentence: what happened, and how much of it. */
+  readonly title: string
+  /** What it is about; the issues of one code and entity are one alert until it is closed. */
+  readonly entity: Finding['entity']
+  readonly severity: Severity
+  /** When it happened: ISO 8601 UTC, end exclusive. */
+  readonly window: { readonly start: string; readonly end: string }
+  /** The same key in the same window is the same finding: raised again it is updated, and unchanged it is nothing. */
+  readonly dedupKey: string
+  /** Records concerned. */
+  readonly count: number
+  readonly explanation: Finding['explanation'] & Readonly<Record<string, unknown>>
+}
+
+/** Operational issues as alerts: the same way, receivers and life as the alerts about agents. */
+export interface OperationalAlerts {
+  /**
+   * @returns when the alert and its deliveries are durable; may be called again with the same issue
+   * @throws GatewatchError of the store
+   */
+  raise(...issues: readonly OperationalIssue[]): Promise<void>
+}
+
+export interface OperationalAlertsOptions {
+  readonly pipeline: Pick<AlertPipeline, 'handle'>
+  /** Where findings are kept, so that an alert leads to its finding; see `store/findings.ts`. */
+  readonly findings: { write(changes: readonly FindingChange[], version: number): Promise<void> }
+  readonly clock: Clock
+}
+
+/** One process at a time raises: the one that judges. Two could open two alerts for one issue. */
+export function createOperationalAlerts({
+  pipeline,
+  findings,
+  clock,
+}: OperationalAlertsOptions): OperationalAlerts {
+  return {
+    raise: async (...issues) => {
+      if (issues.length === 0) return
+      const changes = issues.map((issue) => ({ finding: findingOf(issue), status: 'current' as const }))
+      await findings.write(changes, clock.now() * 1000)
+      await pipeline.handle(changes)
+    },
+  }
+}
+
+function findingOf(issue: OperationalIssue): Finding {
+  const rule = `operational.${issue.code}`
+  const { tenant, window, severity, entity, title, explanation } = issue
+  const identity = {
+    ...{ rule, rule_version: 1, tenant, window: { ...window } },
+    subject: `${window.start.slice(0, 10)}/${rule}/${issue.dedupKey}`,
+  }
+  return {
+    finding_id: findingId(identity),
+    ...identity,
+    detector: 'operational',
+    severity,
+    score: Math.log10(Math.max(1, issue.count)),
+    entity,
+    actor: '',
+    first_event_at: window.start,
+    last_event_at: window.end,
+    event_count: issue.count,
+    event_ids: [],
+    title,
+    explanation,
+  }
+}

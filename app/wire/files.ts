@@ -1,0 +1,63 @@
+import { join } from 'node:path'
+import { Gauge, type Registry } from 'prom-client'
+import type { Clock } from '../../core/clock.ts'
+import {
+  createFileFollower,
+  type FileFollower,
+  type FollowedPath,
+  type FollowOptions,
+} from '../../ingest/sources/file-follow.ts'
+import { openFilePositions } from '../../ingest/sources/file-positions.ts'
+import type { IngestTelemetry } from '../../ingest/telemetry.ts'
+import type { Part } from '../lifecycle.ts'
+
+export interface FilesPart extends Part {
+  readonly follower: FileFollower
+  /** Whether the followed files are read. */
+  check(): { readonly ok: boolean; readonly detail?: string }
+}
+
+/** Follows files as a source; what `take` makes durable is never asked again. */
+export async function createFilesPart(options: {
+  readonly data: string
+  /** Of the file of positions, so that two followers on one data folder do not share it. */
+  readonly positions?: string
+  readonly paths: readonly FollowedPath[]
+  readonly take: FollowOptions['take']
+  readonly clock: Clock
+  readonly telemetry: IngestTelemetry
+  readonly registry?: Registry
+}): Promise<FilesPart> {
+  const { paths, take, clock, telemetry, registry } = options
+  const positions = await openFilePositions(join(options.data, 'files'), options.positions)
+  const follower = createFileFollower({
+    paths,
+    positions,
+    take: async (records) => {
+      await take(records)
+      telemetry.recordsRead('file', records.length)
+    },
+    clock,
+    onTrouble: (message) => telemetry.logFault(`following files: ${message}`),
+  })
+  if (registry !== undefined) {
+    new Gauge({
+      name: 'gatewatch_files_waiting_bytes',
+      help: 'Bytes in followed files that are not stored yet: the beginning of a line, or a store that is away',
+      registers: [registry],
+      collect() {
+        this.set(follower.status().waitingBytes)
+      },
+    })
+  }
+  return {
+    name: 'files',
+    follower,
+    check: () => {
+      const { lastError } = follower.status()
+      return lastError === undefined ? { ok: true } : { ok: false, detail: lastError }
+    },
+    start: () => follower.start(),
+    stop: () => follower.stop(),
+  }
+}

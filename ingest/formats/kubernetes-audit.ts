@@ -1,0 +1,109 @@
+import type { EventDraft } from '../../core/audit-event.ts'
+import type { Decoded, Format, ParsedRecord } from '../format.ts'
+import {
+  addressOf,
+  fault,
+  isObject,
+  type JsonObject,
+  kindOf,
+  listOf,
+  millisBetween,
+  notACall,
+  notATime,
+  numberOf,
+  objectOf,
+  productOf,
+  set,
+  textOf,
+} from './field-values.ts'
+import { outcomeOfStatus } from './outcome.ts'
+import { readTime } from './read-time.ts'
+
+/**
+ * The audit log of Kubernetes (`audit.k8s.io`): single events, and the lists that the webhook backend posts. A request
+ * is a call of the tool `<verb>_<resource>` at the server `kubernetes`, for agents that have a kubeconfig instead of
+ * a gateway, and for the pods that MCP servers run in.
+ *
+ * One request is reported at several stages; the last one counts. `auditID` is no event id: a client may choose it
+ * (the header `Audit-ID`), and could make its own requests look like duplicates.
+ */
+export const kubernetesAudit: Format = {
+  name: 'kubernetes-audit',
+  recognises: ({ json }) =>
+    isObject(json) &&
+    (json['kind'] === 'Event' || json['kind'] === 'EventList') &&
+    /^audit\.k8s\.io\//.test(textOf(json['apiVersion']) ?? ''),
+  decode,
+}
+
+function decode({ json }: ParsedRecord): readonly Decoded[] {
+  const given = objectOf(json)
+  if (given['kind'] !== 'EventList') return [decodeEvent(given)]
+  return listOf(given['items']).map((item) =>
+    isObject(item)
+      ? { ...decodeEvent(item), source: { kind: 'Event', apiVersion: given['apiVersion'], ...item } }
+      : {
+          ...fault('field_type', 'items', `An event must be an object, but is ${kindOf(item)}.`),
+          source: item,
+        },
+  )
+}
+
+function decodeEvent(event: JsonObject): Decoded {
+  const stage = textOf(event['stage']) ?? 'ResponseComplete'
+  if (stage !== 'ResponseComplete' && stage !== 'Panic')
+    return notACall(`The stage ${stage} of a request, which is reported again when it is complete.`)
+  const verb = textOf(event['verb'])
+  if (verb === undefined) return fault('field_missing', 'verb', 'verb is missing.')
+  const draft: EventDraft = {}
+  const received = event['requestReceivedTimestamp']
+  const occurredAt = readTime(received)
+  if (occurredAt === undefined) return notATime('requestReceivedTimestamp', received)
+  draft.occurred_at = occurredAt
+  set(draft, 'duration_ms', millisBetween(occurredAt, readTime(event['stageTimestamp'])))
+  readWho(event, draft)
+  readWhat(event, verb, draft)
+  readResult(event, stage, draft)
+  return { kind: 'event', draft }
+}
+
+function readWho(event: JsonObject, draft: EventDraft): void {
+  const user = objectOf(event['user'])
+  set(draft, 'user.id', textOf(user['username']))
+  const extra = objectOf(user['extra'])
+  set(draft, 'credential.id', textOf(listOf(extra['authentication.kubernetes.io/credential-id'])[0]))
+  // The first is the one that the request came from, the others are proxies on the way.
+  set(draft, 'client.address', addressOf(listOf(event['sourceIPs'])[0]))
+  set(draft, 'mcp.client.name', productOf(event['userAgent']))
+  set(draft, 'network.transport', 'tcp')
+}
+
+function readWhat(event: JsonObject, verb: string, draft: EventDraft): void {
+  const object = objectOf(event['objectRef'])
+  const resource = [object['resource'], object['subresource']].flatMap((part) => textOf(part) ?? [])
+  draft['mcp.method.name'] = 'api/call'
+  draft['mcp.server.name'] = 'kubernetes'
+  draft['gen_ai.tool.name'] = `${verb}_${resource.length === 0 ? 'url' : resource.join('/')}`
+  set(draft, 'mcp.resource.uri', textOf(event['requestURI']))
+  const target = Object.fromEntries(
+    ['namespace', 'name', 'apiGroup'].flatMap((field) => {
+      const value = textOf(object[field])
+      return value === undefined ? [] : [[field, value]]
+    }),
+  )
+  const impersonated = textOf(objectOf(event['impersonatedUser'])['username'])
+  draft['gen_ai.tool.call.arguments'] = JSON.stringify(
+    impersonated === undefined ? target : { ...target, impersonate: impersonated },
+  )
+}
+
+function readResult(event: JsonObject, stage: string, draft: EventDraft): void {
+  const status = objectOf(event['responseStatus'])
+  const code = numberOf(status['code'])
+  const decision = objectOf(event['annotations'])['authorization.k8s.io/decision']
+  draft.outcome =
+    decision === 'forbid' ? 'denied' : stage === 'Panic' ? 'failure' : (outcomeOfStatus(code) ?? 'unknown')
+  if (draft.outcome === 'success' || draft.outcome === 'unknown') return
+  set(draft, 'error.type', textOf(status['reason']) ?? textOf(code) ?? stage)
+  set(draft, 'error.message', textOf(status['message']))
+}

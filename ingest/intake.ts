@@ -1,0 +1,146 @@
+import { hash } from 'node:crypto'
+import type { ErrorCode } from '../core/errors.ts'
+import { stableId } from '../core/hash.ts'
+import type { IdempotencyKeys } from './idempotency.ts'
+import type { Pipeline } from './pipeline.ts'
+import { processInSlices } from './pipeline-slices.ts'
+import type { Batch } from './record.ts'
+import type { SegmentLog } from './segment-log.ts'
+import { type HttpBody, keyedCoordinates, recordsOfBody } from './sources/http.ts'
+import type { RateLimits } from './sources/rate-limits.ts'
+import type { IngestTelemetry } from './telemetry.ts'
+
+/** A request body that holds records, and who sent it. */
+export interface IntakeBody {
+  /** Inflated. */
+  readonly bytes: Uint8Array
+  /** Names in lower case; credentials are not among them. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly tenant: string
+  readonly receivedAtMs: number
+  /** Who sends, by the credential. */
+  readonly subject?: string
+  /** The source that the credential is bound to. */
+  readonly source?: string
+  readonly idempotencyKey?: string
+}
+
+/** What became of the body. `read = stored + deadLettered + duplicate`, each call, part of a call and fault counted. */
+export interface IntakeReceipt {
+  readonly read: number
+  readonly stored: number
+  readonly deadLettered: number
+  readonly duplicate: number
+  readonly errors: readonly {
+    readonly line: number
+    readonly reason: ErrorCode
+    readonly message: string
+    readonly field?: string
+  }[]
+  /** The request was answered before, and this is that answer. */
+  readonly repeated: boolean
+}
+
+export interface IntakeOptions {
+  readonly pipeline: Pipeline
+  readonly segments: Pick<SegmentLog, 'id' | 'append' | 'reserve'>
+  readonly keys: IdempotencyKeys
+  readonly limits: RateLimits
+  readonly telemetry: IngestTelemetry
+}
+
+/** The way in over HTTP. */
+export interface Intake {
+  /**
+   * Takes the records of a body; resolves when they survive a power cut, or — with the header `x-gatewatch-wait:
+   * stored` — when they are in the store.
+   * @throws GatewatchError `overloaded`, `rate_limited`, `idempotency_mismatch`, `payload_too_large`
+   */
+  accept(body: IntakeBody): Promise<IntakeReceipt>
+}
+
+// An answer is kept with its key; what it says of faults must not fill the memory.
+const MAX_ERRORS = 100
+
+export function createIntake({ pipeline, segments, keys, limits, telemetry }: IntakeOptions): Intake {
+  const take = async (
+    body: IntakeBody,
+    coordinates: Pick<HttpBody, 'topic' | 'partition' | 'reserve'>,
+    nowMs: number,
+  ): Promise<Omit<IntakeReceipt, 'repeated'>> => {
+    const format = body.headers['x-gatewatch-format']
+    const { records, lines } = recordsOfBody({
+      ...{ body: body.bytes, headers: body.headers, tenant: body.tenant, nowMs },
+      ...coordinates,
+      ...(format === undefined ? {} : { format }),
+    })
+    telemetry.recordsRead('http', records.length)
+    const batch = await processInSlices(pipeline, records)
+    limits.charge(senderOf(body), Math.max(records.length, entriesOf(batch)))
+    const { stored } = await segments.append(batch)
+    const waits = body.headers['x-gatewatch-wait'] === 'stored'
+    if (!waits) stored.catch(() => {})
+    return receiptOf(batch, waits ? (await stored).duplicates : 0, records[0]?.offset ?? 0, lines)
+  }
+
+  return {
+    accept: async (body) => {
+      const { source, idempotencyKey } = body
+      if (idempotencyKey === undefined) {
+        limits.admit(senderOf(body))
+        // Another process has an HTTP source too: the same coordinates must not mean two records.
+        const coordinates =
+          source === undefined
+            ? { topic: `http-${segments.id}`, partition: 0 }
+            : { topic: `http-${source}`, partition: partitionOf(segments.id) }
+        const reserve = (topic: string, count: number) => segments.reserve(topic, count)
+        return { ...(await take(body, { ...coordinates, reserve }, body.receivedAtMs)), repeated: false }
+      }
+      const id = stableId('idempotency-key', body.tenant, senderOf(body), idempotencyKey)
+      const topic = source === undefined ? 'http' : `http-${source}`
+      const { answer, repeated } = await keys.run({ id, fingerprint: fingerprintOf(body) }, (begunAtMs) => {
+        limits.admit(senderOf(body))
+        return take(body, { topic, ...keyedCoordinates(id) }, begunAtMs)
+      })
+      return { ...answer, repeated }
+    },
+  }
+}
+
+const senderOf = ({ source, subject }: IntakeBody): string => source ?? subject ?? ''
+
+const partitionOf = (logId: string): number => Number.parseInt(stableId('log', logId).slice(0, 8), 16)
+
+// Whatever decides what the body means; not how it was compressed.
+const fingerprintOf = ({ bytes, headers }: IntakeBody): string =>
+  stableId(
+    hash('sha256', bytes, 'hex'),
+    ...Object.entries(headers)
+      .filter(([name]) => name === 'content-type' || name === 'x-gatewatch-format' || name.startsWith('ce-'))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flat(),
+  )
+
+const entriesOf = ({ events, parts, deadLetters }: Batch): number =>
+  events.length + parts.length + deadLetters.length
+
+function receiptOf(
+  batch: Batch,
+  duplicate: number,
+  firstOffset: number,
+  lines: readonly number[],
+): Omit<IntakeReceipt, 'repeated'> {
+  const taken = batch.events.length + batch.parts.length
+  return {
+    read: entriesOf(batch),
+    stored: taken - duplicate,
+    deadLettered: batch.deadLetters.length,
+    duplicate,
+    errors: batch.deadLetters.slice(0, MAX_ERRORS).map(({ offset, reason, message, field }) => ({
+      line: lines[offset - firstOffset] ?? 0,
+      reason,
+      message,
+      ...(field === '' ? {} : { field }),
+    })),
+  }
+}

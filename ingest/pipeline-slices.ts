@@ -1,0 +1,36 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Pipeline } from './pipeline.ts'
+import type { Batch, RawRecord } from './record.ts'
+
+/** So few records, and about so many bytes, that nothing else waits long: some 10 ms of work. */
+export const SLICE = { records: 500, bytes: 1024 * 1024 } as const
+
+/** How many records from `first` on are one slice: at least one. */
+export function sliceLength(records: readonly Pick<RawRecord, 'value'>[], first: number): number {
+  let bytes = 0
+  let length = 0
+  while (first + length < records.length && length < SLICE.records && bytes < SLICE.bytes) {
+    bytes += records[first + length]?.value.length ?? 0
+    length++
+  }
+  return length
+}
+
+/** The pipeline over any number of records, a slice at a time, so that other work gets its turn in between. */
+export async function processInSlices(pipeline: Pipeline, records: readonly RawRecord[]): Promise<Batch> {
+  if (sliceLength(records, 0) === records.length) return pipeline(records)
+  const batches: Batch[] = []
+  for (let at = 0; at < records.length; ) {
+    const length = sliceLength(records, at)
+    batches.push(pipeline(records.slice(at, at + length)))
+    at += length
+    await nextTurn()
+  }
+  const definitions = batches.flatMap((batch) => batch.definitions ?? [])
+  return {
+    events: batches.flatMap(({ events }) => events),
+    parts: batches.flatMap(({ parts }) => parts),
+    deadLetters: batches.flatMap(({ deadLetters }) => deadLetters),
+    ...(definitions.length === 0 ? {} : { definitions }),
+  }
+}

@@ -1,0 +1,85 @@
+import type { Hide } from './named-values.ts'
+import { isToken } from './tokens.ts'
+
+const PERCENT = /%[0-9a-f]{2}/i
+const RUN = /[^\s"'<>`\\]{1,65536}/g
+const SHORTEST_BASE64 = 24
+const BASE64_RUN = /(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{16,65536}={0,2}/g
+const MAX_ROUNDS = 3
+
+/** Whether the text may hold something that is only to be read when decoded. */
+export const mayBeEncoded = (text: string): boolean =>
+  text.length >= 8 && (text.includes('%') || hasLongRun(text))
+
+/**
+ * Looks at text that is percent-encoded (up to three times over) or base64. Where what it decodes to holds a secret, the
+ * first is replaced by what it says, cleaned; the second by a token.
+ */
+export function replaceEncoded(text: string, clean: (text: string) => string, hide: Hide): string {
+  let result = text
+  if (PERCENT.test(result))
+    result = result.replace(RUN, (run) => (PERCENT.test(run) ? cleanPercent(run, clean) : run))
+  if (hasLongRun(result)) result = result.replace(BASE64_RUN, (run) => cleanBase64(run, clean, hide))
+  return result
+}
+
+function cleanPercent(run: string, clean: (text: string) => string): string {
+  let plain = run
+  for (let round = 0; round < MAX_ROUNDS && PERCENT.test(plain); round++) {
+    const decoded = plain.replace(/(?:%[0-9A-Fa-f]{2})+/g, decodePercent)
+    if (decoded === plain) break
+    plain = decoded
+    const cleaned = clean(plain)
+    if (cleaned !== plain) return cleaned.replace(/[\s"'<>`\\%]/g, encodeURIComponent)
+  }
+  return run
+}
+
+function decodePercent(escapes: string): string {
+  try {
+    return decodeURIComponent(escapes)
+  } catch {
+    return Buffer.from(escapes.replaceAll('%', ''), 'hex').toString('latin1')
+  }
+}
+
+// A run may be a path or a name with base64 in it: then its parts are looked at one by one.
+function cleanBase64(run: string, clean: (text: string) => string, hide: Hide): string {
+  const decoded = hideBase64(run, clean, hide)
+  if (decoded !== run || !/[/_-]/.test(run)) return decoded
+  return run.replace(/[A-Za-z0-9+]{16,65536}={0,2}/g, (part) => hideBase64(part, clean, hide))
+}
+
+// Ids and keys look like base64 too: what does not begin as text is not decoded.
+function hideBase64(run: string, clean: (text: string) => string, hide: Hide): string {
+  if (!isText(Buffer.from(run.slice(0, 16), 'base64'))) return run
+  const bytes = Buffer.from(run, 'base64')
+  if (!isText(bytes)) return run
+  const plain = bytes.toString('utf8')
+  const cleaned = clean(plain)
+  if (cleaned === plain) return run
+  return isToken(cleaned) ? cleaned : hide(run)
+}
+
+function isText(bytes: Uint8Array): boolean {
+  for (const byte of bytes)
+    if (byte < 0x20 ? byte !== 0x0a && byte !== 0x0d && byte !== 0x09 : byte === 0x7f) return false
+  return bytes.length > 0
+}
+
+/**
+ * Whether 24 letters and digits stand side by side. Text as base64 has hardly a `+` or `/` (ASCII gives them for `>`, `?`
+ * and `~` only), paths have many. Looks at every 24th character, and back from there while it may be within a run.
+ */
+function hasLongRun(text: string): boolean {
+  for (let end = SHORTEST_BASE64 - 1; end < text.length; ) {
+    let at = end
+    while (at > end - SHORTEST_BASE64 && isAlphanumeric(text.charCodeAt(at))) at--
+    if (at === end - SHORTEST_BASE64) return true
+    end = at + SHORTEST_BASE64
+  }
+  return false
+}
+
+const isAlphanumeric = (code: number): boolean =>
+  (code >= 0x61 && code <= 0x7a) || (code >= 0x30 && code <= 0x39) || (code >= 0x41 && code <= 0x5a)

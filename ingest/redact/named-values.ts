@@ -1,0 +1,203 @@
+import { type Extent, readValue, schemeLength } from './read-value.ts'
+import { isCount, looksOpaque, type Secrecy } from './secret-keys.ts'
+
+export interface NamedValues {
+  /** Replaces the values of names that say “secret” in running text. */
+  replace(text: string, hide: Hide): string
+}
+
+/** The token of a secret. */
+export type Hide = (secret: string) => string
+
+const LONGEST_NAME = 80
+const SHORTEST_VALUE = 4
+const NAME_CHAR = /[\w.$-]/
+const HEADER = /^(?:authorization|proxy-authorization|cookie|set-cookie|x-[\w-]+)$/i
+const AUTHORIZATION = /auth/i
+const COOKIE = /cookies?$/i
+const FLAG = /(?<![\w-])--?([A-Za-z][\w-]{2,40})[ \t]{1,4}(?=[^\s-])/g
+// `"name": "X-Api-Key", "value": "…"`, also as an attribute of OTLP, also escaped.
+const VALUE_OF_LABEL =
+  /\s{0,8}\\{0,8}["']?(?:value|val|v|content|text)\\{0,8}["']?\s{0,4}[:=]\s{0,4}(?:\{\s{0,4}\\{0,8}["']\w{1,16}\\{0,8}["']\s{0,4}:\s{0,4})?/iy
+
+// What stands where a secret would, in templates, in messages and in code. Only for text: a field of JSON is hidden.
+const PLACEHOLDER =
+  /^(?:\$\{[\w.:-]{1,80}\}|\$[A-Z_][A-Z0-9_]*|\{\{[^{}]{1,80}\}\}|%[\w]+%|<[\w .-]{1,60}>|\*{3,}|\.{3,}|x{4,}|null|none|nil|true|false|undefined|str|string|int|integer|number|bool|boolean|bytes|object|array|optional|required|missing|invalid|expired|revoked|empty|unset|unknown|denied|incorrect|wrong|rejected|redacted|hidden|\[\w+\])$/i
+const CODE =
+  /^(?:(?:self|this|args|config|settings|cfg|env|os\.environ|process\.env|options|opts|params|request|req|ctx)\.[A-Za-z_][\w.]*|[A-Za-z_.]+[([].*)$/
+
+/**
+ * Secrets that are known by their name in running text, however the text writes it: `name=value`, `"name": "value"` with
+ * any escapes, header lines, cookies, query strings, flags of a command line, labelled and listed values. Looks at each
+ * separator once and at no more than a name before it, so its time is in proportion to the text.
+ */
+export function createNamedValues(secrecyOf: (name: string) => Secrecy): NamedValues {
+  return {
+    replace(text, hide) {
+      const edits = createEdits(text)
+      for (let at = nextSeparator(text, 0); at !== -1; at = nextSeparator(text, at + 1)) {
+        if (at < edits.done() || (text[at] === ',' && !isQuote(text[at - 1]))) continue
+        const end = separatorEnd(text, at)
+        const name = nameBefore(text, at)
+        if (name === undefined) continue
+        if (text[at] === ',') listed(text, at, name, edits, hide)
+        else {
+          const secrecy = secrecyOfEither(name)
+          if (secrecy !== 'none') hideAt(text, end, name.name, secrecy, edits, hide)
+        }
+        at = Math.max(at, end - 1)
+      }
+      return edits.result()
+    },
+  }
+
+  function secrecyOfEither({ name, twoWords }: Name): Secrecy {
+    const secrecy = secrecyOf(name)
+    return secrecy === 'none' && twoWords !== undefined ? secrecyOf(twoWords) : secrecy
+  }
+
+  function listed(text: string, comma: number, { name, quoted }: Name, edits: Edits, hide: Hide): void {
+    if (!quoted) return
+    const secrecy = secrecyOf(name)
+    if (secrecy === 'none') return
+    VALUE_OF_LABEL.lastIndex = comma + 1
+    const label = VALUE_OF_LABEL.exec(text)
+    if (label) hideAt(text, VALUE_OF_LABEL.lastIndex, name, secrecy, edits, hide)
+    // A list of column names names secrets too: only headers and flags say that a value follows.
+    else if (HEADER.test(name) || name.startsWith('-')) hideAt(text, comma + 1, name, secrecy, edits, hide)
+  }
+
+  function hideAt(
+    text: string,
+    from: number,
+    name: string,
+    secrecy: Secrecy,
+    edits: Edits,
+    hide: Hide,
+  ): void {
+    const value = readValue(text, from, extentOf(name, text[from - 1]))
+    if (value === undefined || value.start < edits.done()) return
+    const found = text.slice(value.start, value.end)
+    if (!value.quoted && (CODE.test(found) || found === name)) return
+    // “Of the tokens: they are …”
+    if (!value.quoted && secrecy === 'several' && /^[a-z]+$/.test(found)) return
+    if (found.length < SHORTEST_VALUE || PLACEHOLDER.test(found)) return
+    const clean = hideValue(found, name, secrecy, hide)
+    if (clean !== found) edits.replace(value.start, value.end, clean)
+  }
+}
+
+/** Flags with their value as the next word: `--password x`. */
+export function replaceFlags(text: string, secrecyOf: (name: string) => Secrecy, hide: Hide): string {
+  const edits = createEdits(text)
+  for (const match of text.matchAll(FLAG)) {
+    const secrecy = secrecyOf(match[1] ?? '')
+    if (secrecy === 'none' || match.index < edits.done()) continue
+    const value = readValue(text, match.index + match[0].length)
+    if (value === undefined) continue
+    const found = text.slice(value.start, value.end)
+    if (found.length < SHORTEST_VALUE || PLACEHOLDER.test(found)) continue
+    edits.replace(value.start, value.end, hideValue(found, match[1] ?? '', secrecy, hide))
+  }
+  return edits.result()
+}
+
+/**
+ * The value of a name that says “secret”, hidden. The scheme of an authorization and the names of cookies stay, so that
+ * the token is the one of the bare secret. A value that its name leaves open and that does not look like a secret stays.
+ */
+export function hideValue(value: string, name: string, secrecy: Secrecy, hide: Hide): string {
+  if (secrecy === 'several' && isCount(value)) return value
+  if (secrecy === 'opaque' && !looksOpaque(value)) return value
+  if (COOKIE.test(name) && value.includes('=')) return hideCookies(value, hide)
+  const scheme = AUTHORIZATION.test(name) ? schemeLength(value, 0) : 0
+  const secret = value.slice(scheme)
+  return secret === '' ? hide(value) : value.slice(0, scheme) + hide(secret)
+}
+
+const COOKIE_ATTRIBUTE = /^\s*(?:path|domain|expires|max-age|samesite|version)$/i
+
+function hideCookies(value: string, hide: Hide): string {
+  return value
+    .split(';')
+    .map((part) => {
+      const equals = part.indexOf('=')
+      const name = part.slice(0, Math.max(equals, 0))
+      if (equals === -1) return /^\s*(?:secure|httponly|partitioned)?\s*$/i.test(part) ? part : hide(part)
+      if (COOKIE_ATTRIBUTE.test(name)) return part
+      const secret = part.slice(equals + 1)
+      return secret === '' ? part : `${name}=${hide(secret)}`
+    })
+    .join(';')
+}
+
+function extentOf(name: string, separator: string | undefined): Extent {
+  if (AUTHORIZATION.test(name)) return 'authorization'
+  return HEADER.test(name) && separator !== '=' ? 'line' : 'run'
+}
+
+interface Name {
+  readonly name: string
+  /** With the word before it: `api key`, `seed phrase`. */
+  readonly twoWords?: string
+  readonly quoted: boolean
+}
+
+const isSeparator = (code: number): boolean => code === 0x3d || code === 0x3a || code === 0x2c
+
+function nextSeparator(text: string, from: number): number {
+  for (let at = from; at < text.length; at++) if (isSeparator(text.charCodeAt(at))) return at
+  return -1
+}
+
+// `=>`, `:=`, `==` and `: ` are one separator.
+function separatorEnd(text: string, at: number): number {
+  let end = at + 1
+  if (text[at] === ',') return end
+  while (end < at + 3 && (text[end] === '=' || text[end] === '>' || text[end] === ':')) end++
+  return end
+}
+
+function nameBefore(text: string, separator: number): Name | undefined {
+  let end = separator
+  while (end > 0 && separator - end < 8 && (text[end - 1] === ' ' || text[end - 1] === '\t')) end--
+  const beforeQuotes = end
+  while (
+    end > 0 &&
+    beforeQuotes - end < 16 &&
+    (isQuote(text[end - 1]) || text[end - 1] === '\\' || text[end - 1] === ']')
+  )
+    end--
+  let start = end
+  while (start > 0 && end - start < LONGEST_NAME && NAME_CHAR.test(text[start - 1] ?? '')) start--
+  if (start === end) return undefined
+  const name = text.slice(start, end)
+  const quoted = end !== beforeQuotes
+  if (text[start - 1] !== ' ') return { name, quoted }
+  let first = start - 1
+  while (first > 0 && start - first < 24 && NAME_CHAR.test(text[first - 1] ?? '')) first--
+  return { name, twoWords: text.slice(first, end), quoted }
+}
+
+const isQuote = (char: string | undefined): boolean => char === '"' || char === "'" || char === '`'
+
+/** Replacements in a text, in the order of their places. */
+interface Edits {
+  /** Up to here nothing may be replaced any more. */
+  done(): number
+  replace(start: number, end: number, by: string): void
+  result(): string
+}
+
+function createEdits(text: string): Edits {
+  let made = ''
+  let done = 0
+  return {
+    done: () => done,
+    replace(start, end, by) {
+      made += text.slice(done, start) + by
+      done = end
+    },
+    result: () => (done === 0 ? text : made + text.slice(done)),
+  }
+}

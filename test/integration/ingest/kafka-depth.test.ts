@@ -1,0 +1,435 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createGzip } from 'node:zlib'
+import kafkajs, { type Admin } from 'kafkajs'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { systemClock } from '../../../core/clock.ts'
+import {
+  createKafkaSource,
+  type KafkaSource,
+  type KafkaSourceOptions,
+} from '../../../ingest/sources/kafka.ts'
+import { createIngestTelemetry, type IngestCounter, silentTelemetry } from '../../../ingest/telemetry.ts'
+import { openEmbedded } from '../../../store/clickhouse.ts'
+import type { Database } from '../../../store/database.ts'
+import { listDeadLetters } from '../../../store/dead-letters.ts'
+import { createBatchWriter, createBlockEncoder } from '../../../store/event-writer.ts'
+import { migrate } from '../../../store/migrate.ts'
+import { describeKafka } from '../../helpers/kafka/distribution.ts'
+import { type TransactionStep, transact } from '../../helpers/kafka/transactions.ts'
+import { type KafkaCluster, startKafka } from '../../helpers/kafka.ts'
+import { encodeRecord, varint } from '../../unit/ingest/sources/record-batches.ts'
+import { processNumbers } from './process-numbers.ts'
+
+const MB = 1024 ** 2
+
+describeKafka('the Kafka source at depth', () => {
+  let folder: string
+  let database: Database
+  let kafka: KafkaCluster
+  let admin: Admin
+  const sources: KafkaSource[] = []
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'gatewatch-kafka-depth-'))
+    database = await openEmbedded({ path: folder })
+    await migrate(database)
+    kafka = await startKafka({
+      properties: {
+        'log.cleaner.backoff.ms': 200,
+        'log.cleaner.min.cleanable.ratio': 0.01,
+        'file.delete.delay.ms': 0,
+      },
+    })
+    admin = kafka.client().admin()
+    await admin.connect()
+  })
+  afterEach(async () => {
+    for (const source of sources.splice(0)) await source.stop()
+  })
+  afterAll(async () => {
+    await admin?.disconnect()
+    await kafka?.stop()
+    await database?.close()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  function startSource(
+    group: string,
+    topics: KafkaSourceOptions['topics'],
+    changes: Partial<KafkaSourceOptions> = {},
+  ) {
+    const source = createKafkaSource({
+      brokers: kafka.brokers,
+      groupId: group,
+      topics,
+      process: processNumbers,
+      createEncoder: createBlockEncoder,
+      write: createBatchWriter(database).write,
+      limits: { maxRows: 5_000, maxAgeMs: 50 },
+      sessionTimeoutMs: 6_000,
+      refreshMs: 500,
+      brokerBackoff: { firstMs: 100, capMs: 500 },
+      storeBackoff: { firstMs: 5, capMs: 50 },
+      clock: systemClock,
+      telemetry: silentTelemetry,
+      ...changes,
+    })
+    sources.push(source)
+    source.start()
+    return source
+  }
+
+  const counting = () => {
+    const counts = new Map<IngestCounter, number>()
+    const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+    const telemetry = createIngestTelemetry(quiet, (name, by) =>
+      counts.set(name, (counts.get(name) ?? 0) + by),
+    )
+    return { counts, telemetry }
+  }
+  const numbers = (topic: string, count: number, from = 0, partition = 0) =>
+    Array.from({ length: count }, (_, index) => ({ topic, partition, value: `{"n": ${from + index}}` }))
+  const storedOf = async (topic: string) => {
+    const rows = await database.query<{ n: string }>(
+      `SELECT gen_ai_tool_call_id AS n FROM events WHERE topic = {topic:String} ORDER BY toUInt64(n)`,
+      { topic },
+    )
+    return rows.map(({ n }) => Number(n))
+  }
+  const untilStored = (topic: string, wanted: readonly number[]) =>
+    expect.poll(() => storedOf(topic), { timeout: 30_000, interval: 100 }).toEqual(wanted)
+  const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index)
+  const caughtUp = (source: KafkaSource) =>
+    expect
+      .poll(
+        () => {
+          const { ready, partitions } = source.status()
+          return ready && partitions.length > 0 && partitions.every(({ lag }) => lag === 0)
+        },
+        { timeout: 30_000 },
+      )
+      .toBe(true)
+
+  describe('records', () => {
+    it('of aborted transactions are not stored, however they interleave; of open ones when they are committed', async () => {
+      await kafka.createTopic('transactions', 1)
+      const send = (by: string, n: number): TransactionStep => ({
+        by,
+        does: 'send',
+        topic: 'transactions',
+        partition: 0,
+        value: `{"n": ${n}}`,
+      })
+      const step = (by: string, does: 'begin' | 'commit' | 'abort'): TransactionStep => ({ by, does })
+      await transact(kafka.brokers, [
+        step('a', 'begin'),
+        send('a', 1),
+        step('a', 'commit'),
+        // The broker lists the transaction of c before that of b, which began first and ended last.
+        step('b', 'begin'),
+        send('b', 101),
+        step('c', 'begin'),
+        send('c', 102),
+        step('a', 'begin'),
+        send('a', 2),
+        send('b', 103),
+        step('c', 'abort'),
+        step('c', 'begin'),
+        send('c', 3),
+        step('b', 'abort'),
+        step('a', 'commit'),
+        step('c', 'commit'),
+        step('d', 'begin'),
+        send('d', 104),
+        step('a', 'begin'),
+        send('a', 4),
+        step('a', 'commit'),
+      ])
+      const source = startSource('transactions', [{ name: 'transactions' }])
+      await untilStored('transactions', [1, 2, 3])
+      // A producer of the same name ends what d left open; 4 was committed behind it.
+      await transact(kafka.brokers, [step('d', 'begin'), send('d', 5), step('d', 'commit')])
+      await untilStored('transactions', [1, 2, 3, 4, 5])
+      await caughtUp(source)
+      expect(await listDeadLetters(database, { topic: 'transactions' })).toEqual([])
+    })
+
+    it('of compacted topics: holes are no loss, tombstones are accounted, odd keys and headers do no harm', async () => {
+      await kafka.createTopic('compacted', 1, {
+        'cleanup.policy': 'compact',
+        'segment.ms': '100',
+        'delete.retention.ms': '60000',
+      })
+      const records = range(0, 300).map((n) => ({
+        topic: 'compacted',
+        partition: 0,
+        key: `k${n % 3}`,
+        value: `{"n": ${n}}`,
+        headers: { 'X-Odd': Buffer.from([0xff, 0x00, 0xfe]), '': '' },
+      }))
+      await kafka.produceWithForeignClient(records)
+      const { counts, telemetry } = counting()
+      const source = startSource('compacted', [{ name: 'compacted' }], { telemetry })
+      await caughtUp(source)
+      await source.stop()
+      await sleep(150)
+      await kafka.produceWithForeignClient([
+        { topic: 'compacted', partition: 0, key: 'k0', value: null },
+        { topic: 'compacted', partition: 0, key: 'k9', value: '{"n": 301}' },
+      ])
+      // Another group reads what compaction left.
+      await expect
+        .poll(
+          async () => {
+            const fresh = counting()
+            const other = startSource(`compacted-${crypto.randomUUID()}`, [{ name: 'compacted' }], {
+              telemetry: fresh.telemetry,
+              write: async () => ({ rejected: 0 }),
+            })
+            await caughtUp(other)
+            await other.stop()
+            expect(fresh.counts.get('offset_gaps')).toBeUndefined()
+            return fresh.counts.get('records_read')
+          },
+          { timeout: 40_000, interval: 500 },
+        )
+        .toBeLessThan(20)
+      const again = startSource('compacted', [{ name: 'compacted' }], { telemetry })
+      await caughtUp(again)
+      expect(await storedOf('compacted')).toEqual([...range(0, 300), 301])
+      expect(await listDeadLetters(database, { topic: 'compacted' })).toMatchObject([
+        { offset: 300, reason: 'record_empty' },
+      ])
+      expect(counts.get('offset_gaps')).toBeUndefined()
+    }, 90_000)
+  })
+
+  describe('batches', () => {
+    it('that hold a thousand times their size: accounted one by one, memory bounded, the next is read', async () => {
+      await kafka.createTopic('bombs', 1, { 'max.message.bytes': String(4 * MB) })
+      await kafka.produceWithForeignClient(numbers('bombs', 1))
+      await produceRaw('bombs', await gzip(oneRecord(1024 * MB)), 1)
+      await produceRaw('bombs', await gzip(manyRecords(300, MB)), 300)
+      await kafka.produceWithForeignClient(numbers('bombs', 1, 1))
+      const { counts, telemetry } = counting()
+      let before = 0
+      let most = 0
+      const watch = setInterval(() => {
+        most = Math.max(most, process.memoryUsage.rss())
+      }, 20)
+      const source = startSource('bombs', [{ name: 'bombs' }], {
+        telemetry,
+        process: (records) => {
+          if (before === 0) before = process.memoryUsage.rss()
+          return processNumbers(
+            records.map((record) => ({ ...record, value: record.value.subarray(0, 100) })),
+          )
+        },
+      })
+      await untilStored('bombs', [0, 1])
+      clearInterval(watch)
+      await caughtUp(source)
+      const letters = await listDeadLetters(database, { topic: 'bombs', limit: 1_000 })
+      expect(letters.map(({ offset }) => offset).toSorted((one, other) => one - other)).toEqual(range(1, 302))
+      const reasons = Map.groupBy(letters, ({ reason }) => reason)
+      expect([...reasons.keys()].toSorted()).toEqual(['batch_unreadable', 'record_not_json'])
+      expect(counts.get('records_unreadable')).toBe(reasons.get('batch_unreadable')?.length)
+      expect(letters.find(({ offset }) => offset === 1)?.message).toMatch(
+        /^The batch of offsets 1 to 1 \(codec gzip\) is too large to be read to its end\. /,
+      )
+      expect((most - before) / MB).toBeLessThan(64)
+    }, 120_000)
+
+    function* manyRecords(count: number, bytes: number) {
+      const value = Buffer.alloc(bytes)
+      for (let index = 0; index < count; index++) yield encodeRecord({ value }, index)
+    }
+    function* oneRecord(bytes: number) {
+      const start = Buffer.concat([Buffer.from([0]), varint(0), varint(0), varint(-1), varint(bytes)])
+      yield Buffer.concat([varint(start.length + bytes + 1), start])
+      for (let left = bytes; left > 0; left -= MB) yield Buffer.alloc(Math.min(MB, left))
+      yield varint(0)
+    }
+    const gzip = (pieces: Iterable<Buffer>) => buffer(Readable.from(pieces).pipe(createGzip({ level: 6 })))
+
+    /** A batch of so many records whose compressed bytes are these. */
+    async function produceRaw(topic: string, compressed: Buffer, records: number) {
+      const { CompressionCodecs, CompressionTypes } = kafkajs
+      const gzipCodec = CompressionCodecs[CompressionTypes.GZIP]
+      CompressionCodecs[CompressionTypes.GZIP] = () => ({
+        compress: async () => compressed,
+        decompress: async () => Buffer.alloc(0),
+      })
+      const producer = kafka.client().producer()
+      await producer.connect()
+      try {
+        await producer.send({
+          topic,
+          compression: CompressionTypes.GZIP,
+          messages: Array.from({ length: records }, () => ({ partition: 0, value: 'x' })),
+        })
+      } finally {
+        await producer.disconnect()
+        CompressionCodecs[CompressionTypes.GZIP] = gzipCodec as never
+      }
+    }
+  })
+
+  describe('topics', () => {
+    it('by name and pattern, each as its own; new ones and new partitions are read while it runs', async () => {
+      await kafka.createTopic('mcp.one', 1)
+      await kafka.createTopic('mcp.two', 1)
+      await kafka.createTopic('elsewhere', 1)
+      await kafka.produceWithForeignClient([
+        ...numbers('mcp.one', 5),
+        ...numbers('mcp.two', 5),
+        ...numbers('elsewhere', 5),
+      ])
+      const source = startSource('patterns', [
+        { pattern: '^mcp\\..*', tenant: 'pattern' },
+        { name: 'mcp.two', tenant: 'named' },
+        { name: 'not-there' },
+      ])
+      await untilStored('mcp.one', range(0, 5))
+      await untilStored('mcp.two', range(0, 5))
+      expect(source.status()).toMatchObject({ ready: false, missingTopics: ['not-there'] })
+
+      await kafka.createTopic('mcp.three', 1)
+      await kafka.createTopic('not-there', 1)
+      await admin.createPartitions({ topicPartitions: [{ topic: 'mcp.one', count: 3 }] })
+      await kafka.produceWithForeignClient([
+        ...numbers('mcp.three', 5),
+        ...numbers('not-there', 5),
+        ...numbers('mcp.one', 5, 5, 2),
+      ])
+      await untilStored('mcp.three', range(0, 5))
+      await untilStored('not-there', range(0, 5))
+      await untilStored('mcp.one', range(0, 10))
+      await expect.poll(() => source.status().ready).toBe(true)
+      expect(await storedOf('elsewhere')).toEqual([])
+      const tenants = await database.query(
+        `SELECT DISTINCT topic, tenant FROM events WHERE topic LIKE 'mcp%' ORDER BY topic`,
+      )
+      expect(tenants).toEqual([
+        { topic: 'mcp.one', tenant: 'pattern' },
+        { topic: 'mcp.three', tenant: 'pattern' },
+        { topic: 'mcp.two', tenant: 'named' },
+      ])
+    })
+
+    it('whose records were deleted before they were read: the range is kept once, the rest is read', async () => {
+      await kafka.createTopic('retention', 1)
+      await kafka.produceWithForeignClient(numbers('retention', 100))
+      await startSource('retention', [{ name: 'retention' }]).stop()
+      const first = startSource('retention', [{ name: 'retention' }])
+      await untilStored('retention', range(0, 100))
+      await first.stop()
+      await kafka.produceWithForeignClient(numbers('retention', 100, 100))
+      // kafkajs knows the leader of a topic once it has asked about it.
+      await admin.fetchTopicOffsets('retention')
+      await admin.deleteTopicRecords({ topic: 'retention', partitions: [{ partition: 0, offset: '150' }] })
+      const { counts, telemetry } = counting()
+      const second = startSource('retention', [{ name: 'retention' }], { telemetry })
+      await untilStored('retention', [...range(0, 100), ...range(150, 200)])
+      await caughtUp(second)
+      expect(second.status().partitions).toMatchObject([{ lost: 50 }])
+      await second.stop()
+      await caughtUp(startSource('retention', [{ name: 'retention' }], { telemetry }))
+      expect(await listDeadLetters(database, { topic: 'retention' })).toMatchObject([
+        {
+          offset: 100,
+          reason: 'records_lost',
+          message: 'Kafka deleted 50 offsets (100 to 149) before they could be read.',
+        },
+      ])
+      expect(counts.get('offset_gaps')).toBe(50)
+    })
+
+    it('that are deleted and made anew are read from their beginning', async () => {
+      await kafka.createTopic('anew', 1)
+      await kafka.produceWithForeignClient(numbers('anew', 100))
+      const source = startSource('anew', [{ name: 'anew' }])
+      await untilStored('anew', range(0, 100))
+      await recreate('anew')
+      await kafka.produceWithForeignClient(numbers('anew', 30, 100))
+      await untilStored('anew', range(0, 130))
+      // While nobody reads.
+      await source.stop()
+      await recreate('anew')
+      await kafka.produceWithForeignClient(numbers('anew', 200, 130))
+      const { counts, telemetry } = counting()
+      await caughtUp(startSource('anew', [{ name: 'anew' }], { telemetry }))
+      await untilStored('anew', range(0, 330))
+      expect(counts.get('offset_gaps')).toBeUndefined()
+      expect(await listDeadLetters(database, { topic: 'anew' })).toEqual([])
+    }, 90_000)
+
+    async function recreate(topic: string) {
+      await admin.deleteTopics({ topics: [topic] })
+      await expect
+        .poll(async () => (await admin.listTopics()).includes(topic), { timeout: 10_000 })
+        .toBe(false)
+      await kafka.createTopic(topic, 1)
+    }
+  })
+
+  describe('a slow store', () => {
+    it('stops the fetching, and bounds what waits in memory', async () => {
+      await kafka.createTopic('pressure', 1)
+      const padding = 'x'.repeat(10_000)
+      const records = range(0, 6_000).map((n) => ({
+        topic: 'pressure',
+        partition: 0,
+        value: `{"n": ${n}, "p": "${padding}"}`,
+      }))
+      await kafka.produceWithForeignClient(records, 'zstd')
+      let away = true
+      const writer = createBatchWriter(database)
+      const source = startSource('pressure', [{ name: 'pressure' }], {
+        limits: { maxRows: 500 },
+        write: (tables, token) => (away ? Promise.reject(new Error('away')) : writer.write(tables, token)),
+      })
+      const waiting = () =>
+        source.status().partitions.reduce((sum, { waitingBytes }) => sum + waitingBytes, 0)
+      await expect
+        .poll(() => source.status().partitions.map(({ paused }) => paused), { timeout: 30_000 })
+        .toEqual([true])
+      const full = waiting()
+      await sleep(1_000)
+      expect(waiting()).toBe(full)
+      // At most a portion more than the queue may hold.
+      expect(full).toBeLessThan((32 + 16) * MB)
+      away = false
+      await caughtUp(source)
+      const letters = await database.query<{ count: number }>(
+        `SELECT toUInt32(uniqExact(partition, offset)) AS count FROM dead_letters WHERE topic = 'pressure'`,
+      )
+      expect(letters).toEqual([{ count: 6_000 }])
+    }, 90_000)
+
+    it('does not hold up a stop', async () => {
+      await kafka.createTopic('slow-stop', 1)
+      await kafka.produceWithForeignClient(numbers('slow-stop', 10_000))
+      const source = startSource('slow-stop', [{ name: 'slow-stop' }], {
+        limits: { maxRows: 500, maxAgeMs: 50 },
+        write: () => new Promise(() => {}),
+      })
+      await expect
+        .poll(() => source.status().partitions[0]?.waitingRows, { timeout: 20_000 })
+        .toBeGreaterThan(0)
+      const since = performance.now()
+      await source.stop()
+      expect(performance.now() - since).toBeLessThan(6_000)
+      await untilStoredByAnother('slow-stop', 10_000)
+    })
+
+    async function untilStoredByAnother(topic: string, count: number) {
+      startSource(topic, [{ name: topic }])
+      await untilStored(topic, range(0, count))
+    }
+  })
+})
