@@ -16,7 +16,28 @@ export const ROLES = ['ingest', 'detect', 'api'] as const
 export type Role = (typeof ROLES)[number]
 
 const strict = { additionalProperties: false } as const
-const name = (description: string) => Type.String({ description, minLength: 1, maxLength: 200 })
+const name = (description: string, example?: string) =>
+  Type.String({
+    description,
+    minLength: 1,
+    maxLength: 200,
+    ...(example === undefined ? {} : { examples: [example] }),
+  })
+const httpAddress = (example: string, description = 'Address') =>
+  Type.String({
+    pattern: '^https?://',
+    expected: 'an address that begins with http:// or https://',
+    // It may carry a password.
+    writeOnly: true,
+    description,
+    examples: [example],
+  })
+const broker = Type.String({
+  pattern: '^[^\\s:@]+:\\d{1,5}$',
+  expected: 'host:port',
+  description: 'host:port',
+  examples: ['localhost:9092'],
+})
 
 const rateSettings = {
   records_per_second: Type.Optional(
@@ -28,7 +49,7 @@ const rateSettings = {
 /** `gatewatch.yaml`. Every key is optional; `docs/operations.md` describes them with their defaults. */
 export const ConfigSchema = Type.Object(
   {
-    data: Type.Optional(name('Folder for the store, the segment log and the credentials')),
+    data: Type.Optional(name('Folder for the store, the segment log and the credentials', '/var/lib/gatewatch')),
     credentials: Type.Optional(
       name('Folder of the credentials, shared by the roles of one deployment (default: in data)'),
     ),
@@ -39,15 +60,15 @@ export const ConfigSchema = Type.Object(
     listen: Type.Optional(
       Type.Object(
         {
-          host: Type.Optional(name('Address to listen on')),
-          port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
+          host: Type.Optional(name('Address to listen on', '127.0.0.1')),
+          port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535, examples: [8844] })),
           public_url: Type.Optional(
-            Type.String({
-              pattern: '^https?://',
-              description: 'How people reach the dashboard; used in messages',
-            }),
+            httpAddress(
+              'https://gatewatch.example.com',
+              'How people reach the dashboard; used in messages',
+            ),
           ),
-          allowed_hosts: Type.Optional(Type.Array(name('Host header accepted beside localhost'))),
+          allowed_hosts: Type.Optional(Type.Array(name('Host header accepted beside localhost', 'gatewatch.internal'))),
         },
         strict,
       ),
@@ -55,14 +76,12 @@ export const ConfigSchema = Type.Object(
     kafka: Type.Optional(
       Type.Object(
         {
-          brokers: Type.Array(Type.String({ pattern: '^[^\\s:]+:\\d+$', description: 'host:port' }), {
-            minItems: 1,
-          }),
-          group: Type.Optional(name('Consumer group')),
+          brokers: Type.Array(broker, { minItems: 1 }),
+          group: Type.Optional(name('Consumer group', 'gatewatch')),
           topics: Type.Array(
             Type.Object(
               {
-                name: Type.Optional(name('Topic')),
+                name: Type.Optional(name('Topic', 'mcp-audit')),
                 pattern: Type.Optional(
                   name('Regular expression: every topic whose name it matches, also later ones'),
                 ),
@@ -87,9 +106,9 @@ export const ConfigSchema = Type.Object(
     clickhouse: Type.Optional(
       Type.Object(
         {
-          url: Type.String({ pattern: '^https?://' }),
-          username: Type.Optional(name('User')),
-          password_file: Type.Optional(name('File that holds the password')),
+          url: httpAddress('http://localhost:8123'),
+          username: Type.Optional(name('User', 'gatewatch')),
+          password_file: Type.Optional(name('File that holds the password', '/run/secrets/clickhouse_password')),
         },
         strict,
       ),
@@ -98,7 +117,7 @@ export const ConfigSchema = Type.Object(
       Type.Array(
         Type.Object(
           {
-            path: name('File, folder, or pattern such as /var/log/gateway/*.log*'),
+            path: name('File, folder, or pattern', '/var/log/gateway/*.log*'),
             format: Type.Optional(name('Fixes the format; otherwise it is recognised record by record')),
             tenant: Type.Optional(name('Tenant of everything in the files')),
           },
@@ -117,6 +136,8 @@ export const ConfigSchema = Type.Object(
                 {
                   name: Type.String({
                     pattern: SOURCE_NAME,
+                    expected: SOURCE_NAME_WORDS,
+                    examples: ['payments-gateway'],
                     description: 'Its records have the topic http-<name>',
                   }),
                   key_file: Type.Optional(name('File with the API key (gw_…) of the source')),
@@ -177,13 +198,20 @@ export const ConfigSchema = Type.Object(
       Type.Array(
         Type.Object(
           {
-            name: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' }),
+            name: Type.String({
+              pattern: '^[a-z0-9][a-z0-9-]{0,62}$',
+              expected: 'at most 63 small letters, digits and hyphens, a hyphen not first',
+              examples: ['soc'],
+            }),
             type: Type.Enum(['webhook', 'slack', 'pagerduty']),
-            url: Type.Optional(Type.String({ pattern: '^https?://' })),
+            url: Type.Optional(httpAddress('https://soc.example.com/gatewatch')),
             secret_file: Type.Optional(
-              name('Webhook: file with the whsec_… secret. Slack: file with the webhook URL'),
+              name(
+                'Webhook: file with the whsec_… secret. Slack: file with the webhook URL',
+                '/run/secrets/soc_webhook',
+              ),
             ),
-            routing_key_file: Type.Optional(name('PagerDuty: file with the routing key')),
+            routing_key_file: Type.Optional(name('PagerDuty: file with the routing key', '/run/secrets/pagerduty_key')),
             min_severity: Type.Optional(Type.Enum(SEVERITIES)),
             allow_private: Type.Optional(
               Type.Boolean({ description: 'Allow addresses inside private networks' }),
@@ -194,12 +222,15 @@ export const ConfigSchema = Type.Object(
       ),
     ),
     actor: Type.Optional(
-      Type.Object({ precedence: Type.Array(Type.Enum(eventFields), { minItems: 1 }) }, strict),
+      Type.Object(
+        { precedence: Type.Array(Type.Enum(eventFields), { minItems: 1, examples: [['user.email', 'user.id']] }) },
+        strict,
+      ),
     ),
     rules: Type.Optional(
       Type.Object(
         {
-          folders: Type.Optional(Type.Array(name('Folder of rule files'))),
+          folders: Type.Optional(Type.Array(name('Folder of rule files', 'rules'))),
           shipped: Type.Optional(Type.Boolean({ description: 'Whether the shipped rules run' })),
         },
         strict,
@@ -208,7 +239,9 @@ export const ConfigSchema = Type.Object(
     detect: Type.Optional(
       Type.Object(
         {
-          every: Type.Optional(Type.String({ description: 'node-cron expression, with seconds' })),
+          every: Type.Optional(
+            Type.String({ description: 'node-cron expression, with seconds', examples: ['*/5 * * * * *'] }),
+          ),
           settle_ms: Type.Optional(Type.Integer({ minimum: 0, maximum: 600_000 })),
           notify_within_hours: Type.Optional(
             Type.Number({ minimum: 0, description: 'Older findings become alerts without messages' }),
@@ -300,6 +333,9 @@ export interface ConfigFlags {
   readonly clickhouse?: string
   readonly logLevel?: string
 }
+
+/** Where bin/gatewatch.cjs put the real stdin, if a command reads it; else 0. */
+export const environmentInput = (): number => Number(process.env['GATEWATCH_STDIN_FD'] ?? 0)
 
 /** The credential of commands that ask a gatewatch over HTTP. */
 export const environmentToken = (): string | undefined => process.env['GATEWATCH_TOKEN']

@@ -13,8 +13,12 @@ const OLDEST = [22, 18]
 process.env.UV_THREADPOOL_SIZE ||= '16'
 
 const [major, minor] = process.versions.node.split('.').map(Number)
-if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) runHere()
-else runWithOwnNode()
+const isNewEnough = major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])
+// The embedded store reads whatever lies in the process's own stdin (app/cli/standard-input.ts), so records that come
+// from there need another way in, which only a child can be given.
+const readsStdin = process.argv.includes('-') && process.env.GATEWATCH_STDIN_FD === undefined
+if (isNewEnough && !readsStdin) runHere()
+else runInChild(isNewEnough ? process.execPath : ownNode())
 
 function runHere() {
   const source = join(__dirname, '../app/cli/gatewatch.ts')
@@ -25,8 +29,7 @@ function runHere() {
   })
 }
 
-function runWithOwnNode() {
-  const node = ownNode()
+function runInChild(node) {
   if (node === undefined) {
     process.stderr.write(
       `gatewatch needs Node ${OLDEST.join('.')} or newer; this is ${process.versions.node}.\n` +
@@ -36,8 +39,9 @@ function runWithOwnNode() {
     return
   }
   // The fourth channel ends when this process does, however it ends: then the child stops too (app/cli/gatewatch.ts).
-  const stdio = ['inherit', 'inherit', 'inherit', 'ipc']
-  const child = spawn(node, [__filename, ...process.argv.slice(2)], { stdio })
+  const stdio = [readsStdin ? 'ignore' : 'inherit', 'inherit', 'inherit', 'ipc', ...(readsStdin ? [0] : [])]
+  const env = { ...process.env, ...(readsStdin ? { GATEWATCH_STDIN_FD: '4' } : {}) }
+  const child = spawn(node, [__filename, ...process.argv.slice(2)], { stdio, env })
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   // A terminal sends SIGINT to both; passing it on once more is harmless.
   for (const signal of signals) process.on(signal, () => child.kill(signal))

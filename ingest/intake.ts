@@ -76,7 +76,7 @@ export function createIntake({ pipeline, segments, keys, limits, telemetry }: In
     })
     telemetry.recordsRead('http', records.length)
     const batch = await processInSlices(pipeline, records)
-    limits.charge(senderOf(body), Math.max(records.length, entriesOf(batch)))
+    limits.charge(senderOf(body), Math.max(records.length, countsOf(batch, 0).read))
     const { stored } = await segments.append(batch)
     const waits = body.headers['x-gatewatch-wait'] === 'stored'
     if (!waits) stored.catch(() => {})
@@ -121,26 +121,28 @@ const fingerprintOf = ({ bytes, headers }: IntakeBody): string =>
       .flat(),
   )
 
-const entriesOf = ({ events, parts, deadLetters }: Batch): number =>
-  events.length + parts.length + deadLetters.length
+/** What became of a batch; the first is the sum of the others. A definition of a tool counts as a call does. */
+export function countsOf(
+  batch: Batch,
+  duplicate: number,
+): Pick<IntakeReceipt, 'read' | 'stored' | 'deadLettered' | 'duplicate'> {
+  const { events, parts, definitions = [], deadLetters } = batch
+  const taken = events.length + parts.length + definitions.length
+  const deadLettered = deadLetters.length
+  return { read: taken + deadLettered, stored: taken - duplicate, deadLettered, duplicate }
+}
 
-function receiptOf(
+const receiptOf = (
   batch: Batch,
   duplicate: number,
   firstOffset: number,
   lines: readonly number[],
-): Omit<IntakeReceipt, 'repeated'> {
-  const taken = batch.events.length + batch.parts.length
-  return {
-    read: entriesOf(batch),
-    stored: taken - duplicate,
-    deadLettered: batch.deadLetters.length,
-    duplicate,
-    errors: batch.deadLetters.slice(0, MAX_ERRORS).map(({ offset, reason, message, field }) => ({
-      line: lines[offset - firstOffset] ?? 0,
-      reason,
-      message,
-      ...(field === '' ? {} : { field }),
-    })),
-  }
-}
+): Omit<IntakeReceipt, 'repeated'> => ({
+  ...countsOf(batch, duplicate),
+  errors: batch.deadLetters.slice(0, MAX_ERRORS).map(({ offset, reason, message, field }) => ({
+    line: lines[offset - firstOffset] ?? 0,
+    reason,
+    message,
+    ...(field === '' ? {} : { field }),
+  })),
+})

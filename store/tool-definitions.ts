@@ -114,7 +114,8 @@ function changesOf(rows: readonly Row[]): DefinitionChange[] {
   )
   if (newest !== undefined && current !== undefined && current !== newest)
     changes.push(changeOf(newest, current, newest.last))
-  return changes
+  // Newest first: two changes of one moment stay in this order.
+  return changes.reverse()
 }
 
 function changeOf(before: Row, after: Row, at: string): DefinitionChange {

@@ -11,6 +11,7 @@ import { addIngestCommand } from './commands/ingest.ts'
 import { addRulesCommand } from './commands/rules.ts'
 import { addTokenCommand } from './commands/token.ts'
 import { addUpCommand } from './commands/up.ts'
+import { detachStandardInput } from './standard-input.ts'
 
 /** Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong. */
 const EXIT_FAILED = 1
@@ -43,6 +44,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0)
   throw error
 })
+
+detachStandardInput()
 
 // Started by an older Node (bin/gatewatch.cjs): if that is killed, nobody would stop this one.
 if (process.channel) {

@@ -1,4 +1,5 @@
 import { AuditEventSchema, columnOf, type EventField, eventFields } from '../audit-event.ts'
+import { nearestName } from '../nearest-name.ts'
 
 /** What a name on the left of the colon stands for: the fields asked, and how a value is compared with them. */
 export type Target =
@@ -93,27 +94,4 @@ export const resolveField = (name: string): Target | undefined => targets.get(na
 export const filterFieldNames: readonly string[] = [...Object.keys(ALIASES), ...eventFields].sort()
 
 /** The known name nearest to a mistyped one, or `undefined` when none is near. */
-export function nearestField(name: string): string | undefined {
-  const wanted = name.toLowerCase()
-  let best: { name: string; distance: number } | undefined
-  for (const known of filterFieldNames) {
-    const distance = known.includes(wanted) && wanted.length > 2 ? 1 : editDistance(wanted, known)
-    if (best === undefined || distance < best.distance) best = { name: known, distance }
-  }
-  return best !== undefined && best.distance <= Math.max(1, Math.floor(wanted.length / 3))
-    ? best.name
-    : undefined
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j += 1) {
-      const swap = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(swap, row[j]! + 1, next[j - 1]! + 1))
-    }
-    row = next
-  }
-  return row[b.length]!
-}
+export const nearestField = (name: string): string | undefined => nearestName(name, filterFieldNames)

@@ -38,11 +38,12 @@ export const cloudtrail: Format = {
 
 function recordsOf(json: JsonObject): readonly unknown[] | undefined {
   if (isEvent(json)) return [json]
-  const records = json['Records']
-  // S3 and SNS notifications are lists of that name too; they have no eventID.
-  if (Array.isArray(records)) return records.length === 0 || isEvent(records[0]) ? records : undefined
-  const { detail } = json
-  return 'detail-type' in json && isEvent(detail) ? [detail] : undefined
+  if ('Records' in json) {
+    const { Records: records } = json
+    // S3 and SNS notifications are lists of that name too; they have no eventID.
+    return Array.isArray(records) && (records.length === 0 || isEvent(records[0])) ? records : undefined
+  }
+  return 'detail-type' in json && isEvent(json['detail']) ? [json['detail']] : undefined
 }
 
 const isEvent = (value: unknown): boolean =>

@@ -16,7 +16,8 @@ import { readTime } from './read-time.ts'
 
 /**
  * ContextForge’s structured log: one line for each tool invocation (`component=tool_service`, `resource_action=invoke`). Its
- * other lines — the same call as its layers see it, and everything else that it does — are no calls of their own.
+ * other lines — the same call as its layers see it, and everything else that it does — are no calls of their own. A line in a
+ * trace is a part, so that it and the spans of the same call are one event.
  */
 export const contextforgeLog: Format = {
   name: 'contextforge-log',
@@ -56,5 +57,8 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
   const level = textOf(line['levelname']) ?? textOf(line['level'])
   const failed = errorType !== undefined || level === 'ERROR' || level === 'CRITICAL'
   draft.outcome = failed ? (outcomeOfErrorType(errorType) ?? 'failure') : 'success'
-  return [{ kind: 'event', draft }]
+  const { trace_id: trace, span_id: span } = draft
+  if (trace === undefined || span === undefined) return [{ kind: 'event', draft }]
+  if (draft.occurred_at !== undefined) draft.timestamp_source = 'event'
+  return [{ kind: 'part', joinKey: `trace:${trace.toLowerCase()}`, callKey: `span:${span}`, draft }]
 }

@@ -101,7 +101,7 @@ const envelopeOfRow = (row: JsonObject): JsonObject => ({
 })
 
 const isBulkHeader = (json: unknown): boolean =>
-  isObject(json) && Object.keys(json).length === 1 && isObject(json['index']) && '_index' in json['index']
+  isObject(json) && isObject(json['index']) && '_index' in json['index'] && Object.keys(json).length === 1
 
 const CHANGE = /^Audit action (\w{1,80}) on (\w{1,80})\/(\S{0,200})(?: \((.*)\))?$/s
 

@@ -25,11 +25,11 @@ export const dockerInterceptor: Format = {
   decode: decodeInterceptor,
 }
 
-const METHODS: Readonly<Record<string, string>> = {
-  tool: 'tools/call',
-  prompt: 'prompts/get',
-  resource: 'resources/read',
-}
+const METHODS: ReadonlyMap<string, string> = new Map([
+  ['tool', 'tools/call'],
+  ['prompt', 'prompts/get'],
+  ['resource', 'resources/read'],
+])
 
 function decodeDecision({ json }: ParsedRecord): readonly Decoded[] {
   const decision = objectOf(json)
@@ -43,7 +43,7 @@ function decodeDecision({ json }: ParsedRecord): readonly Decoded[] {
   const trigger = textOf(decision['trigger']) ?? 'invoke'
   const tool = textOf(decision['tool_name'])
   // A server or tool that is loaded into the gateway is not called yet.
-  const method = trigger === 'load' ? `gateway/load` : (METHODS[target] ?? `gateway/${trigger}`)
+  const method = trigger === 'load' ? 'gateway/load' : (METHODS.get(target) ?? `gateway/${trigger}`)
   draft['mcp.method.name'] = method
   set(draft, method === 'prompts/get' ? 'gen_ai.prompt.name' : 'gen_ai.tool.name', tool)
   set(draft, 'mcp.server.name', textOf(decision['server_name']))
@@ -67,6 +67,7 @@ const either = (json: JsonObject, name: string): unknown =>
   json[name] ?? json[`${name.charAt(0).toUpperCase()}${name.slice(1)}`]
 
 const isRequest = (json: JsonObject): boolean =>
+  ('Params' in json || 'params' in json) &&
   !('jsonrpc' in json) &&
   textOf(objectOf(either(json, 'params'))['name']) !== undefined &&
   ('Session' in json || 'session' in json || 'Extra' in json || 'extra' in json)

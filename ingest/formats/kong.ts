@@ -32,11 +32,11 @@ export const kong: Format = {
   decode,
 }
 
-const METHODS: Readonly<Record<string, string>> = {
-  tool: 'tools/call',
-  prompt: 'prompts/get',
-  resource: 'resources/read',
-}
+const METHODS: ReadonlyMap<string, string> = new Map([
+  ['tool', 'tools/call'],
+  ['prompt', 'prompts/get'],
+  ['resource', 'resources/read'],
+])
 
 function decode({ json }: ParsedRecord): readonly Decoded[] {
   const log = objectOf(json)
@@ -100,7 +100,7 @@ function callDraft(
 ): EventDraft {
   const draft: EventDraft = { ...shared }
   const primitive = textOf(decision?.['primitive']) ?? 'tool'
-  const method = textOf(call['method']) ?? METHODS[primitive]
+  const method = textOf(call['method']) ?? METHODS.get(primitive)
   set(draft, 'mcp.method.name', method)
   const name = nameOf(call) ?? textOf(decision?.['primitive_name'])
   if (method === 'prompts/get') set(draft, 'gen_ai.prompt.name', name)

@@ -31,10 +31,10 @@ export const litellm: Format = {
   decode,
 }
 
-const METHODS: Readonly<Record<string, string>> = {
-  call_mcp_tool: 'tools/call',
-  list_mcp_tools: 'tools/list',
-}
+const METHODS: ReadonlyMap<string, string> = new Map([
+  ['call_mcp_tool', 'tools/call'],
+  ['list_mcp_tools', 'tools/list'],
+])
 
 function decode({ json }: ParsedRecord): readonly Decoded[] {
   const payload = objectOf(json)
@@ -47,7 +47,7 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
   }
   const callType = textOf(payload['call_type']) ?? 'request'
   draft['mcp.method.name'] =
-    METHODS[callType] ?? (callType.startsWith('/mcp') ? 'mcp/request' : `llm/${callType}`)
+    METHODS.get(callType) ?? (callType.startsWith('/mcp') ? 'mcp/request' : `llm/${callType}`)
   readWho(payload, metadata, draft)
   readTool(payload, objectOf(metadata['mcp_tool_call_metadata']), draft)
   readResult(payload, draft)

@@ -27,6 +27,7 @@ export const ocsf: Format = {
   name: 'ocsf',
   recognises: ({ json }) =>
     isObject(json) &&
+    'class_uid' in json &&
     numberOf(json['class_uid']) !== undefined &&
     numberOf(json['category_uid']) !== undefined &&
     isObject(json['metadata']),

@@ -86,22 +86,22 @@ function durationBetween(start: string, end: string): number | undefined {
 }
 
 // The first words of a span's name, where a program says in its name what others say in an attribute.
-const METHOD_OF_NAME: Readonly<Record<string, string>> = {
+const METHOD_OF_NAME: ReadonlyMap<string, string> = new Map([
   // Docker's gateway, and Envoy AI Gateway before it spoke the conventions.
-  'mcp.tool.call': 'tools/call',
-  'mcp.list.tools': 'tools/list',
-  CallTool: 'tools/call',
-  ListTools: 'tools/list',
-  Initialize: 'initialize',
-  ReadResource: 'resources/read',
-  GetPrompt: 'prompts/get',
-}
+  ['mcp.tool.call', 'tools/call'],
+  ['mcp.list.tools', 'tools/list'],
+  ['CallTool', 'tools/call'],
+  ['ListTools', 'tools/list'],
+  ['Initialize', 'initialize'],
+  ['ReadResource', 'resources/read'],
+  ['GetPrompt', 'prompts/get'],
+])
 const ENVOY = 'envoyproxy/ai-gateway'
 const MAY_NAME_METHOD = /docker\/mcp-gateway|envoyproxy\/ai-gateway/
 
 function setMethod(draft: EventDraft, { attributes, name, scope, signal }: OtlpRecord): void {
   if (draft['mcp.method.name'] === undefined && signal === 'span' && MAY_NAME_METHOD.test(scope))
-    set(draft, 'mcp.method.name', METHOD_OF_NAME[name])
+    set(draft, 'mcp.method.name', METHOD_OF_NAME.get(name))
   // Claude Code: a server that an agent connects to, or could not start.
   const event = textOf(attributes.fact('eventName'))
   if (event === 'mcp_server_connection' || event === 'claude_code.mcp_server_connection') {

@@ -16,13 +16,21 @@ export interface SecretPattern {
   readonly accepts?: (secret: string) => boolean
 }
 
+// Whatever the case: a source or a format may have put a name or an id in lower case before it came here.
 const pattern = (
   id: string,
   keywords: readonly string[],
   expression: RegExp,
   accepts?: (secret: string) => boolean,
-): SecretPattern => ({ id, keywords, expression, ...(accepts ? { accepts } : {}) })
+): SecretPattern => ({
+  id,
+  keywords,
+  expression: new RegExp(expression.source, 'gi'),
+  ...(accepts ? { accepts } : {}),
+})
 
+// In capitals as it was issued, or in lower case with a digit at least: words have the second look too.
+const inCapitals = (secret: string): boolean => secret === secret.toUpperCase() || /\d/.test(secret)
 const mixed = (secret: string): boolean => /\d/.test(secret) && /[a-z]/i.test(secret)
 
 export const SECRET_PATTERNS: readonly SecretPattern[] = [
@@ -43,6 +51,7 @@ export const SECRET_PATTERNS: readonly SecretPattern[] = [
     'aws-access-key-id',
     ['akia', 'asia', 'abia', 'acca', 'a3t'],
     /()(\b(?:AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z0-9]{16}\b)/g,
+    inCapitals,
   ),
   pattern(
     'aws-secret-key',
@@ -214,7 +223,7 @@ export const SECRET_PATTERNS: readonly SecretPattern[] = [
   ),
   pattern('mapbox-token', ['pk.ey', 'sk.ey', 'tk.ey'], /()(\b[pst]k\.eyJ[\w-]{20,200}\.[\w-]{16,80})/g),
   pattern('maxmind-key', ['_mmk'], /()(\b[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk\b)/g),
-  pattern('octopus-key', ['api-'], /()(\bAPI-[A-Z0-9]{26}\b)/g),
+  pattern('octopus-key', ['api-'], /()(\bAPI-[A-Z0-9]{26}\b)/g, inCapitals),
   pattern('okta-token', ['okta', 'ssws'], /()((?<![\w=-])00[\w=-]{40}(?![\w=-]))/g, mixed),
   pattern('openshift-token', ['sha256~'], /()(\bsha256~[\w-]{43})/g),
   pattern(

@@ -1,14 +1,15 @@
 import { type FSWatcher, watch } from 'node:fs'
-import { type FileHandle, glob, open, readdir } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { type FileHandle, open } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../core/clock.ts'
 import { GatewatchError, messageOf } from '../../core/errors.ts'
 import type { RawRecord } from '../record.ts'
 import { readRecords } from './file.ts'
-import { checksumOf, type FileFacts, factsOf, headOf, isCompressed } from './file-identity.ts'
+import { checksumOf, type FileFacts, factsOf, headOf, headOfHandle, isCompressed } from './file-identity.ts'
 import { readStretch, type Stretch } from './file-lines.ts'
 import type { FilePosition, FilePositions } from './file-positions.ts'
+import { folderOf, isUnder, isWhole, kinOf, pathsOf, rotatedOf } from './file-rotation.ts'
 
 /** What to follow: a file, a folder (its files, not those of folders in it), or a pattern such as `/var/log/*.log*`. */
 export interface FollowedPath {
@@ -115,16 +116,6 @@ export function createFileFollower(options: FollowOptions): FileFollower {
         (isCompressed(facts.path) || facts.size >= position.offset),
     )
 
-  /** The position of a file of which this one is a copy, packed or not. */
-  const original = async (facts: FileFacts, head: string) => {
-    for (const position of positions.files) {
-      if (position.head !== head || position.offset === 0) continue
-      if (!isCompressed(facts.path) && facts.size < position.offset) continue
-      if ((await checksumOf(facts.path, position.offset)) === position.crc) return position
-    }
-    return undefined
-  }
-
   // Numbers of inodes are given out again: what was read must still be there.
   const isSame = async (position: FilePosition, { path }: FileFacts): Promise<boolean> => {
     if (opened.has(position) || isWhole(path)) return true
@@ -166,32 +157,32 @@ export function createFileFollower(options: FollowOptions): FileFollower {
     const looks = `${facts.path}/${facts.size}/${facts.modifiedMs}`
     if (decided.get(identity) === looks) return
     if (isWhole(facts.path) && clock.now() - facts.modifiedMs < settleMs) return
-    await decide(facts, followed)
-    decided.set(identity, looks)
+    if (await decide(facts, followed)) decided.set(identity, looks)
   }
 
-  const decide = async (facts: FileFacts, followed: FollowedPath): Promise<void> => {
+  const decide = async (facts: FileFacts, followed: FollowedPath): Promise<boolean> => {
     const head = await headOf(facts.path)
     const same = known(facts, head)
     if (same !== undefined && (await isSame(same, facts))) {
       if (!isCompressed(facts.path) || !same.done) attach(same, facts, followed)
-      return
+      return true
     }
-    if (head === undefined) return
+    if (head === undefined) return true
     for (const file of opened.values()) {
       if (file.position.dev === facts.dev && file.position.ino === facts.ino) file.replaced = true
     }
-    const from = await original(facts, head)
-    if (from === undefined) return attach(begin(facts, head), facts, followed)
+    const kin = await kinOf(facts, head, positions.files)
+    // Looked at again the next time, since nothing is remembered of it.
+    if (kin === 'unclear') return false
     // While the original is there it is the one to read; afterwards its copy has what we did not read.
-    const live = await liveFacts(from)
-    if (live !== undefined) {
-      if (await isCopy(facts, live)) return
-      return attach(begin(facts, head), facts, followed)
+    if (kin === 'copy') return true
+    if (kin === undefined) attach(begin(facts, head), facts, followed)
+    else {
+      await close(opened.get(kin))
+      kin.done = false
+      attach(kin, facts, followed)
     }
-    await close(opened.get(from))
-    from.done = false
-    attach(from, facts, followed)
+    return true
   }
 
   const close = async (file: OpenFile | undefined) => {
@@ -247,7 +238,11 @@ export function createFileFollower(options: FollowOptions): FileFollower {
       async (buffer, offset) => (await handle.read(buffer, 0, buffer.byteLength, offset)).bytesRead,
       { ...STRETCH, from: position.offset, crc: position.crc, ...exactly(position), last: over },
     )
-    if (stretch.to > position.offset) return { file, stretch, atMs: position.intent?.atMs ?? clock.now() }
+    if (stretch.to > position.offset) {
+      // Asked only now: what was read is of this file if the file still begins as it did.
+      if ((await headOfHandle(handle)) !== position.head) return truncated(file)
+      return { file, stretch, atMs: position.intent?.atMs ?? clock.now() }
+    }
     waitingBytes += size - position.offset
     if (over) {
       position.done = true
@@ -358,7 +353,9 @@ export function createFileFollower(options: FollowOptions): FileFollower {
     if (begun.length === 0) return false
     for (const { file, stretch, atMs } of begun) file.position.intent = { to: stretch.to, atMs }
     await positions.save()
-    for (const one of begun) await store(one)
+    // Side by side, so that many files share a sync; within a file stretches stay in order.
+    const stored = await Promise.allSettled(begun.map(store))
+    for (const one of stored) if (one.status === 'rejected') throw one.reason
     trouble(undefined)
     await positions.save()
     return true
@@ -421,73 +418,4 @@ export function createFileFollower(options: FollowOptions): FileFollower {
 // A begun stretch is read exactly as it was; its end lies behind a whole line or at the end of a finished file.
 const exactly = ({ intent }: FilePosition): { to?: number } => (intent === undefined ? {} : { to: intent.to })
 
-// What is no sequence of lines, or cannot be read on from where it was.
-const isWhole = (path: string): boolean => /\.(?:gz|json)$/.test(path)
-
 const identityOf = ({ dev, ino }: FileFacts): string => `${dev}/${ino}`
-
-const isPattern = (path: string): boolean => /[*?[{]/.test(path)
-
-const folderOf = (path: string): string => {
-  let folder = resolve(path)
-  while (isPattern(folder)) folder = dirname(folder)
-  return isPattern(path) ? folder : dirname(folder)
-}
-
-/** The paths that are meant now, in order of name. Hidden files are not. */
-async function pathsOf(path: string): Promise<string[]> {
-  if (isPattern(path)) return (await Array.fromAsync(glob(path))).map((found) => resolve(found)).sort()
-  const names = await readdir(path).catch(() => undefined)
-  if (names === undefined) return [resolve(path)]
-  return names
-    .filter((name) => !name.startsWith('.'))
-    .sort()
-    .map((name) => resolve(path, name))
-}
-
-/** Whether a file in this place may have been one of those that are followed. */
-const isUnder = (path: string, followed: string): boolean =>
-  path === resolve(followed) ||
-  path.startsWith(`${isPattern(followed) ? folderOf(followed) : resolve(followed)}/`) ||
-  dirname(path) === dirname(resolve(followed))
-
-/** What is at the place of a position, if it is still the file that was read. */
-async function liveFacts({ path, dev, ino, offset }: FilePosition): Promise<FileFacts | undefined> {
-  const facts = await factsOf(path)
-  return facts !== undefined && facts.dev === dev && facts.ino === ino && facts.size >= offset
-    ? facts
-    : undefined
-}
-
-/** Whether a file holds nothing but the beginning of another one, which is known to begin alike. */
-async function isCopy(copy: FileFacts, live: FileFacts): Promise<boolean> {
-  if (isCompressed(copy.path)) return true
-  if (copy.size > live.size) return false
-  return (await checksumOf(copy.path, copy.size)) === (await checksumOf(live.path, copy.size))
-}
-
-/** Where a file is now that was at `position.path`: the same inode under another name, else a copy with the same content. */
-async function rotatedOf(position: FilePosition, copyOnly = false): Promise<FileFacts | undefined> {
-  const folder = dirname(position.path)
-  const stem = basename(position.path).split('.')[0] ?? ''
-  const names = await readdir(folder).catch(() => [])
-  const siblings: FileFacts[] = []
-  for (const name of names.filter((each) => each.startsWith(stem)).sort()) {
-    const facts = await factsOf(join(folder, name))
-    if (facts !== undefined) siblings.push(facts)
-  }
-  const renamed = siblings.find(({ dev, ino }) => dev === position.dev && ino === position.ino)
-  if (renamed !== undefined && !copyOnly) {
-    if (
-      renamed.size >= position.offset &&
-      (await headOf(renamed.path).catch(() => undefined)) === position.head
-    )
-      return renamed
-  }
-  for (const facts of siblings) {
-    if (facts === renamed || position.offset === 0) continue
-    if ((await headOf(facts.path).catch(() => undefined)) !== position.head) continue
-    if ((await checksumOf(facts.path, position.offset).catch(() => undefined)) === position.crc) return facts
-  }
-  return undefined
-}

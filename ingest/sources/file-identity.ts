@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { open, stat } from 'node:fs/promises'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { pipeline, type Readable } from 'node:stream'
 import { crc32, createGunzip } from 'node:zlib'
 
@@ -39,26 +39,30 @@ export function contentOf(path: string, from = 0): Readable {
  * place. `undefined` while the first line is not whole.
  */
 export async function headOf(path: string): Promise<string | undefined> {
-  const bytes = await beginningOf(path)
-  const end = bytes.indexOf(NEWLINE)
-  if (end === -1 && bytes.length < HEAD_BYTES) return undefined
-  return hashOfHead(end === -1 ? bytes : bytes.subarray(0, end))
+  if (isCompressed(path)) return hashOfHead(await unpackedBeginning(path))
+  const handle = await open(path, 'r')
+  try {
+    return await headOfHandle(handle)
+  } finally {
+    await handle.close()
+  }
 }
 
-export const hashOfHead = (firstLine: Uint8Array): string =>
-  createHash('sha256').update(firstLine).digest('hex').slice(0, 12)
+/** The same of an open file that is not packed. */
+export async function headOfHandle(handle: FileHandle): Promise<string | undefined> {
+  const bytes = Buffer.alloc(HEAD_BYTES)
+  const { bytesRead } = await handle.read(bytes, 0, HEAD_BYTES, 0)
+  return hashOfHead(bytes.subarray(0, bytesRead))
+}
 
-async function beginningOf(path: string): Promise<Buffer> {
-  if (!isCompressed(path)) {
-    const handle = await open(path, 'r')
-    try {
-      const head = Buffer.alloc(HEAD_BYTES)
-      const { bytesRead } = await handle.read(head, 0, HEAD_BYTES, 0)
-      return head.subarray(0, bytesRead)
-    } finally {
-      await handle.close()
-    }
-  }
+function hashOfHead(bytes: Buffer): string | undefined {
+  const end = bytes.indexOf(NEWLINE)
+  if (end === -1 && bytes.length < HEAD_BYTES) return undefined
+  const firstLine = end === -1 ? bytes : bytes.subarray(0, end)
+  return createHash('sha256').update(firstLine).digest('hex').slice(0, 12)
+}
+
+async function unpackedBeginning(path: string): Promise<Buffer> {
   const parts: Uint8Array[] = []
   let size = 0
   for await (const chunk of contentOf(path) as AsyncIterable<Uint8Array>) {

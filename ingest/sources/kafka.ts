@@ -28,7 +28,7 @@ export interface KafkaSourceOptions
   /** TLS and SASL, as kafkajs takes them. */
   readonly security?: Pick<KafkaConfig, 'ssl' | 'sasl'>
   readonly clock: Clock
-  /** When a partition's records become an insert: 50,000 rows, 24 MB or one second unless told. */
+  /** When a partition's records become an insert: 100,000 rows, 52 MB or one second unless told. */
   readonly limits?: Partial<ChunkLimits>
   /** Inserts at the same time, over all partitions; 3 unless told. */
   readonly insertsAtOnce?: number
@@ -79,9 +79,9 @@ const BROKER_BACKOFF: Backoff = { firstMs: 500, capMs: 15_000 }
 // What ends a run of the consumer without being a fault.
 const TOPICS_CHANGED = Symbol('topics changed')
 const NO_BYTES = new Uint8Array(0)
-// What may wait in memory, over all partitions: half in a partition's queue, half in the inserts under way.
-const WAITING_BYTES = 192 * 1024 * 1024
-const PARTITION_BYTES = { least: 1024 * 1024, most: 32 * 1024 * 1024 }
+// Bytes of records, which are held encoded, at about a third of them. Over all partitions: half in a partition's queue, half in the inserts under way.
+const WAITING_BYTES = 384 * 1024 * 1024
+const PARTITION_BYTES = { least: 1024 * 1024, most: 64 * 1024 * 1024 }
 // Part of the ten seconds that a whole stop may take.
 const DRAIN_MS = 4_000
 const LEAVE_MS = 1_000
@@ -98,7 +98,7 @@ const LEAVE_MS = 1_000
 export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
   const { telemetry, clock, groupId, sessionTimeoutMs = 30_000, refreshMs = 30_000 } = options
   const slots = createSlots(options.insertsAtOnce ?? 3)
-  const limits: ChunkLimits = { maxRows: 50_000, maxBytes: 24_000_000, maxAgeMs: 1_000, ...options.limits }
+  const limits: ChunkLimits = { maxRows: 100_000, maxBytes: 52_000_000, maxAgeMs: 1_000, ...options.limits }
   const stopping = new AbortController()
   let state: KafkaState = 'stopped'
   let lastError: string | undefined

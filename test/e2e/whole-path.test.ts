@@ -30,7 +30,7 @@ const GATEWAYS = [
   'native-nested.json',
 ] as const
 const SENT = [...GATEWAYS, 'agentgateway-otlp-log.json']
-// Ids that hash the coordinates, redaction marks (another key), and what the store adds.
+// Ids that hash the coordinates, marks under another key, and what the store adds.
 const MEANING = ({
   event_id,
   topic,
@@ -39,8 +39,14 @@ const MEANING = ({
   record_index,
   recorded_at,
   tenant,
+  argument_fingerprints = [],
+  result_fingerprints = [],
   ...meaning
-}: AuditEvent) => JSON.parse(JSON.stringify(meaning).replace(/hmac:k1:[\w-]{22}/g, 'hmac')) as object
+}: AuditEvent) => ({
+  ...(JSON.parse(JSON.stringify(meaning).replace(/hmac:k1:[\w-]{22}/g, 'hmac')) as object),
+  fingerprinted: argument_fingerprints.map((mark) => mark.slice(0, mark.lastIndexOf(':'))).sort(),
+  results: result_fingerprints.length,
+})
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 
 /** A receiver that is not ours: Standard Webhooks as its own library checks it. */

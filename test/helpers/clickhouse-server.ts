@@ -27,9 +27,14 @@ export interface ClickHouseServer {
   stop(): Promise<void>
 }
 
-/** @param options.password what clients must send; none if absent */
-export async function startClickHouse(options: { password?: string } = {}): Promise<ClickHouseServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'gatewatch-clickhouse-'))
+/**
+ * @param options.password what clients must send; none if absent
+ * @param options.folder where its data are or shall be; a fresh folder unless told
+ */
+export async function startClickHouse(
+  options: { password?: string; folder?: string } = {},
+): Promise<ClickHouseServer> {
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'gatewatch-clickhouse-')))
   const [port] = await freePorts(1)
   let child: ChildProcess | undefined
   const start = async () => {

@@ -28,6 +28,8 @@ export interface KafkaBroker {
 export interface KafkaCluster {
   /** `host:port` of every broker. */
   readonly brokers: readonly string[]
+  /** With `advertised`: `host:port` where the connections that come through the proxies arrive. */
+  readonly behindProxies: readonly string[]
   broker(index: number): KafkaBroker
   /** A kafkajs client that keeps quiet. */
   client(clientId?: string): Kafka
@@ -44,18 +46,26 @@ export interface KafkaCluster {
  * Starts Apache Kafka (KRaft, no containers) on free ports of 127.0.0.1 and waits until every broker answers.
  * @param options.brokers number of brokers, 1 by default; topics are replicated to all of them
  * @param options.properties lines added to every broker’s configuration
+ * @param options.advertised a port of 127.0.0.1 for each broker: whoever connects through `behindProxies` is told
+ * these ports, so that a proxy that listens there sees all of its requests, whichever broker they are for
  */
 export async function startKafka(
-  options: { brokers?: number; properties?: Readonly<Record<string, string | number>> } = {},
+  options: {
+    brokers?: number
+    properties?: Readonly<Record<string, string | number>>
+    advertised?: readonly number[]
+  } = {},
 ): Promise<KafkaCluster> {
   const count = options.brokers ?? 1
   const classPath = await kafkaClassPath()
   const folder = await mkdtemp(join(tmpdir(), 'gatewatch-kafka-'))
-  const ports = await freePorts(count * 2)
+  const ports = await freePorts(count * 3)
   const nodes = Array.from({ length: count }, (_, index) => ({
     id: index + 1,
-    port: ports[index * 2]!,
-    controllerPort: ports[index * 2 + 1]!,
+    port: ports[index * 3]!,
+    controllerPort: ports[index * 3 + 1]!,
+    proxiedPort: ports[index * 3 + 2]!,
+    advertised: options.advertised?.[index],
     folder: join(folder, `broker-${index + 1}`),
   }))
   const voters = nodes.map((node) => `${node.id}@127.0.0.1:${node.controllerPort}`).join(',')
@@ -90,6 +100,7 @@ export async function startKafka(
   }
   return {
     brokers: addresses,
+    behindProxies: nodes.map((node) => `127.0.0.1:${node.proxiedPort}`),
     broker: (index) => brokers[index]!,
     client,
     createTopic: (topic, partitions, config = {}) =>
@@ -116,6 +127,8 @@ interface Node {
   readonly id: number
   readonly port: number
   readonly controllerPort: number
+  readonly proxiedPort: number
+  readonly advertised: number | undefined
   readonly folder: string
 }
 
@@ -151,6 +164,7 @@ async function format(
     'group.min.session.timeout.ms': 1_000,
     'message.max.bytes': 16 << 20,
     'replica.fetch.max.bytes': 16 << 20,
+    ...(node.advertised === undefined ? {} : proxiedListener(node, node.advertised)),
     ...extra,
   }
   await mkdir(node.folder, { recursive: true })
@@ -173,6 +187,12 @@ async function format(
     file,
   ])
 }
+
+const proxiedListener = (node: Node, advertised: number) => ({
+  listeners: `PLAINTEXT://127.0.0.1:${node.port},PROXIED://127.0.0.1:${node.proxiedPort},CONTROLLER://127.0.0.1:${node.controllerPort}`,
+  'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.port},PROXIED://127.0.0.1:${advertised}`,
+  'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT',
+})
 
 // Short-lived processes on few cores: the small compiler and collector start faster than the defaults.
 const JVM = [

@@ -1,9 +1,11 @@
 import { resolve } from 'node:path'
+import { Readable } from 'node:stream'
 import type { Command } from 'commander'
 import { systemClock } from '../../../core/clock.ts'
 import { GatewatchError } from '../../../core/errors.ts'
 import { stableId } from '../../../core/hash.ts'
 import { FORMATS } from '../../../ingest/formats/registry.ts'
+import { countsOf } from '../../../ingest/intake.ts'
 import type { RawRecord } from '../../../ingest/record.ts'
 import { readRecords } from '../../../ingest/sources/file.ts'
 import { createIngestTelemetry } from '../../../ingest/telemetry.ts'
@@ -16,6 +18,7 @@ import { type Running, startGatewatch } from '../../wire.ts'
 import { type Access, type AccessFlags, openAccess } from '../access.ts'
 import { addAccessOptions } from '../options.ts'
 import { createOutput, type Output } from '../output.ts'
+import { standardInput } from '../standard-input.ts'
 import { untilAskedToStop } from './up.ts'
 
 interface IngestFlags extends AccessFlags {
@@ -107,9 +110,10 @@ async function follow(
     listen: false,
   })
   try {
+    // On disk is enough to go on; what the store makes of it is counted when it is known.
     const take = async (records: readonly RawRecord[]) => {
-      await store(running, records, counts)
-      said()
+      const { counted } = await append(running, records, counts)
+      counted.then(said, () => {})
     }
     await untilStopped(
       await createFilesPart({ ...common, take, telemetry: running.ingest.telemetry }),
@@ -150,7 +154,7 @@ const readFrom = (
     path,
     tenant: 'default',
     ...(flags.format === 'auto' ? {} : { format: flags.format }),
-    stdin: process.stdin,
+    stdin: path === '-' ? standardInput() : Readable.from([]),
     reserve,
     nowMs: systemClock.now(),
     onProgress: ({ readBytes, totalBytes }) => {
@@ -177,7 +181,7 @@ async function intoStore(
   try {
     for (const path of files) {
       for await (const records of readFrom(path, flags, output, counts, running.segments.reserve)) {
-        await store(running, records, counts)
+        await (await append(running, records, counts)).counted
       }
     }
     await running.segments.flush()
@@ -187,19 +191,23 @@ async function intoStore(
   }
 }
 
-async function store(
+/** Resolves when the records are on disk; `counted` when they are in the store, and their counts with them. */
+async function append(
   { ingest, segments }: Running,
   records: readonly RawRecord[],
   counts: Counts,
-): Promise<void> {
+): Promise<{ readonly counted: Promise<void> }> {
   const batch = ingest.pipeline(records)
   const { stored } = await segments.append(batch)
-  const { duplicates } = await stored
-  const taken = batch.events.length + batch.parts.length
-  counts.read += taken + batch.deadLetters.length
-  counts.stored += taken - duplicates
-  counts.dead_lettered += batch.deadLetters.length
-  counts.duplicate += duplicates
+  const count = async () => {
+    const { duplicates } = await stored
+    const { read, stored: fresh, deadLettered, duplicate } = countsOf(batch, duplicates)
+    counts.read += read
+    counts.stored += fresh
+    counts.dead_lettered += deadLettered
+    counts.duplicate += duplicate
+  }
+  return { counted: count() }
 }
 
 // The server sees a body, not a file: its records get new coordinates, so only ids of their own make duplicates known.

@@ -71,6 +71,17 @@ describe('gatewatch ingest', () => {
     expect(events.stdout.trim().split('\n')).toHaveLength(6)
   })
 
+  it('reads stdin, which the store of a new folder does not take for rows of its own', async () => {
+    const stdin = `${good('piped-1')}\n${good('piped-2')}\n`
+    const piped = await runCommand(['ingest', '-', '--data', path('piped'), '--json'], { stdin })
+    expect({ code: piped.code, ...JSON.parse(piped.stdout) }).toMatchObject({ code: 0, read: 2, stored: 2 })
+    writeFileSync(path('beside.ndjson'), `${good('beside')}\n`)
+    const beside = await runCommand(['ingest', path('beside.ndjson'), '--data', path('beside'), '--json'], {
+      stdin,
+    })
+    expect({ code: beside.code, ...JSON.parse(beside.stdout) }).toMatchObject({ code: 0, read: 1, stored: 1 })
+  })
+
   it('says which file is missing', async () => {
     const { code, stderr, stdout } = await runCommand([
       'ingest',

@@ -87,13 +87,14 @@ beforeAll(async () => {
   })
   while ((await assembler.tick()).more) {}
   await alert()
-  raw += await bytesOf(join(folder, 'store'))
   raw += await rowsOf()
   await segments.close()
+  // Closed first: merges make and remove files.
+  await database.close()
+  raw += await bytesOf(join(folder, 'store'))
 }, 120_000)
 
 afterAll(async () => {
-  await database.close()
   await rm(folder, { recursive: true, force: true })
 })
 
@@ -202,8 +203,9 @@ describe(`500 secrets of ${KIND_COUNT} kinds, each in four encodings`, () => {
   it('are not left percent-encoded, and seldom as base64', () => {
     expect(SECRETS.filter(({ secret }) => encodeURIComponent(secret) !== secret).length).toBeGreaterThan(20)
     expect(leftIn(raw, ({ secret }) => encodeURIComponent(secret))).toEqual([])
-    // The text was encoded as a whole. What is left was cut together with its record.
+    // The text was encoded as a whole, and is readable in its own case only. What is left was cut with its record.
     const base64 = ({ text }: SyntheticSecret) => Buffer.from(text).toString('base64').slice(0, -4)
-    expect(leftIn(raw, base64).length / SECRETS.length).toBeLessThanOrEqual(0.03)
+    const left = SECRETS.filter((secret) => raw.includes(base64(secret)))
+    expect(left.length / SECRETS.length).toBeLessThanOrEqual(0.03)
   })
 })

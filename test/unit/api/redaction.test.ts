@@ -45,9 +45,8 @@ describe('POST /v1/redaction/tokens', () => {
     const { tokens } = (await ask(card.join(' '))).json<{ tokens: string[] }>()
     expect(tokens).toContain(redactor.text(`card ${card.join('-')}`, 'acme').slice(5))
     const bearer = (await ask('Bearer x1y2z3x1y2z3')).json<{ tokens: string[] }>().tokens
-    expect(redactor.text('Authorization: Bearer x1y2z3x1y2z3', 'acme')).toContain(
-      bearer.find((token) => redactor.text('Authorization: Bearer x1y2z3x1y2z3', 'acme').endsWith(token)),
-    )
+    const header = redactor.text('Authorization: Bearer x1y2z3x1y2z3', 'acme')
+    expect(bearer.some((token) => header === `Authorization: Bearer ${token}`)).toBe(true)
     const mail = (await ask('Bob@Example.com')).json<{ tokens: string[] }>().tokens
     expect(mail.some((token) => redactor.text('to bob@example.com', 'acme').includes(token))).toBe(true)
   })

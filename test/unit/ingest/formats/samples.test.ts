@@ -133,6 +133,20 @@ describe('what is sent twice', () => {
   })
 })
 
+describe('a log beside traces', () => {
+  it('is one event with the span that it was written in', () => {
+    const line = JSON.parse(sample('contextforge-structured-log.json').toString('utf8'))
+    const span = JSON.parse(sample('contextforge-otel-tool-invoke-span.json').toString('utf8'))
+    const [resource] = span.resourceSpans
+    const [{ traceId, spanId }] = resource.scopeSpans[0].spans
+    const both = [JSON.stringify({ ...line, trace_id: traceId, span_id: spanId }), JSON.stringify(span)]
+    const apart = [JSON.stringify({ ...line, trace_id: 'f'.repeat(32) }), JSON.stringify(span)]
+    const countOf = (values: string[]) =>
+      assemble(run(values.map((value, offset) => record(value, { offset }))).parts).length
+    expect([countOf(both), countOf(both.toReversed()), countOf(apart)]).toEqual([1, 1, 2])
+  })
+})
+
 describe('lists of records', () => {
   it('gives the id of a binary CloudEvent to one call only', () => {
     const headers = {

@@ -1,0 +1,53 @@
+import type { Verdict } from './verdict.ts'
+
+/** One injected fault and what came of it. */
+export interface FaultResult {
+  readonly lane: string
+  readonly kind: string
+  /** From the fault to the moment when all that was sent is stored and checked. */
+  readonly recoveryMs: number
+  readonly verdict: Verdict
+}
+
+/** A system under test of its own: store, processes, ledger. */
+export interface Lane {
+  readonly name: string
+  readonly kinds: readonly string[]
+  /** Kinds that cannot be injected here, and why. */
+  readonly skipped: readonly string[]
+  /** Injects one fault and waits until everything is stored. @throws when it cannot be injected or nothing recovers */
+  inject(kind: string): Promise<FaultResult>
+  close(): Promise<void>
+}
+
+/** Repeats a question until it is answered with `true`; failures of the question count as no. */
+export async function until(
+  what: string,
+  holds: () => Promise<boolean> | boolean,
+  timeoutMs: number,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs
+  let last: unknown
+  for (;;) {
+    try {
+      if (await holds()) return
+    } catch (error) {
+      last = error
+    }
+    if (performance.now() > deadline) throw new Error(`Waited ${timeoutMs} ms for ${what}.`, { cause: last })
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+/** Rejects when the promise has not settled in time. */
+export async function within<T>(what: string, timeoutMs: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`Waited ${timeoutMs} ms for ${what}.`)), timeoutMs)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
