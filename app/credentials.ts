@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { GatewatchError } from '../core/errors.ts'
 import type { RedactionKey } from '../ingest/redact/tokens.ts'
+import { makeFolder } from './make-folder.ts'
 
 /**
  * Secrets that gatewatch makes for itself on the first start, one file each in a folder of their own, readable by
@@ -31,7 +32,7 @@ export function openCredentials(folder: string): Credentials {
   const readOrMake = (name: string, make: () => string): string => {
     const path = join(folder, name)
     try {
-      mkdirSync(folder, { recursive: true, mode: 0o700 })
+      makeFolder(folder)
       if (!existsSync(path)) publish(path, make())
     } catch (cause) {
       throw new GatewatchError('config_invalid', `The folder ${folder} cannot be written.`, {

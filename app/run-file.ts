@@ -5,12 +5,14 @@ import { join } from 'node:path'
 export interface RunFile {
   readonly pid: number
   readonly url: string
+  /** Names of the receivers that it tells. */
+  readonly receivers: readonly string[]
 }
 
 const pathIn = (dataFolder: string) => join(dataFolder, 'run.json')
 
-export function writeRunFile(dataFolder: string, url: string): void {
-  writeFileSync(pathIn(dataFolder), `${JSON.stringify({ pid: process.pid, url } satisfies RunFile)}\n`, {
+export function writeRunFile(dataFolder: string, said: Omit<RunFile, 'pid'>): void {
+  writeFileSync(pathIn(dataFolder), `${JSON.stringify({ pid: process.pid, ...said } satisfies RunFile)}\n`, {
     mode: 0o600,
   })
 }
@@ -18,9 +20,14 @@ export function writeRunFile(dataFolder: string, url: string): void {
 /** The live process of the folder, if there is one; what a killed process left behind does not count. */
 export function readRunFile(dataFolder: string): RunFile | undefined {
   try {
-    const { pid, url } = JSON.parse(readFileSync(pathIn(dataFolder), 'utf8')) as RunFile
+    const {
+      pid,
+      url,
+      receivers = [],
+    } = JSON.parse(readFileSync(pathIn(dataFolder), 'utf8')) as Partial<RunFile>
+    if (pid === undefined || url === undefined) return undefined
     process.kill(pid, 0)
-    return { pid, url }
+    return { pid, url, receivers }
   } catch {
     return undefined
   }

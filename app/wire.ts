@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs'
 import type { Logger } from 'pino'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { DemoReceiver } from '../alerts/demo-receiver.ts'
@@ -7,10 +6,11 @@ import { GatewatchError, messageOf } from '../core/errors.ts'
 import type { SegmentLog } from '../ingest/segment-log.ts'
 import type { Database } from '../store/database.ts'
 import { keepDeadLetters } from '../store/dead-letters.ts'
-import type { Config } from './config.ts'
+import type { Config } from './config/config.ts'
 import { type Credentials, openCredentials } from './credentials.ts'
 import { dashboardFolder } from './dashboard-files.ts'
 import { type Part, startInOrder } from './lifecycle.ts'
+import { makeFolder } from './make-folder.ts'
 import { removeRunFile, writeRunFile } from './run-file.ts'
 import { type Api, createApi } from './wire/api.ts'
 import { createAlerting, createDetectPart } from './wire/detect.ts'
@@ -64,7 +64,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
   const { config, logger, note, clock = systemClock } = options
   const has = (role: Config['roles'][number]) => config.roles.includes(role)
   try {
-    mkdirSync(config.data, { recursive: true, mode: 0o700 })
+    makeFolder(config.data)
   } catch (cause) {
     throw new GatewatchError(
       'config_invalid',
@@ -128,7 +128,9 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
       redaction: ingest.redactor,
       deadLetterReplays: createReplays(config, { ingest, segments, database, clock }),
       ...(options.receiver ? { receiver: options.receiver } : {}),
-      ...(has('api') && listens ? { dashboardFolder: await dashboardFolder(note) } : {}),
+      ...(has('api') && listens
+        ? { dashboardFolder: await dashboardFolder({ data: config.data, note }) }
+        : {}),
       checks: {
         segments: () => {
           const { lastError } = segments.status()
@@ -187,6 +189,34 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
 const HTTP_CLOSE_MS = 2000
 const SEGMENTS_DRAIN_MS = 2000
 
+function listenError(cause: unknown, { host, port, hostPlace }: Config['listen']): unknown {
+  const refused = (message: string, remedy: string) =>
+    new GatewatchError('config_invalid', message, { cause, ...hostPlace, remedy })
+  const local = 'Listen on 127.0.0.1 for this machine only, or on 0.0.0.0 for every address it has.'
+  switch ((cause as NodeJS.ErrnoException).code) {
+    case 'EADDRINUSE':
+      return new GatewatchError('port_in_use', `Another program listens on ${host}:${port}.`, {
+        cause,
+        field: 'listen.port',
+        remedy: 'Stop it, or choose another port with --port.',
+      })
+    case 'EADDRNOTAVAIL':
+    case 'EINVAL':
+      return refused(`This machine does not have the address ${host}.`, local)
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return refused(`The name ${host} does not lead to an address.`, local)
+    case 'EACCES':
+      return new GatewatchError('config_invalid', `This user may not listen on port ${port}.`, {
+        cause,
+        field: 'listen.port',
+        remedy: 'Choose a port above 1023 with --port.',
+      })
+    default:
+      return cause
+  }
+}
+
 function createHttpPart(api: Api, config: Config): Part & { url(): string } {
   const { host, port } = config.listen
   let url = ''
@@ -197,14 +227,9 @@ function createHttpPart(api: Api, config: Config): Part & { url(): string } {
       try {
         url = await api.server.listen({ host, port })
       } catch (cause) {
-        if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause
-        throw new GatewatchError('port_in_use', `Another program listens on ${host}:${port}.`, {
-          cause,
-          field: 'listen.port',
-          remedy: 'Stop it, or choose another port with --port.',
-        })
+        throw listenError(cause, config.listen)
       }
-      writeRunFile(config.data, url)
+      writeRunFile(config.data, { url, receivers: config.receivers.map(({ name }) => name) })
     },
     stop: async () => {
       // A client that goes on sending over one connection must not keep us from storing what it was promised.

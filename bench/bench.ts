@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run: Bench }>>> = {
   memory: () => import('./memory.ts'),
   corrections: () => import('./corrections.ts'),
   redaction: () => import('./redaction.ts'),
+  classification: () => import('./classification.ts'),
 }
 
 const { values, positionals } = parseArgs({

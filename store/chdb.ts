@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Connection } from '@clickhouse/client-common'
 import { GatewatchError, messageOf } from '../core/errors.ts'
+import { lockHolderOf } from './folder-lock.ts'
 
 /**
  * The ClickHouse engine in process (chDB), and the only file that imports it. Its traps, each covered by
@@ -47,6 +48,9 @@ export interface Chdb {
 export async function openChdb({ path, maxMemoryBytes }: ChdbOptions): Promise<Chdb> {
   const { Session, createChdbConnection } = await loadChdb()
   mkdirSync(path, { recursive: true, mode: 0o700 })
+  // The engine would say it too, on stderr and in its own words.
+  const holder = lockHolderOf(join(path, 'status'))
+  if (holder !== undefined) throw lockedError(path, holder)
   let first: { close(): void }
   try {
     first = new Session(path, {
@@ -89,13 +93,7 @@ async function loadChdb() {
 // The engine says only that it failed; its status file names the process that holds the folder.
 function toOpenError(cause: unknown, path: string): GatewatchError {
   const holder = holderOf(path)
-  if (holder !== undefined) {
-    return new GatewatchError('store_locked', `Another process (${holder}) holds the data folder ${path}.`, {
-      cause,
-      field: 'data',
-      remedy: 'Stop the other gatewatch, or choose another folder with --data DIR.',
-    })
-  }
+  if (holder !== undefined) return lockedError(path, holder, cause)
   return new GatewatchError(
     'store_unavailable',
     `The embedded store in ${path} does not open: ${messageOf(cause)}.`,
@@ -107,6 +105,13 @@ function toOpenError(cause: unknown, path: string): GatewatchError {
     },
   )
 }
+
+const lockedError = (path: string, holder: number, cause?: unknown): GatewatchError =>
+  new GatewatchError('store_locked', `Another process (${holder}) holds the data folder ${path}.`, {
+    cause,
+    field: 'data',
+    remedy: 'Stop the other gatewatch, or choose another folder with --data DIR.',
+  })
 
 function holderOf(path: string): number | undefined {
   try {

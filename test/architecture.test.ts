@@ -71,7 +71,7 @@ describe('the rules', () => {
         file('store/clickhouse.ts', { imports: ['core/a.ts'], packages: ['@clickhouse/client'] }),
         file('ingest/sources/kafka.ts', { imports: ['core/a.ts'], packages: ['kafkajs', 'node:fs'] }),
         file('app/wire.ts', { imports: ['core/a.ts', 'store/clickhouse.ts', 'ingest/sources/kafka.ts'] }),
-        file('app/config.ts', { usesProcessEnv: true }),
+        file('app/config/config.ts', { usesProcessEnv: true }),
         file('app/cli/output.ts', { usesConsole: true }),
         file('dashboards/web/src/main.ts', { imports: ['dashboards/web/src/state.ts'] }),
         file('dashboards/web/src/state.ts'),
@@ -86,7 +86,11 @@ describe('the rules', () => {
       [file('store/a.ts', { imports: ['ingest/b.ts'] })],
       /store may import core/,
     ],
-    ['the middle importing app', [file('api/a.ts', { imports: ['app/config.ts'] })], /api may import core/],
+    [
+      'the middle importing app',
+      [file('api/a.ts', { imports: ['app/config/config.ts'] })],
+      /api may import core/,
+    ],
     ['app importing the browser', [file('app/a.ts', { imports: ['dashboards/web/b.ts'] })], /app may import/],
     [
       'the browser importing core',

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ERROR_CODES, type ErrorCode, GatewatchError, messageOf } from '../../core/errors.ts'
-import { type ConfigFlags, environmentToken, loadConfig } from '../config.ts'
+import { type ConfigFlags, environmentToken, loadConfig } from '../config/config.ts'
 import { createLogger } from '../logger.ts'
 import { readRunFile } from '../run-file.ts'
 import { startGatewatch } from '../wire.ts'
@@ -127,7 +127,12 @@ function accessOf(send: Send, token: string, close: () => Promise<void>): Access
   }
 }
 
-function errorOf(status: number, body: string): GatewatchError {
+// The API speaks to programs; who typed a command wants its options.
+const PARAMETERS = /^(?:querystring|body|params|headers): /
+const HELP = 'The command with --help shows what it takes.'
+
+/** What the API answered, in words for the command line. */
+export function errorOf(status: number, body: string): GatewatchError {
   try {
     const problem = JSON.parse(body) as {
       code?: string
@@ -138,9 +143,11 @@ function errorOf(status: number, body: string): GatewatchError {
     }
     const code =
       problem.code !== undefined && problem.code in ERROR_CODES ? (problem.code as ErrorCode) : 'internal'
-    return new GatewatchError(code, problem.detail ?? problem.title ?? `The API answered ${status}.`, {
-      ...(problem.field === undefined ? {} : { field: problem.field }),
-      ...(problem.remedy === undefined ? {} : { remedy: problem.remedy }),
+    const said = problem.detail ?? problem.title ?? `The API answered ${status}.`
+    const { field, remedy } = problem
+    return new GatewatchError(code, said.replace(PARAMETERS, ''), {
+      ...(field === undefined ? {} : { field }),
+      ...(remedy === undefined ? {} : { remedy: remedy.includes('/openapi.json') ? HELP : remedy }),
     })
   } catch {
     return new GatewatchError('internal', `The API answered ${status}.`)

@@ -1,21 +1,30 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import type { ConfigFlags } from '../config.ts'
+import { parseTime } from '../../api/time-range.ts'
+import { systemClock } from '../../core/clock.ts'
+import type { ConfigFlags } from '../config/config.ts'
 
 /** Options of commands that run gatewatch’s parts themselves. */
 export interface RunFlags extends ConfigFlags {
   readonly json?: boolean
 }
 
-const wholeNumber = (text: string): number => {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('It must be a whole number.')
-  return value
-}
+/** A whole number between two bounds, for options. */
+export const numberBetween =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value
+    throw new InvalidArgumentError(
+      most === Number.MAX_SAFE_INTEGER
+        ? `It must be a whole number, at least ${least}.`
+        : `It must be a whole number from ${least} to ${most}.`,
+    )
+  }
 
-const port = (text: string): number => {
-  const value = wholeNumber(text)
-  if (value > 65_535) throw new InvalidArgumentError('It must be at most 65535.')
-  return value
+/** A time as the API takes it; the text itself, because it is relative to the moment of the question. */
+export const time = (text: string): string => {
+  if (parseTime(text, systemClock.now()) !== undefined) return text
+  throw new InvalidArgumentError('Write 2026-08-21T14:00:00Z, -24h, -7d or now.')
 }
 
 const list = (text: string): string[] =>
@@ -37,7 +46,7 @@ export const addServeOptions = (command: Command): Command =>
   addCommonOptions(command)
     .option('--roles <LIST>', 'what this process does: ingest,detect,api (default: all)', list)
     .option('--host <HOST>', 'address to listen on (default: 127.0.0.1)')
-    .option('--port <PORT>', 'port to listen on (default: 8844)', port)
+    .option('--port <PORT>', 'port to listen on (default: 8844)', numberBetween(0, 65_535))
     .option('--kafka <BROKERS>', 'read from Kafka: host:port,host:port', list)
     .option('--topics <LIST>', 'Kafka topics (default: mcp-audit)', list)
     .addOption(
@@ -52,4 +61,6 @@ export const addAccessOptions = (command: Command): Command =>
   )
 
 export const limitOption = (fallback: number): Option =>
-  new Option('--limit <N>', 'at most this many').argParser(wholeNumber).default(fallback)
+  new Option('--limit <N>', 'at most this many')
+    .argParser(numberBetween(1, Number.MAX_SAFE_INTEGER))
+    .default(fallback)

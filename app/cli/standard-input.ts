@@ -3,7 +3,7 @@ import { Socket } from 'node:net'
 import { devNull } from 'node:os'
 import type { Readable } from 'node:stream'
 import { isatty, ReadStream } from 'node:tty'
-import { environmentInput } from '../config.ts'
+import { environmentInput } from '../config/config.ts'
 
 /**
  * Puts an empty stdin in the place of the process's own. The embedded store takes whatever lies there for data of the

@@ -33,7 +33,7 @@ export function prepareDemoFolder(folder: string): void {
   }
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  writeFileSync(join(folder, MARK), '{}\n')
+  writeFileSync(join(folder, MARK), '{}\n', { mode: 0o600 })
 }
 
 export interface DemoOptions {

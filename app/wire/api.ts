@@ -19,7 +19,7 @@ import {
 import { createEventQueries } from '../../store/event-queries.ts'
 import { createFindings } from '../../store/findings.ts'
 import { createOverviewQueries } from '../../store/overview.ts'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 import type { Credentials } from '../credentials.ts'
 import type { Alerting } from './detect.ts'
 

@@ -13,6 +13,7 @@ import { createOperationalAlerts } from '../../alerts/operational.ts'
 import { createOutbox } from '../../alerts/outbox.ts'
 import { createAlertPipeline } from '../../alerts/pipeline.ts'
 import type { Clock } from '../../core/clock.ts'
+import { GatewatchError } from '../../core/errors.ts'
 import { createEngine } from '../../detectors/engine.ts'
 import { detectors } from '../../detectors/registry.ts'
 import { type ParsedRules, parseRules } from '../../detectors/rule.ts'
@@ -22,25 +23,45 @@ import type { Database } from '../../store/database.ts'
 import { createDeliveries } from '../../store/deliveries.ts'
 import { createFindings } from '../../store/findings.ts'
 import { createWatermarks } from '../../store/watermarks.ts'
-import type { Config, ReceiverConfig } from '../config.ts'
+import type { Config } from '../config/config.ts'
+import type { ReceiverConfig } from '../config/receivers.ts'
+import { reasonOf } from '../config/secrets.ts'
 import type { Part } from '../lifecycle.ts'
 
 const SHIPPED_RULES = fileURLToPath(new URL('../../detectors/rules/', import.meta.url))
 
-/** Reads the rule files of the shipped set and of the configured folders. */
-export function loadRules(config: Config['rules']): ParsedRules {
-  const folders = [...(config.shipped ? [SHIPPED_RULES] : []), ...config.folders]
-  const files = folders.flatMap((folder) =>
-    readdirSync(folder)
-      .filter((name) => /\.ya?ml$/.test(name))
-      .sort()
-      .map((name) => join(folder, name)),
-  )
-  return parseRules(
-    files.map((path) => ({ path, text: readFileSync(path, 'utf8') })),
-    detectors,
-  )
+/**
+ * Reads the rule files of the shipped set and of the configured folders. Rules that are wrong are among the errors.
+ * @throws GatewatchError `config_invalid` for a folder or a file that cannot be read
+ */
+export function loadRules({ shipped, folders, places = [] }: Config['rules']): ParsedRules {
+  const files = [
+    ...(shipped ? ruleFilesIn(SHIPPED_RULES) : []),
+    ...folders.flatMap((folder, index) => {
+      try {
+        return ruleFilesIn(folder)
+      } catch (cause) {
+        throw new GatewatchError(
+          'config_invalid',
+          `The rules in ${folder} cannot be read: ${reasonOf(cause)}.`,
+          {
+            cause,
+            ...(places[index] ?? { field: `rules.folders.${index}` }),
+            remedy: 'Name a folder of rule files (*.yaml) that this user may read, or leave it out.',
+          },
+        )
+      }
+    }),
+  ]
+  return parseRules(files, detectors)
 }
+
+const ruleFilesIn = (folder: string): { readonly path: string; readonly text: string }[] =>
+  readdirSync(folder)
+    .filter((name) => /\.ya?ml$/.test(name))
+    .sort()
+    .map((name) => join(folder, name))
+    .map((path) => ({ path, text: readFileSync(path, 'utf8') }))
 
 /** The configured receivers as notifiers, with the routes that tell the pipeline who hears what. */
 export function createReceivers(
@@ -49,11 +70,21 @@ export function createReceivers(
 ): { readonly notifiers: readonly Notifier[]; readonly routes: readonly ReceiverRoute[] } {
   const made = receivers.map((receiver, index) => ({
     receiver,
-    notifier: notifierOf(receiver, index, publicUrl),
+    notifier: atItsPlace(receiver, () => notifierOf(receiver, index, publicUrl)),
   }))
   return {
     notifiers: made.map(({ notifier }) => notifier),
     routes: made.map(({ receiver, notifier }) => routeOf(notifier, receiver.minSeverity)),
+  }
+}
+
+// What a notifier refuses (a private address, a secret of the wrong form) is said in the configuration.
+function atItsPlace<Made>({ at }: ReceiverConfig, make: () => Made): Made {
+  try {
+    return make()
+  } catch (error) {
+    if (!(error instanceof GatewatchError) || at === undefined) throw error
+    throw new GatewatchError(error.code, error.message, { ...error.place, at, cause: error })
   }
 }
 

@@ -22,7 +22,7 @@ import { markReplayed, type ReplayMark } from '../../store/dead-letters.ts'
 import { createBatchWriter, createBlockEncoder, encodeBatch } from '../../store/event-writer.ts'
 import { createPartStore } from '../../store/parts.ts'
 import { findStoredIds } from '../../store/stored-ids.ts'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 import type { Credentials } from '../credentials.ts'
 import type { Part } from '../lifecycle.ts'
 

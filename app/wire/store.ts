@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { openEmbedded, openServer } from '../../store/clickhouse.ts'
 import type { Database } from '../../store/database.ts'
 import { migrate } from '../../store/migrate.ts'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 
 /** Opens the store that the configuration names and brings it to the newest schema. */
 export async function openStore(

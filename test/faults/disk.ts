@@ -21,6 +21,12 @@ export function mountSmallDisk(megabytes: number): SmallDisk | string {
     return `no tmpfs can be mounted: ${error instanceof Error ? error.message.split('\n')[0] : error}`
   }
   const ballast = join(folder, 'ballast')
+  const remove = () => {
+    process.off('exit', remove)
+    execFileSync('umount', ['-l', folder], { stdio: 'pipe' })
+    rmSync(folder, { recursive: true, force: true })
+  }
+  process.once('exit', remove)
   return {
     folder,
     fill: () => {
@@ -38,9 +44,6 @@ export function mountSmallDisk(megabytes: number): SmallDisk | string {
       }
     },
     free: () => rmSync(ballast, { force: true }),
-    remove: () => {
-      execFileSync('umount', ['-l', folder], { stdio: 'pipe' })
-      rmSync(folder, { recursive: true, force: true })
-    },
+    remove,
   }
 }

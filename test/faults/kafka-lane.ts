@@ -19,6 +19,7 @@ const TOPIC = 'faults'
 const GROUP = 'faults'
 const PARTITIONS = 4
 const SESSION_MS = 6_000
+const USERS_SESSION_MS = 30_000
 const SPRING_MS = 60_000
 const DRAIN_MS = 180_000
 
@@ -41,8 +42,14 @@ interface Fellow {
 }
 
 /** gatewatch as members of a consumer group: Kafka brokers and a store process behind proxies. */
-export async function openKafkaLane(options: { brokers: number; random: () => number }): Promise<Lane> {
+export async function openKafkaLane(options: {
+  readonly brokers: number
+  /** Whether a member is also frozen for a minute, with the session that users have. */
+  readonly slow: boolean
+  readonly random: () => number
+}): Promise<Lane> {
   const { random } = options
+  let sessionMs = SESSION_MS
   const folder = await mkdtemp(join(tmpdir(), 'gatewatch-faults-kafka-'))
   const advertised = await freePorts(options.brokers)
   const kafka = await startKafka({ brokers: options.brokers, advertised })
@@ -50,7 +57,7 @@ export async function openKafkaLane(options: { brokers: number; random: () => nu
     kafka.behindProxies.map((target, index) =>
       startTcpProxy({
         ...{ port: advertised[index] ?? 0, target },
-        rewrite: (request) => shortenSession(request, SESSION_MS),
+        rewrite: (request) => shortenSession(request, sessionMs),
       }),
     ),
   )
@@ -301,6 +308,7 @@ export async function openKafkaLane(options: { brokers: number; random: () => nu
       for (const take of disarm) take()
       await enlist()
       try {
+        await produce()
         await until('the successor to store everything', drained, DRAIN_MS)
       } finally {
         release()
@@ -333,8 +341,34 @@ export async function openKafkaLane(options: { brokers: number; random: () => nu
     },
   }
   for (const step of ['intent', 'dead letter', 'parts', 'insert', 'commit', 'plan', 'correction']) {
-    faults[`kill before: ${step}`] = () => catchOne(step, 'before', killFellow)
-    faults[`kill after: ${step}`] = () => catchOne(step, 'after', killFellow)
+    for (const at of ['before', 'after'] as const) {
+      faults[`kill ${at}: ${step}`] = async () => {
+        await catchOne(step, at, killFellow)
+        // The successor finds more than the dead one had: only the intent tells it where the block ended.
+        await produce()
+      }
+    }
+  }
+  if (options.slow) {
+    faults['zombie: frozen for 60 s, session of 30 s'] = async () => {
+      sessionMs = USERS_SESSION_MS
+      try {
+        await killFellow(undefined)
+        await ensureOne()
+        await until('the partitions to be taken', drained, DRAIN_MS)
+        await enlist()
+        await produce()
+        await sleep(random() * 1_500)
+        const zombie = someone()
+        zombie?.member.stop()
+        await produce()
+        await sleep(60_000)
+        zombie?.member.resume()
+        await produce()
+      } finally {
+        sessionMs = SESSION_MS
+      }
+    }
   }
   if (typeof disk !== 'string') {
     faults['store’s disk full'] = async () => {

@@ -25,6 +25,12 @@ export interface Member {
   send(lines: readonly string[]): Promise<boolean>
 }
 
+// No member outlives the suite, however that ends.
+const living = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of living) child.kill('SIGKILL')
+})
+
 /** @param args options of `gatewatch up`; `--data`, `--port 0` and `--json` are added */
 export async function startMember(data: string, args: readonly string[]): Promise<Member> {
   await mkdir(data, { recursive: true })
@@ -40,7 +46,8 @@ export async function startMember(data: string, args: readonly string[]): Promis
   child.stderr?.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-KEPT_LOG)
   })
-  const gone = once(child, 'exit')
+  living.add(child)
+  const gone = once(child, 'exit').then(() => living.delete(child))
   const alive = () => child.exitCode === null && child.signalCode === null
   const findUrl = async () => {
     for (

@@ -19,9 +19,18 @@ const note = (line: string) => process.stderr.write(`${line}\n`)
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
 note(`${wanted} faults, seed ${seed}, ${values.brokers} brokers, at most ${values.minutes} minutes`)
+// What was started and mounted is cleared away at the exit.
+process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143))
 const since = performance.now()
 const { results, skipped, broken, totals } = await runFaults({
-  ...{ seed, faults: wanted, brokers: Number(values.brokers), only: values.only, onProgress: note },
+  ...{
+    seed,
+    faults: wanted,
+    brokers: Number(values.brokers),
+    slow: true,
+    only: values.only,
+    onProgress: note,
+  },
   budgetMs: Number(values.minutes) * 60_000,
 })
 for (const reason of skipped) note(`skipped: ${reason}`)

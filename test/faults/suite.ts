@@ -10,6 +10,8 @@ export interface SuiteOptions {
   /** No fault is begun after this long. */
   readonly budgetMs: number
   readonly brokers: number
+  /** Whether faults that take minutes are among them. */
+  readonly slow: boolean
   /** Only kinds whose name contains this. */
   readonly only?: string
   readonly onProgress: (line: string) => void
@@ -70,7 +72,7 @@ export async function runFaults(options: SuiteOptions): Promise<SuiteReport> {
   const embedded = Math.round(faults * EMBEDDED_SHARE)
   const kafka = Math.round(faults * KAFKA_SHARE)
   await Promise.all([
-    ride((random) => openKafkaLane({ brokers: options.brokers, random }), kafka, 1),
+    ride((random) => openKafkaLane({ brokers: options.brokers, slow: options.slow, random }), kafka, 1),
     (async () => {
       await ride((random) => openSegmentLane({ store: 'server', random }), faults - kafka - embedded, 2)
       await ride((random) => openSegmentLane({ store: 'embedded', random }), embedded, 3)

@@ -1,5 +1,6 @@
-import type { Command } from 'commander'
-import type { Alert } from '../../../core/alert.ts'
+import { type Command, Option } from 'commander'
+import { ALERT_STATUSES, type Alert } from '../../../core/alert.ts'
+import { SEVERITIES } from '../../../core/finding.ts'
 import { type AccessFlags, openAccess } from '../access.ts'
 import { addAccessOptions, limitOption } from '../options.ts'
 import { createOutput } from '../output.ts'
@@ -15,22 +16,31 @@ interface ListedAlert extends Alert {
   readonly deliveries_summary: { readonly delivered: number; readonly due: number; readonly failed: number }
 }
 
+const PAGE = 1000
+
 export function addAlertsCommand(program: Command): void {
   addAccessOptions(program.command('alerts'))
-    .option('--status <STATUS>', 'open, acknowledged or closed')
-    .option('--severity <SEVERITY>', 'info, low, medium, high or critical')
+    .addOption(new Option('--status <STATUS>', 'only alerts of this status').choices(ALERT_STATUSES))
+    .addOption(new Option('--severity <SEVERITY>', 'only alerts of this severity').choices(SEVERITIES))
     .addOption(limitOption(50))
     .description('List alerts, newest first.')
     .action(async (flags: AlertsFlags) => {
       const output = createOutput({ json: flags.json ?? false })
       const access = await openAccess(flags)
       try {
-        const { alerts } = await access.get<{ alerts: ListedAlert[] }>('/v1/alerts', {
-          status: flags.status,
-          severity: flags.severity,
-          limit: flags.limit,
-        })
-        for (const alert of alerts) output.json(alert)
+        const alerts: ListedAlert[] = []
+        let cursor: string | undefined
+        do {
+          const page = await access.get<{ alerts: ListedAlert[]; next_cursor?: string }>('/v1/alerts', {
+            status: flags.status,
+            severity: flags.severity,
+            limit: Math.min(PAGE, flags.limit - alerts.length),
+            cursor,
+          })
+          for (const alert of page.alerts) output.json(alert)
+          alerts.push(...page.alerts)
+          cursor = page.next_cursor
+        } while (cursor !== undefined && alerts.length < flags.limit)
         output.table(
           ['alert', 'status', 'severity', 'messages', 'title'],
           alerts.map(

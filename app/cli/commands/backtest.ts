@@ -8,10 +8,11 @@ import { toMillis } from '../../../core/timestamp.ts'
 import { backtest } from '../../../detectors/backtest.ts'
 import { detectors } from '../../../detectors/registry.ts'
 import { parseRules } from '../../../detectors/rule.ts'
-import { loadConfig } from '../../config.ts'
+import { loadConfig } from '../../config/config.ts'
+import { reasonOf } from '../../config/secrets.ts'
 import { loadRules } from '../../wire/detect.ts'
 import { openStore } from '../../wire/store.ts'
-import { addCommonOptions, type RunFlags } from '../options.ts'
+import { addCommonOptions, type RunFlags, time } from '../options.ts'
 import { createOutput } from '../output.ts'
 
 interface BacktestFlags extends RunFlags {
@@ -24,8 +25,8 @@ const PROGRESS_EVERY = 20
 
 export function addBacktestCommand(program: Command): void {
   addCommonOptions(program.command('backtest'))
-    .requiredOption('--from <TIME>', 'start of the range: ISO 8601, or relative (-28d)')
-    .requiredOption('--to <TIME>', 'end of the range: ISO 8601, or relative (now)')
+    .requiredOption('--from <TIME>', 'start of the range: ISO 8601, or relative (-28d)', time)
+    .requiredOption('--to <TIME>', 'end of the range: ISO 8601, or relative (now)', time)
     .option('--rules <FILES...>', 'rule files to ask instead of the configured ones')
     .description(
       'Ask rules about the past, with the code and the baselines of live detection. Stores nothing.',
@@ -40,7 +41,7 @@ export function addBacktestCommand(program: Command): void {
           )
         : loadRules(config.rules)
       if (errors[0]) throw errors[0]
-      const range = { fromMs: timeOf(flags.from, '--from'), toMs: timeOf(flags.to, '--to') }
+      const range = rangeOf(flags)
       const database = await openStore(config, () => {})
       try {
         const findings: Finding[] = []
@@ -69,22 +70,22 @@ export function addBacktestCommand(program: Command): void {
     })
 }
 
-function timeOf(text: string, field: string): number {
-  const time = parseTime(text, systemClock.now())
-  if (time === undefined) {
-    throw new GatewatchError('request_invalid', `${JSON.stringify(text)} is not a time.`, {
-      field,
-      remedy: 'Write 2026-08-21T14:00:00Z, -7d or now.',
-    })
-  }
-  return toMillis(time)
+/** @throws GatewatchError `request_invalid` when it ends before it begins */
+function rangeOf({ from, to }: BacktestFlags): { readonly fromMs: number; readonly toMs: number } {
+  const nowMs = systemClock.now()
+  const [fromMs, toMs] = [from, to].map((text) => toMillis(parseTime(text, nowMs) ?? '')) as [number, number]
+  if (fromMs < toMs) return { fromMs, toMs }
+  throw new GatewatchError('request_invalid', `${from} is not before ${to}.`, {
+    field: '--from',
+    remedy: 'Give the earlier time as --from.',
+  })
 }
 
 function readRuleFile(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (cause) {
-    throw new GatewatchError('rule_invalid', 'cannot be read.', {
+    throw new GatewatchError('rule_invalid', `cannot be read: ${reasonOf(cause)}.`, {
       cause,
       at: path,
       field: '--rules',

@@ -2,22 +2,24 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { createDemoReceiver } from '../../../alerts/demo-receiver.ts'
 import { systemClock } from '../../../core/clock.ts'
-import { type Config, loadConfig } from '../../config.ts'
+import { type Config, loadConfig } from '../../config/config.ts'
 import { openCredentials } from '../../credentials.ts'
 import { loadHistory, prepareDemoFolder, runLive } from '../../demo/run.ts'
 import { createLogger } from '../../logger.ts'
 import { startGatewatch } from '../../wire.ts'
-import { addServeOptions, type RunFlags } from '../options.ts'
+import { addServeOptions, numberBetween, type RunFlags } from '../options.ts'
 import { createOutput } from '../output.ts'
 import { announce, untilAskedToStop } from './up.ts'
 
 interface DemoFlags extends RunFlags {
-  readonly seed: string
+  readonly seed: number
 }
+
+const MAX_SEED = 2 ** 32 - 1
 
 export function addDemoCommand(program: Command): void {
   addServeOptions(program.command('demo'))
-    .option('--seed <N>', 'another seed is another organisation’s month', '1')
+    .option('--seed <N>', 'another seed is another organisation’s month', numberBetween(0, MAX_SEED), 1)
     .description(
       'Start gatewatch embedded with a month of demo traffic and live traffic, in a folder of its own.',
     )
@@ -46,7 +48,7 @@ export function addDemoCommand(program: Command): void {
           },
         ],
       }
-      const story = { seed: Number(flags.seed), nowMs: systemClock.now() }
+      const story = { seed: flags.seed, nowMs: systemClock.now() }
       const startedMs = performance.now()
       const running = await startGatewatch({
         config,

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { AuditEvent } from '../../../core/audit-event.ts'
 import { type AccessFlags, openAccess } from '../access.ts'
-import { addAccessOptions, limitOption } from '../options.ts'
+import { addAccessOptions, limitOption, time } from '../options.ts'
 import { createOutput } from '../output.ts'
 
 interface EventsFlags extends AccessFlags {
@@ -16,8 +16,8 @@ const PAGE = 1000
 export function addEventsCommand(program: Command): void {
   addAccessOptions(program.command('events'))
     .argument('[filter]', "for example: 'tool:vault/* -outcome:success'")
-    .option('--from <TIME>', 'ISO 8601, or relative: -24h, -7d', '-24h')
-    .option('--to <TIME>', 'ISO 8601, or relative', 'now')
+    .option('--from <TIME>', 'ISO 8601, or relative: -24h, -7d', time, '-24h')
+    .option('--to <TIME>', 'ISO 8601, or relative', time, 'now')
     .addOption(limitOption(50))
     .description('Search events, newest first.')
     .action(async (filter: string | undefined, flags: EventsFlags) => {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { loadConfig } from '../../config.ts'
+import { loadConfig } from '../../config/config.ts'
 import { loadRules } from '../../wire/detect.ts'
 import { addCommonOptions, type RunFlags } from '../options.ts'
 import { createOutput } from '../output.ts'

@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
-import { loadConfig } from '../../config.ts'
+import { loadConfig } from '../../config/config.ts'
 import { readRunFile } from '../../run-file.ts'
 import { type AccessFlags, openAccess } from '../access.ts'
-import { addAccessOptions } from '../options.ts'
+import { addAccessOptions, numberBetween } from '../options.ts'
 import { createOutput } from '../output.ts'
 
 interface TokenFlags extends AccessFlags {
   readonly login?: boolean
-  readonly ttl: string
+  readonly ttl: number
   readonly capabilities?: string
   readonly source?: string
   readonly json?: boolean
@@ -18,7 +18,7 @@ export function addTokenCommand(program: Command): void {
     .option('--login', 'print an address that signs a browser in once, instead of a token')
     .option('--capabilities <LIST>', 'what the token may do, such as events:write (default: everything)')
     .option('--source <NAME>', 'bind the token to a source of records, such as a gateway')
-    .option('--ttl <SECONDS>', 'how long the token is valid, at most 300', '300')
+    .option('--ttl <SECONDS>', 'how long the token is valid, at most 300', numberBetween(1, 300), 300)
     .description('Make a short-lived token for the API of a running gatewatch.')
     .action(async (flags: TokenFlags) => {
       const output = createOutput({ json: flags.json ?? false })
@@ -32,7 +32,7 @@ export function addTokenCommand(program: Command): void {
           return
         }
         const minted = await access.post<{ token: string; expires_at: string }>('/v1/token', {
-          ttl_seconds: Number(flags.ttl),
+          ttl_seconds: flags.ttl,
           ...(flags.source ? { source: flags.source } : {}),
           ...(flags.capabilities ? { capabilities: flags.capabilities.split(',') } : {}),
         })

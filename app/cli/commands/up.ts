@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Command } from 'commander'
-import { loadConfig } from '../../config.ts'
+import { loadConfig } from '../../config/config.ts'
 import { createLogger } from '../../logger.ts'
 import { type Running, startGatewatch } from '../../wire.ts'
 import { addServeOptions, type RunFlags } from '../options.ts'

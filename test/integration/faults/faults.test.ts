@@ -10,7 +10,7 @@ describeKafka('the ingest path under faults', () => {
   it(`loses nothing and stores nothing twice over ${FAULTS} faults (seed ${SEED})`, async () => {
     const said: string[] = []
     const { results, broken, totals } = await runFaults({
-      ...{ seed: SEED, faults: FAULTS, brokers: 1, budgetMs: 400_000 },
+      ...{ seed: SEED, faults: FAULTS, brokers: 1, slow: false, budgetMs: 400_000 },
       onProgress: (line) => said.push(line),
     })
     expect(broken, said.join('\n')).toEqual([])

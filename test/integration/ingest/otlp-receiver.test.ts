@@ -16,7 +16,7 @@ import { BatchLogRecordProcessor, LoggerProvider } from '@opentelemetry/sdk-logs
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { loadConfig } from '../../../app/config.ts'
+import { loadConfig } from '../../../app/config/config.ts'
 import { type Running, startGatewatch } from '../../../app/wire.ts'
 import { EnvelopeSchema } from '../../../ingest/formats/generated/otlp_pb.ts'
 

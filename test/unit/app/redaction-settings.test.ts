@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { loadConfig, parseConfig } from '../../../app/config.ts'
+import { loadConfig, parseConfig } from '../../../app/config/config.ts'
 import { openCredentials } from '../../../app/credentials.ts'
 
 let folder: string

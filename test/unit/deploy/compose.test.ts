@@ -5,7 +5,7 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { parseConfig } from '../../../app/config.ts'
+import { parseConfig } from '../../../app/config/config.ts'
 
 const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url))
 const text = (path: string) => readFileSync(join(REPOSITORY, path), 'utf8')

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
-import { parseConfig } from '../../../app/config.ts'
+import { parseConfig } from '../../../app/config/config.ts'
 import { loadRules } from '../../../app/wire/detect.ts'
 import { ERROR_CODES } from '../../../core/errors.ts'
 import { FORMATS } from '../../../ingest/formats/registry.ts'

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { loadConfig } from '../../../../app/config.ts'
+import { loadConfig } from '../../../../app/config/config.ts'
 import { resolveTopics } from '../../../../ingest/sources/kafka-topics.ts'
 
 describe('topics to read', () => {

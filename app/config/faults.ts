@@ -1,8 +1,8 @@
 import { stringify } from 'yaml'
-import { nearestName } from '../core/nearest-name.ts'
-import { inertText } from '../core/text.ts'
+import { nearestName } from '../../core/nearest-name.ts'
+import { inertText } from '../../core/text.ts'
 
-/** The part of JSON Schema that describes settings, with `expected`: what a pattern stands for, in people’s words. */
+/** The part of JSON Schema that describes settings, with `expected`: what a pattern or a long list stands for, in people’s words. */
 export interface SettingSchema {
   readonly type?: string
   readonly description?: string
@@ -68,7 +68,7 @@ function meaningOf(fault: SchemaFault, schema: SettingSchema | undefined, given:
     case 'type':
       return `must be ${kindOf(schema)}${not}`
     case 'enum':
-      return `must be one of ${(schema?.enum ?? []).join(', ')}${not}`
+      return `must be ${schema?.expected ?? `one of ${(schema?.enum ?? []).join(', ')}`}${not}`
     case 'pattern':
       return `must be ${schema?.expected ?? `text that matches ${'pattern' in fault.params ? fault.params.pattern : ''}`}${not}`
     case 'minimum':

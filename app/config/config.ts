@@ -1,0 +1,251 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { validate } from 'node-cron'
+import { Compile } from 'typebox/compile'
+import { LineCounter, parseDocument } from 'yaml'
+import { GatewatchError, messageOf } from '../../core/errors.ts'
+import type { ArgumentRule } from '../../ingest/redact/argument-policy.ts'
+import { DEFAULT_PERSONAL, type PersonalKind } from '../../ingest/redact/personal-data.ts'
+import { describeFault, type SettingSchema } from './faults.ts'
+import { nowhere, type PlaceOf, placesIn, type SettingPlace } from './place.ts'
+import { type ReceiverConfig, receiverOf } from './receivers.ts'
+import { type ConfigFile, ConfigSchema, ROLES, type Role } from './schema.ts'
+import { readSecret, reasonOf } from './secrets.ts'
+import {
+  brokersOf,
+  checkFormat,
+  type IntakeConfig,
+  intakeOf,
+  type KafkaTopicConfig,
+  topicsOf,
+} from './sources.ts'
+
+/** The configuration with every default filled in; frozen. Parts receive plain values out of it. */
+export interface Config {
+  readonly data: string
+  /** Folder of the credentials; the roles of one deployment share it. */
+  readonly credentials: string
+  readonly roles: readonly Role[]
+  readonly logLevel: string
+  readonly listen: {
+    readonly host: string
+    readonly port: number
+    readonly publicUrl?: string
+    readonly allowedHosts: readonly string[]
+    /** Where the host is said, for the message when nobody can listen there. */
+    readonly hostPlace: SettingPlace
+  }
+  readonly kafka?: {
+    readonly brokers: readonly string[]
+    readonly group: string
+    readonly topics: readonly KafkaTopicConfig[]
+    readonly refreshMs: number
+  }
+  readonly clickhouse?: { readonly url: string; readonly username: string; readonly password: string }
+  readonly files: readonly { readonly path: string; readonly format?: string; readonly tenant: string }[]
+  readonly intake: IntakeConfig
+  readonly deadLetters: { readonly keepDays: number; readonly alertPerHour: number }
+  readonly redaction: {
+    readonly personal: readonly PersonalKind[]
+    readonly tools: readonly ArgumentRule[]
+  }
+  readonly receivers: readonly ReceiverConfig[]
+  readonly actorPrecedence?: NonNullable<ConfigFile['actor']>['precedence']
+  readonly rules: RulesConfig
+  readonly detect: { readonly every: string; readonly settleMs: number; readonly notifyWithinHours: number }
+}
+
+export interface RulesConfig {
+  readonly folders: readonly string[]
+  readonly shipped: boolean
+  /** Where each folder is said, in the same order. */
+  readonly places?: readonly SettingPlace[]
+}
+
+/** What the command line says; it wins over the file. */
+export interface ConfigFlags {
+  readonly config?: string
+  readonly data?: string
+  readonly roles?: readonly string[]
+  readonly host?: string
+  readonly port?: number
+  readonly kafka?: readonly string[]
+  readonly topics?: readonly string[]
+  readonly clickhouse?: string
+  readonly logLevel?: string
+}
+
+/** Where bin/gatewatch.cjs put the real stdin, if a command reads it; else 0. */
+export const environmentInput = (): number => Number(process.env['GATEWATCH_STDIN_FD'] ?? 0)
+
+/** The credential of commands that ask a gatewatch over HTTP. */
+export const environmentToken = (): string | undefined => process.env['GATEWATCH_TOKEN']
+
+const validator = Compile(ConfigSchema)
+
+/**
+ * Reads `gatewatch.yaml` (where there is one, or the one named) and the flags.
+ * @throws GatewatchError `config_invalid` with field, file:line and remedy
+ */
+export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = process.env): Config {
+  const path =
+    flags.config ??
+    environment['GATEWATCH_CONFIG'] ??
+    (existsSync('gatewatch.yaml') ? 'gatewatch.yaml' : undefined)
+  const { file, placeOf } =
+    path === undefined ? { file: {}, placeOf: nowhere } : readSettings(readConfigFile(path), path)
+  const clickhouseUrl = flags.clickhouse ?? file.clickhouse?.url
+  const brokers = brokersOf(flags.kafka, file, placeOf)
+  const data = resolve(flags.data ?? environment['GATEWATCH_DATA'] ?? file.data ?? '.gatewatch')
+  return Object.freeze({
+    data,
+    credentials: file.credentials === undefined ? join(data, 'credentials') : resolve(file.credentials),
+    roles: parseRoles(flags.roles) ?? file.roles ?? ROLES,
+    logLevel: flags.logLevel ?? file.log_level ?? 'info',
+    listen: {
+      host: flags.host ?? file.listen?.host ?? '127.0.0.1',
+      port: flags.port ?? file.listen?.port ?? 8844,
+      ...(file.listen?.public_url ? { publicUrl: file.listen.public_url } : {}),
+      allowedHosts: file.listen?.allowed_hosts ?? [],
+      hostPlace:
+        flags.host === undefined && file.listen?.host !== undefined
+          ? placeOf('listen.host')
+          : nowhere('--host'),
+    },
+    ...(brokers
+      ? {
+          kafka: {
+            brokers,
+            group: file.kafka?.group ?? 'gatewatch',
+            topics: topicsOf(flags.topics, file, placeOf),
+            refreshMs: (file.kafka?.refresh_seconds ?? 30) * 1000,
+          },
+        }
+      : {}),
+    ...(clickhouseUrl
+      ? {
+          clickhouse: {
+            url: clickhouseUrl,
+            username: file.clickhouse?.username ?? 'default',
+            password: file.clickhouse?.password_file
+              ? readSecret(file.clickhouse.password_file, placeOf('clickhouse.password_file'))
+              : '',
+          },
+        }
+      : {}),
+    files: (file.files ?? []).map((each, index) => {
+      checkFormat(each.format, placeOf(`files.${index}.format`))
+      return { tenant: 'default', ...each }
+    }),
+    intake: intakeOf(file.intake, placeOf),
+    deadLetters: {
+      keepDays: file.dead_letters?.keep_days ?? 30,
+      alertPerHour: file.dead_letters?.alert_per_hour ?? 100,
+    },
+    redaction: {
+      personal: file.redaction?.personal ?? DEFAULT_PERSONAL,
+      tools: file.redaction?.tools ?? [],
+    },
+    receivers: (file.receivers ?? []).map((receiver, index) =>
+      receiverOf(receiver, `receivers.${index}`, placeOf),
+    ),
+    ...(file.actor ? { actorPrecedence: file.actor.precedence } : {}),
+    rules: {
+      folders: file.rules?.folders ?? [],
+      shipped: file.rules?.shipped ?? true,
+      places: (file.rules?.folders ?? []).map((_, index) => placeOf(`rules.folders.${index}`)),
+    },
+    detect: {
+      every: file.detect?.every ?? '*/5 * * * * *',
+      settleMs: file.detect?.settle_ms ?? 1000,
+      notifyWithinHours: file.detect?.notify_within_hours ?? 24,
+    },
+  })
+}
+
+/**
+ * Parses and checks the text of a configuration file.
+ * @param at name of the file, for messages
+ * @throws GatewatchError `config_invalid`: the first fault, with field, file:line and remedy
+ */
+export const parseConfig = (text: string, at: string): ConfigFile => readSettings(text, at).file
+
+function readSettings(text: string, at: string): { readonly file: ConfigFile; readonly placeOf: PlaceOf } {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const syntax = document.errors[0]
+  if (syntax) {
+    throw new GatewatchError('config_invalid', `is not valid YAML: ${sentence(syntax.message)}`, {
+      at: `${at}:${lines.linePos(syntax.pos[0]).line}`,
+      remedy: 'Mend the YAML at this line.',
+    })
+  }
+  const placeOf = placesIn(document, lines, at)
+  const value: unknown = settingsOf(document, at) ?? {}
+  const fault = [...validator.Errors(value)][0]
+  if (fault) {
+    const { field, message, remedy } = describeFault(fault, ConfigSchema as unknown as SettingSchema, value)
+    const { at: place } = placeOf(field)
+    throw new GatewatchError('config_invalid', message, {
+      ...(field === '' ? {} : { field }),
+      ...(place === undefined ? {} : { at: place }),
+      remedy,
+    })
+  }
+  const file = value as ConfigFile
+  if (file.detect?.every !== undefined && !validate(file.detect.every)) {
+    throw new GatewatchError('config_invalid', 'is not a cron expression.', {
+      ...placeOf('detect.every'),
+      remedy: 'Write six fields, such as */5 * * * * * for every five seconds.',
+    })
+  }
+  checkAddress(file.listen?.public_url, placeOf('listen.public_url'))
+  return { file, placeOf }
+}
+
+// Aliases that would grow beyond measure are refused here, not when the text is parsed.
+function settingsOf(document: ReturnType<typeof parseDocument>, at: string): unknown {
+  try {
+    return document.toJS()
+  } catch (cause) {
+    throw new GatewatchError('config_invalid', `is not valid YAML: ${sentence(messageOf(cause))}`, {
+      cause,
+      at,
+      remedy: 'Write the settings out, without aliases.',
+    })
+  }
+}
+
+const sentence = (text: string): string => (text.endsWith('.') ? text : `${text}.`)
+
+function checkAddress(url: string | undefined, place: SettingPlace): void {
+  if (url === undefined || URL.canParse(url)) return
+  throw new GatewatchError('config_invalid', 'is not an address that can be used.', {
+    ...place,
+    remedy: 'Write scheme, host and, where needed, the port: https://gatewatch.example.com:8443',
+  })
+}
+
+function readConfigFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new GatewatchError('config_invalid', `cannot be read: ${reasonOf(cause)}.`, {
+      cause,
+      at: path,
+      remedy: 'Check the path given with --config or in GATEWATCH_CONFIG.',
+    })
+  }
+}
+
+function parseRoles(roles: readonly string[] | undefined): Role[] | undefined {
+  if (!roles) return undefined
+  const wrong = roles.find((role) => !(ROLES as readonly string[]).includes(role))
+  if (wrong !== undefined || roles.length === 0) {
+    throw new GatewatchError('config_invalid', `There is no role ${JSON.stringify(wrong ?? '')}.`, {
+      field: '--roles',
+      remedy: `Choose among ${ROLES.join(', ')}.`,
+    })
+  }
+  return roles as Role[]
+}

@@ -1,0 +1,264 @@
+import { type Static, Type } from 'typebox'
+import { SOURCE_NAME } from '../../api/credentials/principal.ts'
+import { eventFields } from '../../core/audit-event.ts'
+import { SEVERITIES } from '../../core/finding.ts'
+import { ARGUMENT_MODES } from '../../ingest/redact/argument-policy.ts'
+import { PERSONAL_KINDS } from '../../ingest/redact/personal-data.ts'
+
+/** host:port; the port is the first group. */
+export const BROKER = /^[^\s:@]+:(\d{1,5})$/
+
+export const ROLES = ['ingest', 'detect', 'api'] as const
+export type Role = (typeof ROLES)[number]
+
+const strict = { additionalProperties: false } as const
+const name = (description: string, example?: string) =>
+  Type.String({
+    description,
+    minLength: 1,
+    maxLength: 200,
+    ...(example === undefined ? {} : { examples: [example] }),
+  })
+const httpAddress = (example: string, description = 'Address') =>
+  Type.String({
+    pattern: '^https?://',
+    expected: 'an address that begins with http:// or https://',
+    // It may carry a password.
+    writeOnly: true,
+    description,
+    examples: [example],
+  })
+const broker = Type.String({
+  pattern: BROKER.source,
+  expected: 'host:port',
+  description: 'host:port',
+  examples: ['localhost:9092'],
+})
+
+const rateSettings = {
+  records_per_second: Type.Optional(
+    Type.Number({ exclusiveMinimum: 0, description: 'How fast a source may send over HTTP' }),
+  ),
+  burst: Type.Optional(Type.Integer({ minimum: 1, description: 'Records that may come at once' })),
+}
+
+/** `gatewatch.yaml`. Every key is optional; `docs/operations.md` describes them with their defaults. */
+export const ConfigSchema = Type.Object(
+  {
+    data: Type.Optional(
+      name('Folder for the store, the segment log and the credentials', '/var/lib/gatewatch'),
+    ),
+    credentials: Type.Optional(
+      name('Folder of the credentials, shared by the roles of one deployment (default: in data)'),
+    ),
+    roles: Type.Optional(
+      Type.Array(Type.Enum(ROLES), { minItems: 1, description: 'What this process does' }),
+    ),
+    log_level: Type.Optional(Type.Enum(['debug', 'info', 'warn', 'error'])),
+    listen: Type.Optional(
+      Type.Object(
+        {
+          host: Type.Optional(name('Address to listen on', '127.0.0.1')),
+          port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535, examples: [8844] })),
+          public_url: Type.Optional(
+            httpAddress('https://gatewatch.example.com', 'How people reach the dashboard; used in messages'),
+          ),
+          allowed_hosts: Type.Optional(
+            Type.Array(name('Host header accepted beside localhost', 'gatewatch.internal')),
+          ),
+        },
+        strict,
+      ),
+    ),
+    kafka: Type.Optional(
+      Type.Object(
+        {
+          brokers: Type.Array(broker, { minItems: 1 }),
+          group: Type.Optional(name('Consumer group', 'gatewatch')),
+          topics: Type.Array(
+            Type.Object(
+              {
+                name: Type.Optional(name('Topic', 'mcp-audit')),
+                pattern: Type.Optional(
+                  name('Regular expression: every topic whose name it matches, also later ones'),
+                ),
+                format: Type.Optional(name('Fixes the format; otherwise it is recognised record by record')),
+                tenant: Type.Optional(name('Tenant of everything on the topic')),
+              },
+              strict,
+            ),
+            { minItems: 1 },
+          ),
+          refresh_seconds: Type.Optional(
+            Type.Number({
+              minimum: 1,
+              maximum: 3600,
+              description: 'New topics and partitions are read at the latest after this time',
+            }),
+          ),
+        },
+        strict,
+      ),
+    ),
+    clickhouse: Type.Optional(
+      Type.Object(
+        {
+          url: httpAddress('http://localhost:8123'),
+          username: Type.Optional(name('User', 'gatewatch')),
+          password_file: Type.Optional(
+            name('File that holds the password', '/run/secrets/clickhouse_password'),
+          ),
+        },
+        strict,
+      ),
+    ),
+    files: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            path: name('File, folder, or pattern', '/var/log/gateway/*.log*'),
+            format: Type.Optional(name('Fixes the format; otherwise it is recognised record by record')),
+            tenant: Type.Optional(name('Tenant of everything in the files')),
+          },
+          strict,
+        ),
+        { description: 'Files that are followed as tail -F does' },
+      ),
+    ),
+    intake: Type.Optional(
+      Type.Object(
+        {
+          ...rateSettings,
+          sources: Type.Optional(
+            Type.Array(
+              Type.Object(
+                {
+                  name: Type.String({
+                    pattern: SOURCE_NAME,
+                    expected:
+                      'small letters, digits, dots, hyphens and underscores (at most 63, a letter or digit first)',
+                    examples: ['payments-gateway'],
+                    description: 'Its records have the topic http-<name>',
+                  }),
+                  key_file: Type.Optional(name('File with the API key (gw_…) of the source')),
+                  tenant: Type.Optional(name('Tenant of everything from the source')),
+                  ...rateSettings,
+                },
+                strict,
+              ),
+            ),
+          ),
+        },
+        strict,
+      ),
+    ),
+    dead_letters: Type.Optional(
+      Type.Object(
+        {
+          keep_days: Type.Optional(
+            Type.Integer({ minimum: 1, maximum: 3650, description: 'How long dead letters are kept' }),
+          ),
+          alert_per_hour: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              description: 'So many of one topic and reason raise an alert; 0: none',
+            }),
+          ),
+        },
+        strict,
+      ),
+    ),
+    redaction: Type.Optional(
+      Type.Object(
+        {
+          personal: Type.Optional(
+            Type.Array(Type.Enum(PERSONAL_KINDS), {
+              uniqueItems: true,
+              description: 'Personal data hidden in arguments, messages and URLs',
+            }),
+          ),
+          tools: Type.Optional(
+            Type.Array(
+              Type.Object(
+                {
+                  server: Type.Optional(name('Server, * stands for anything')),
+                  tool: Type.Optional(name('Tool, * stands for anything')),
+                  arguments: Type.Enum(ARGUMENT_MODES),
+                },
+                strict,
+              ),
+              { description: 'What is kept of the arguments of which tool; the first match wins' },
+            ),
+          ),
+        },
+        strict,
+      ),
+    ),
+    receivers: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            name: Type.String({
+              pattern: '^[a-z0-9][a-z0-9-]{0,62}$',
+              expected: 'small letters, digits and hyphens (at most 63, no hyphen first)',
+              examples: ['soc'],
+            }),
+            type: Type.Enum(['webhook', 'slack', 'pagerduty']),
+            url: Type.Optional(httpAddress('https://soc.example.com/gatewatch')),
+            secret_file: Type.Optional(
+              name(
+                'Webhook: file with the whsec_… secret. Slack: file with the webhook URL',
+                '/run/secrets/soc_webhook',
+              ),
+            ),
+            routing_key_file: Type.Optional(
+              name('PagerDuty: file with the routing key', '/run/secrets/pagerduty_key'),
+            ),
+            min_severity: Type.Optional(Type.Enum(SEVERITIES)),
+            allow_private: Type.Optional(
+              Type.Boolean({ description: 'Allow addresses inside private networks' }),
+            ),
+          },
+          strict,
+        ),
+      ),
+    ),
+    actor: Type.Optional(
+      Type.Object(
+        {
+          precedence: Type.Array(Type.Enum(eventFields, { expected: 'the name of an event’s field' }), {
+            minItems: 1,
+            examples: [['user.email', 'user.id']],
+          }),
+        },
+        strict,
+      ),
+    ),
+    rules: Type.Optional(
+      Type.Object(
+        {
+          folders: Type.Optional(Type.Array(name('Folder of rule files', 'rules'))),
+          shipped: Type.Optional(Type.Boolean({ description: 'Whether the shipped rules run' })),
+        },
+        strict,
+      ),
+    ),
+    detect: Type.Optional(
+      Type.Object(
+        {
+          every: Type.Optional(
+            Type.String({ description: 'node-cron expression, with seconds', examples: ['*/5 * * * * *'] }),
+          ),
+          settle_ms: Type.Optional(Type.Integer({ minimum: 0, maximum: 600_000 })),
+          notify_within_hours: Type.Optional(
+            Type.Number({ minimum: 0, description: 'Older findings become alerts without messages' }),
+          ),
+        },
+        strict,
+      ),
+    ),
+  },
+  { ...strict, title: 'gatewatch.yaml' },
+)
+
+export type ConfigFile = Static<typeof ConfigSchema>

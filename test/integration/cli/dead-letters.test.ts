@@ -1,0 +1,91 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runCommand, startProcess } from '../../helpers/gatewatch.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'gatewatch-cli-letters-'))
+const data = join(folder, 'data')
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const call = (id: number) => `{"gen_ai.tool.name":"echo","user.id":"u1","gen_ai.tool.call.id":"c${id}"}`
+const run = (...args: string[]) => runCommand([...args, '--data', data, '--json'])
+const linesOf = (text: string) =>
+  text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+
+beforeAll(async () => {
+  // Good records under a format that does not read them, and one that no format reads.
+  const good = Array.from({ length: 1200 }, (_, index) => call(index))
+  writeFileSync(join(folder, 'calls.log'), `${[...good, '\u001b[2Jpoison'].join('\n')}\n`)
+  const { stdout } = await run('ingest', join(folder, 'calls.log'), '--format', 'kong')
+  expect(JSON.parse(stdout)).toEqual({ read: 1201, stored: 0, dead_lettered: 1201, duplicate: 0 })
+}, 60_000)
+
+describe('gatewatch dead-letters', () => {
+  it('counts exactly, also what it keeps no record of, and the same after the file was read again', async () => {
+    for (let time = 0; time < 2; time++) {
+      const counts = linesOf((await run('dead-letters', 'counts')).stdout)
+      expect(counts.reduce((sum, { records }) => sum + Number(records), 0)).toBe(1201)
+      expect(counts.reduce((sum, { kept }) => sum + Number(kept), 0)).toBeLessThan(1100)
+      await run('ingest', join(folder, 'calls.log'), '--format', 'kong')
+    }
+  }, 60_000)
+
+  it('lists more than a page, and shows one so that nothing acts on the terminal', async () => {
+    const letters = linesOf((await run('dead-letters', '--limit', '5000')).stdout)
+    expect(letters.length).toBeGreaterThan(1000)
+    expect(new Set(letters.map(({ dead_letter_id }) => dead_letter_id)).size).toBe(letters.length)
+    const [poison] = linesOf((await run('dead-letters', '--text', 'poison')).stdout)
+    const shown = await runCommand([
+      'dead-letters',
+      'show',
+      String(poison?.['dead_letter_id']),
+      '--data',
+      data,
+    ])
+    expect(shown.stdout).toContain('\\u{1b}[2Jpoison')
+    expect(shown.stdout).not.toContain('\u001b')
+    expect((await run('dead-letters', 'show', '0'.repeat(32))).code).toBe(1)
+  }, 60_000)
+
+  it('replays what can be read now, once, and says what is left', async () => {
+    expect((await run('dead-letters', 'replay')).code).toBe(2)
+    const first = await run('dead-letters', 'replay', '--all')
+    const { replayed, stored, failed, not_replayable } = JSON.parse(first.stdout) as Record<string, number>
+    expect([first.code, stored]).toEqual([1, replayed])
+    expect(replayed).toBeGreaterThanOrEqual(1000)
+    expect([failed, not_replayable]).toEqual([1, 1])
+    const again = JSON.parse((await run('dead-letters', 'replay', '--all')).stdout) as Record<string, number>
+    expect(again).toEqual({ replayed: 0, failed: 1, not_replayable: 1, stored: 0, duplicate: 0 })
+    const events = linesOf((await run('events', '--limit', '5000')).stdout)
+    expect(events).toHaveLength(replayed ?? 0)
+  }, 60_000)
+})
+
+describe('POST /v1/events with a key', () => {
+  it('stores a body once over kill -9 and restart, and answers the same', async () => {
+    const keyed = join(folder, 'keyed')
+    const body = `${call(1)}\n${call(2)}\nbroken`
+    const key = { 'idempotency-key': '"4f0b"' }
+    const first = await startProcess({ args: ['up'], data: keyed })
+    const answers = await Promise.all([1, 2, 3].map(() => first.post('/v1/events', body, key)))
+    const told = await Promise.all(answers.map((answer) => answer.json()))
+    expect(told[0]).toMatchObject({ read: 3, stored: 2, dead_lettered: 1, errors: [{ line: 3 }] })
+    expect(told).toEqual([told[0], told[0], told[0]])
+    expect(answers.filter(({ headers }) => headers.get('idempotent-replayed') === 'true')).toHaveLength(2)
+    await first.kill('SIGKILL')
+    const second = await startProcess({ args: ['up'], data: keyed })
+    try {
+      const again = await second.post('/v1/events', body, key)
+      expect([again.status, await again.json()]).toEqual([202, told[0]])
+      expect((await second.post('/v1/events', `${body} `, key)).status).toBe(422)
+      const { events } = await second.get<{ events: unknown[] }>('/v1/events?from=-1h')
+      expect(events).toHaveLength(2)
+    } finally {
+      await second.kill('SIGTERM')
+    }
+  }, 60_000)
+})
