@@ -98,7 +98,7 @@ describe('gatewatch ingest', () => {
 describe('a wrong configuration', () => {
   it.each([
     ['listen:\n  prot: 1\n', ':2: listen.prot: is not a known setting.'],
-    ['kafka:\n  brokers: [nowhere]\n  topics: [{ name: a }]\n', ':2: kafka.brokers.0: must match'],
+    ['kafka:\n  brokers: [nowhere]\n  topics: [{ name: a }]\n', ':2: kafka.brokers.0: must be host:port'],
     [
       'receivers:\n  - { name: soc, type: webhook }\n',
       'receivers.0: A receiver of type webhook needs url and secret_file.',

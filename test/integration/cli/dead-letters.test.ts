@@ -82,8 +82,9 @@ describe('POST /v1/events with a key', () => {
       const again = await second.post('/v1/events', body, key)
       expect([again.status, await again.json()]).toEqual([202, told[0]])
       expect((await second.post('/v1/events', `${body} `, key)).status).toBe(422)
-      const { events } = await second.get<{ events: unknown[] }>('/v1/events?from=-1h')
-      expect(events).toHaveLength(2)
+      const stored = async () =>
+        (await second.get<{ events: unknown[] }>('/v1/events?from=-1h')).events.length
+      await expect.poll(stored, { timeout: 20_000 }).toBe(2)
     } finally {
       await second.kill('SIGTERM')
     }

@@ -66,10 +66,10 @@ it(`stores each line once, over ${KILLS} kills and rotations of both kinds while
     await ended
   }
   const { child, said } = startFollower()
-  await sleep(3000)
+  await sleep(5000)
   writing = false
   await writer
-  await sleep(4000)
+  await sleep(8000)
   const ended = once(child, 'exit')
   child.kill('SIGTERM')
   expect((await ended)[0], said()).toBe(0)
