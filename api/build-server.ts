@@ -26,6 +26,7 @@ import { addOperationRoutes, type Health } from './routes/operations.ts'
 import { addOtlpRoutes } from './routes/otlp.ts'
 import { addOverviewRoutes, type OverviewSource } from './routes/overview.ts'
 import { addRedactionRoutes, type TokenSource } from './routes/redaction.ts'
+import { addToolDefinitionRoutes, type DefinitionSource } from './routes/tool-definitions.ts'
 import { createApiTelemetry } from './telemetry.ts'
 
 /** Everything that the API asks of others. Each interface is declared beside its use. */
@@ -42,6 +43,7 @@ export interface ApiDependencies {
   readonly alertChanges: AlertChanges
   readonly deliveries: DeliverySource
   readonly deadLetters: DeadLetterSource
+  readonly toolDefinitions: DefinitionSource
   /** Absent where this process takes no records in. */
   readonly deadLetterReplays?: DeadLetterReplays
   /** Absent where this process does not take records in. */
@@ -124,6 +126,7 @@ export async function buildServer(deps: ApiDependencies): Promise<ApiServer> {
     secure,
     clock: deps.clock,
   })
+  addToolDefinitionRoutes(app, { toolDefinitions: deps.toolDefinitions, clock: deps.clock })
   addOperationRoutes(app, deps)
   if (deps.redaction !== undefined) addRedactionRoutes(app, { redaction: deps.redaction, clock: deps.clock })
   if (deps.intake !== undefined) {

@@ -10,6 +10,7 @@ import { addEventsCommand } from './commands/events.ts'
 import { addIngestCommand } from './commands/ingest.ts'
 import { addRulesCommand } from './commands/rules.ts'
 import { addTokenCommand } from './commands/token.ts'
+import { addToolsCommand } from './commands/tools.ts'
 import { addUpCommand } from './commands/up.ts'
 import { detachStandardInput } from './standard-input.ts'
 
@@ -36,6 +37,7 @@ addBacktestCommand(program)
 addRulesCommand(program)
 addAlertsCommand(program)
 addDeadLettersCommand(program)
+addToolsCommand(program)
 addTokenCommand(program)
 addDoctorCommand(program)
 

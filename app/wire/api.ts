@@ -19,6 +19,7 @@ import {
 import { createEventQueries } from '../../store/event-queries.ts'
 import { createFindings } from '../../store/findings.ts'
 import { createOverviewQueries } from '../../store/overview.ts'
+import { listDefinitionChanges, listToolDefinitions } from '../../store/tool-definitions.ts'
 import type { Config } from '../config/config.ts'
 import type { Credentials } from '../credentials.ts'
 import type { Alerting } from './detect.ts'
@@ -98,6 +99,10 @@ export async function createApi(options: ApiOptions): Promise<Api> {
       byIds: (tenant, ids) => findDeadLetters(database, tenant, ids),
       counts: (tenant) => countDeadLetters(database, tenant),
       countsBy: (scope) => countDeadLettersBy(database, scope),
+    },
+    toolDefinitions: {
+      definitions: (scope) => listToolDefinitions(database, scope),
+      changes: (scope) => listDefinitionChanges(database, scope),
     },
     ...(options.deadLetterReplays ? { deadLetterReplays: options.deadLetterReplays } : {}),
     ...(options.intake ? { intake: options.intake } : {}),

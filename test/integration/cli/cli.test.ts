@@ -219,6 +219,7 @@ describe('the command line', () => {
     'rules list',
     'alerts',
     'dead-letters',
+    'tools',
     'token',
     'doctor',
   ])('%s has --help', async (command) => {

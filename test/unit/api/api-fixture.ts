@@ -80,6 +80,7 @@ export async function startApi(overrides: Partial<ApiDependencies> = {}) {
       counts: async () => [],
       countsBy: async () => [],
     },
+    toolDefinitions: { definitions: async () => [], changes: async () => [] },
     deadLetterReplays: { run: async () => [] },
     intake: { accept: async () => ({ read: 0, stored: 0, deadLettered: 0, duplicate: 0, errors: [] }) },
     receiver: { received: () => [] },

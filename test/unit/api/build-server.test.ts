@@ -50,6 +50,8 @@ describe('authentication', () => {
       '/v1/overview',
       '/v1/receiver/deliveries',
       '/v1/token',
+      '/v1/tool-definitions',
+      '/v1/tool-definitions/changes',
       '/v1/traces',
       '/v1/volume',
     ])
