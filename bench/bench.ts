@@ -8,6 +8,8 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run: Bench }>>> = {
   'ingest-otlp': () => import('./ingest-otlp.ts'),
   tick: () => import('./tick.ts'),
   memory: () => import('./memory.ts'),
+  storage: () => import('./storage.ts'),
+  'ingest-memory': () => import('./ingest-memory.ts'),
   corrections: () => import('./corrections.ts'),
   redaction: () => import('./redaction.ts'),
   classification: () => import('./classification.ts'),
