@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { loadToolCatalogue } from '../app/wire/ingest.ts'
+import { loadToolCatalogue } from '../app/wire/pipeline.ts'
 import { CAPABILITIES, type Capability } from '../core/audit-event.ts'
 import type { ToolCatalogue } from '../core/tool-catalogue.ts'
 import type { Bench, BenchOptions, BenchResult } from './benchmark.ts'

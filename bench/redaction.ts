@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { loadToolCatalogue } from '../app/wire/ingest.ts'
+import { loadToolCatalogue } from '../app/wire/pipeline.ts'
 import { systemClock } from '../core/clock.ts'
 import { createPipeline, type Pipeline } from '../ingest/pipeline.ts'
 import type { RawRecord } from '../ingest/record.ts'

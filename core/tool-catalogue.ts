@@ -1,75 +1,113 @@
-import { parse } from 'yaml'
-import { CAPABILITIES, type Capability, SENSITIVITIES } from './audit-event.ts'
-import { GatewatchError } from './errors.ts'
-
-export type Sensitivity = (typeof SENSITIVITIES)[number]
-
-/** What a tool can do, and how sensitive what it touches is. */
-export interface Classification {
-  readonly capability: Capability
-  readonly sensitivity: Sensitivity
-}
+import type { Capability } from './audit-event.ts'
+import {
+  type CatalogueText,
+  type Classification,
+  readCatalogueFile,
+  type Sensitivity,
+} from './tool-catalogue-file.ts'
 
 export interface ToolCatalogue {
   /**
    * The first rule of the catalogue that matches; else what the words of the tool’s name say; else `unknown`.
-   * Only the part of a name after the last `/`, `:`, `.` or `__` is read for words, so that a gateway’s prefix says nothing.
+   * Only the part of a name after the last `/`, `:` or `__` is read for words, so that a gateway’s prefix says nothing;
+   * where no server is given, what stands before it, or before a dot, is taken for the server.
+   *
+   * `annotations` are the hints in an MCP tool’s definition. They are the server’s word for itself: they make a tool
+   * that no rule knows riskier than its name, but no tool with a known verb less so.
    */
   classify(call: {
     readonly server?: string | undefined
     readonly tool?: string | undefined
     readonly method?: string | undefined
+    readonly annotations?: unknown
   }): Classification
 }
 
-interface Rule extends Partial<Classification> {
-  readonly matches: (server: string, tool: string) => boolean
-}
-
 const MAX_KNOWN = 50_000
+const SEPARATOR = /__|[/:]/
+
+/** Where no rule says how sensitive. */
+const LEAST_SENSITIVE: ReadonlyMap<Capability, Sensitivity> = new Map([
+  ['read-credential', 'secret'],
+  ['read-sensitive', 'internal'],
+])
+
+/** What nobody is alerted for; where a name says two things, the other one counts. */
+const MILD: ReadonlySet<Capability> = new Set(['read', 'recon'])
 
 /**
- * Reads a catalogue: `rules` (first match wins), each with `server` and `tool` patterns (`*` stands for anything,
- * a list for alternatives, case is ignored), `capability`, `sensitivity`; and `words`, capability → words in names.
+ * Reads a catalogue of one file; `docs/tool-catalogue.md` describes it.
  * @throws {GatewatchError} `config_invalid` that names the entry.
  */
-export function parseToolCatalogue(yamlText: string, at = 'tool-catalogue.yaml'): ToolCatalogue {
-  const document = readDocument(yamlText, at)
-  const rules = listAt(document, 'rules', at).map((entry, index) => readRule(entry, `rules[${index}]`, at))
-  const wordCapabilities = readWords(document['words'], at)
-  const adminNouns = new Set(listAt(document, 'admin_nouns', at).map(String))
+export const parseToolCatalogue = (yamlText: string, at = 'tool-catalogue.yaml'): ToolCatalogue =>
+  parseToolCatalogues([{ text: yamlText, at }])
+
+/**
+ * Reads a catalogue of several files. Rules and subjects of an earlier file are asked first; a word that an earlier file
+ * lists means what it says there.
+ * @throws {GatewatchError} `config_invalid` that names the file and the entry.
+ */
+export function parseToolCatalogues(texts: readonly CatalogueText[]): ToolCatalogue {
+  const files = texts.map(readCatalogueFile)
+  const rules = files.flatMap((file) => file.rules)
+  // The verb of a name: words first, weak ones when there is none. A word of one’s own is out of the other list too.
+  const verbs = new Map<string, { readonly capability: Capability; readonly weak: boolean }>()
+  for (const { words, weakWords } of files) {
+    for (const [word, capability] of words) if (!verbs.has(word)) verbs.set(word, { capability, weak: false })
+    for (const [word, capability] of weakWords)
+      if (!verbs.has(word)) verbs.set(word, { capability, weak: true })
+  }
+  const subjects = Map.groupBy(
+    files
+      .flatMap((file) => file.subjects)
+      .flatMap((subject) => [...subject.of].map((of) => ({ of, subject }))),
+    ({ of }) => of,
+  )
   const known = new Map<string, Classification>()
 
-  function fromWords(tool: string): Capability {
-    const words = wordsOf(tool)
-    for (const word of words) {
-      const capability = wordCapabilities.get(word)
-      if (capability === undefined) continue
-      return capability === 'write' && words.some((other) => adminNouns.has(other)) ? 'admin' : capability
-    }
-    return 'unknown'
+  function verbOf(words: readonly string[]): Capability | undefined {
+    const found = words.map((word) => verbs.get(word)).filter((verb) => verb !== undefined)
+    return (found.find(({ weak }) => !weak) ?? found[0])?.capability
   }
 
-  function judge(server: string, name: string): Classification {
-    const tool = name.toLowerCase()
+  function subjectOf(verb: Capability, words: readonly string[]): Capability | undefined {
+    const hit = subjects.get(verb)?.find(({ subject }) => words.some((word) => subject.words.has(word)))
+    return hit?.subject.capability
+  }
+
+  function fromWords(tool: string, server: string): Capability {
+    const serverWords = wordsOf(server)
+    const steps = stepsOf(wordsOf(tool)).map((words): Capability => {
+      const verb = verbOf(withoutPrefix(words, serverWords)) ?? verbOf(words)
+      if (verb === undefined) return 'unknown'
+      return subjectOf(verb, words) ?? (verb === 'read' ? subjectOf(verb, serverWords) : undefined) ?? verb
+    })
+    const said = steps.filter((step) => step !== 'unknown')
+    return said.find((step) => !MILD.has(step)) ?? said[0] ?? 'unknown'
+  }
+
+  function judge(server: string, name: string, hints: Hints): Classification {
+    const [tool, ofServer] = [name.toLowerCase(), server.toLowerCase()]
     let capability: Capability | undefined
     let sensitivity: Sensitivity | undefined
     for (const rule of rules) {
       if (capability !== undefined && sensitivity !== undefined) break
-      if (!rule.matches(server, tool)) continue
+      if (!rule.matches(ofServer, tool)) continue
       capability ??= rule.capability
       sensitivity ??= rule.sensitivity
     }
-    return { capability: capability ?? fromWords(name), sensitivity: sensitivity ?? 'none' }
+    capability ??= withHints(fromWords(name, server), hints)
+    return { capability, sensitivity: sensitivity ?? LEAST_SENSITIVE.get(capability) ?? 'none' }
   }
 
   return {
-    classify({ server = '', tool, method }) {
+    classify({ server, tool, method, annotations }) {
       if (tool === undefined) return classifyMethod(method)
-      const key = `${server}\0${tool}`
+      const hints = hintsOf(annotations)
+      const key = `${server ?? ''}\0${tool}\0${hints}`
       const before = known.get(key)
       if (before) return before
-      const now = judge(server.toLowerCase(), tool)
+      const now = judge(server ?? prefixOf(tool), tool, hints)
       if (known.size >= MAX_KNOWN) known.clear()
       known.set(key, now)
       return now
@@ -89,80 +127,54 @@ function classifyMethod(method: string | undefined): Classification {
   return { capability, sensitivity: 'none' }
 }
 
-/** The words of a tool’s name in lower case: `GetUserByID` and `get-user_by.id` give get, user, by, id. */
+// What the hints come to; absent ones say nothing, whatever MCP takes them for.
+type Hints = '' | 'destructive' | 'changing' | 'reads-outside' | 'reads'
+
+function hintsOf(annotations: unknown): Hints {
+  if (typeof annotations !== 'object' || annotations === null) return ''
+  const { readOnlyHint, destructiveHint, openWorldHint } = annotations as Record<string, unknown>
+  if (readOnlyHint === true) return openWorldHint === true ? 'reads-outside' : 'reads'
+  if (destructiveHint === true) return 'destructive'
+  return readOnlyHint === false ? 'changing' : ''
+}
+
+function withHints(said: Capability, hints: Hints): Capability {
+  const unsaid = said === 'unknown' || MILD.has(said)
+  if (hints === 'destructive' && unsaid) return 'delete'
+  if (hints === 'changing' && unsaid) return 'write'
+  if (hints === 'reads-outside' && unsaid) return 'ingest-untrusted'
+  return hints === 'reads' && said === 'unknown' ? 'read' : said
+}
+
+/** The words of a tool’s name in lower case: `GetUserByID` and `get-user_by.id` give get, user, by, id; `readURLText` read, url, text. */
 export function wordsOf(tool: string): readonly string[] {
-  return (tool.split(/__|[/:]/).at(-1) ?? tool)
-    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+  return (tool.split(SEPARATOR).at(-1) ?? tool)
+    .replace(/(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/gu, ' ')
     .toLowerCase()
-    .split(/[^a-z0-9]+/)
+    .split(/[^\p{L}\p{N}]+/u)
     .filter((word) => word !== '')
 }
 
-function readDocument(yamlText: string, at: string): Record<string, unknown> {
-  let document: unknown
-  try {
-    document = parse(yamlText)
-  } catch (cause) {
-    throw invalid('', 'is not valid YAML', at, cause)
+// `mcp__github__get_issue`, `github/get_issue` and `github.get_issue` name a server, though no field does.
+function prefixOf(tool: string): string {
+  const parts = tool.split(SEPARATOR)
+  if (parts.length > 1) return parts.slice(0, -1).join('-')
+  const dot = tool.indexOf('.')
+  return dot > 0 ? tool.slice(0, dot) : ''
+}
+
+// `excel_read_sheet` of the server excel: what it repeats of the server’s name is no verb.
+function withoutPrefix(words: readonly string[], serverWords: readonly string[]): readonly string[] {
+  const from = words.findIndex((word) => word !== 'mcp' && !serverWords.includes(word))
+  return from < 0 ? words : words.slice(from)
+}
+
+// `search_and_replace` does two things.
+function stepsOf(words: readonly string[]): readonly (readonly string[])[] {
+  const steps: string[][] = [[]]
+  for (const word of words) {
+    if (word === 'and' || word === 'or' || word === 'then') steps.push([])
+    else steps.at(-1)?.push(word)
   }
-  if (typeof document !== 'object' || document === null) throw invalid('', 'must be a mapping', at)
-  return document as Record<string, unknown>
+  return steps
 }
-
-function listAt(document: Record<string, unknown>, field: string, at: string): readonly unknown[] {
-  const list = document[field] ?? []
-  if (!Array.isArray(list)) throw invalid(field, 'must be a list', at)
-  return list
-}
-
-function readRule(entry: unknown, field: string, at: string): Rule {
-  const { server, tool, capability, sensitivity } = (entry ?? {}) as Record<string, unknown>
-  const servers = readPatterns(server, `${field}.server`, at)
-  const tools = readPatterns(tool, `${field}.tool`, at)
-  if (capability !== undefined && !CAPABILITIES.includes(capability as Capability))
-    throw invalid(`${field}.capability`, `must be one of ${CAPABILITIES.join(', ')}`, at)
-  if (sensitivity !== undefined && !SENSITIVITIES.includes(sensitivity as Sensitivity))
-    throw invalid(`${field}.sensitivity`, `must be one of ${SENSITIVITIES.join(', ')}`, at)
-  return {
-    matches: (serverName, toolName) => servers(serverName) && tools(toolName),
-    ...(capability === undefined ? {} : { capability: capability as Capability }),
-    ...(sensitivity === undefined ? {} : { sensitivity: sensitivity as Sensitivity }),
-  }
-}
-
-function readPatterns(value: unknown, field: string, at: string): (text: string) => boolean {
-  if (value === undefined) return () => true
-  const patterns = Array.isArray(value) ? value : [value]
-  if (!patterns.every((pattern) => typeof pattern === 'string'))
-    throw invalid(field, 'must be a pattern or a list of patterns', at)
-  const expressions = patterns.map(
-    (pattern) =>
-      new RegExp(
-        `^${pattern
-          .toLowerCase()
-          .split('*')
-          .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
-          .join('.*')}$`,
-        's',
-      ),
-  )
-  return (text) => expressions.some((expression) => expression.test(text))
-}
-
-function readWords(value: unknown, at: string): ReadonlyMap<string, Capability> {
-  const words = new Map<string, Capability>()
-  for (const [capability, list] of Object.entries((value ?? {}) as Record<string, unknown>)) {
-    if (!CAPABILITIES.includes(capability as Capability) || !Array.isArray(list))
-      throw invalid(`words.${capability}`, 'must be a capability with a list of words', at)
-    for (const word of list) words.set(String(word), capability as Capability)
-  }
-  return words
-}
-
-const invalid = (field: string, message: string, at: string, cause?: unknown): GatewatchError =>
-  new GatewatchError('config_invalid', `${message}.`, {
-    at,
-    ...(field === '' ? {} : { field }),
-    remedy: 'See core/tool-catalogue.yaml for the shape.',
-    cause,
-  })

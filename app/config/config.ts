@@ -17,6 +17,8 @@ import {
   type IntakeConfig,
   intakeOf,
   type KafkaTopicConfig,
+  type ToolCatalogueConfig,
+  toolCatalogueOf,
   topicsOf,
 } from './sources.ts'
 
@@ -44,6 +46,8 @@ export interface Config {
   readonly clickhouse?: { readonly url: string; readonly username: string; readonly password: string }
   readonly files: readonly { readonly path: string; readonly format?: string; readonly tenant: string }[]
   readonly intake: IntakeConfig
+  /** Catalogues of one’s own, asked before the shipped one in this order. */
+  readonly toolCatalogue: readonly ToolCatalogueConfig[]
   readonly deadLetters: { readonly keepDays: number; readonly alertPerHour: number }
   readonly redaction: {
     readonly personal: readonly PersonalKind[]
@@ -138,6 +142,7 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
       return { tenant: 'default', ...each }
     }),
     intake: intakeOf(file.intake, placeOf),
+    toolCatalogue: toolCatalogueOf(file.tool_catalogue, placeOf),
     deadLetters: {
       keepDays: file.dead_letters?.keep_days ?? 30,
       alertPerHour: file.dead_letters?.alert_per_hour ?? 100,

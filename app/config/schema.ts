@@ -152,6 +152,11 @@ export const ConfigSchema = Type.Object(
         strict,
       ),
     ),
+    tool_catalogue: Type.Optional(
+      Type.Array(name('File that says what tools can do', 'tools.yaml'), {
+        description: 'Asked before the shipped catalogue, in this order',
+      }),
+    ),
     dead_letters: Type.Optional(
       Type.Object(
         {

@@ -1,9 +1,10 @@
+import { readFileSync } from 'node:fs'
 import { GatewatchError, messageOf } from '../../core/errors.ts'
 import { nearestName } from '../../core/nearest-name.ts'
 import { FORMATS } from '../../ingest/formats/registry.ts'
 import { nowhere, type PlaceOf, type SettingPlace } from './place.ts'
 import { BROKER, type ConfigFile } from './schema.ts'
-import { readApiKey } from './secrets.ts'
+import { readApiKey, reasonOf } from './secrets.ts'
 
 export type KafkaTopicConfig = { readonly format?: string; readonly tenant: string } & (
   | { readonly name: string }
@@ -20,6 +21,12 @@ export interface IntakeConfig {
     readonly key?: string
     readonly limit?: RateLimitConfig
   }[]
+}
+
+/** A file as text: whoever reads the settings reads it once. */
+export interface ToolCatalogueConfig {
+  readonly at: string
+  readonly text: string
 }
 
 export interface RateLimitConfig {
@@ -93,6 +100,23 @@ function topicOf(
   }
   return { ...carries, pattern: pattern ?? '' }
 }
+
+/** @throws GatewatchError `config_invalid` for a file that cannot be read */
+export const toolCatalogueOf = (
+  files: ConfigFile['tool_catalogue'],
+  placeOf: PlaceOf,
+): readonly ToolCatalogueConfig[] =>
+  (files ?? []).map((at, index) => {
+    try {
+      return { at, text: readFileSync(at, 'utf8') }
+    } catch (cause) {
+      throw new GatewatchError('config_invalid', `${at} cannot be read: ${reasonOf(cause)}.`, {
+        cause,
+        ...placeOf(`tool_catalogue.${index}`),
+        remedy: 'Check the path; it is relative to the folder that gatewatch is started in.',
+      })
+    }
+  })
 
 /** @throws GatewatchError `config_invalid` for a format that does not exist */
 export function checkFormat(format: string | undefined, place: SettingPlace): void {

@@ -1,16 +1,11 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { Clock } from '../../core/clock.ts'
-import { parseToolCatalogue, type ToolCatalogue } from '../../core/tool-catalogue.ts'
-import { createAssemble } from '../../ingest/assemble.ts'
 import { createAssembler } from '../../ingest/assembler.ts'
 import { openIdempotencyKeys } from '../../ingest/idempotency.ts'
 import { createIntake, type Intake } from '../../ingest/intake.ts'
-import { createPipeline, type Pipeline } from '../../ingest/pipeline.ts'
-import { createArgumentPolicy } from '../../ingest/redact/argument-policy.ts'
-import { createRedactor } from '../../ingest/redact/redactor.ts'
+import type { Pipeline } from '../../ingest/pipeline.ts'
 import { createReplay, type KeptLetter, type LetterOutcome } from '../../ingest/replay.ts'
 import { openSegmentLog, type SegmentLog } from '../../ingest/segment-log.ts'
 import { createKafkaSource, type KafkaSource } from '../../ingest/sources/kafka.ts'
@@ -25,13 +20,9 @@ import { findStoredIds } from '../../store/stored-ids.ts'
 import type { Config } from '../config/config.ts'
 import type { Credentials } from '../credentials.ts'
 import type { Part } from '../lifecycle.ts'
+import { createPipelineOf } from './pipeline.ts'
 
-const SHIPPED_CATALOGUE = new URL('../../core/tool-catalogue.yaml', import.meta.url)
 const ASSEMBLE_EVERY_MS = 1000
-
-/** The shipped tool catalogue. @throws GatewatchError `config_invalid` */
-export const loadToolCatalogue = (): ToolCatalogue =>
-  parseToolCatalogue(readFileSync(SHIPPED_CATALOGUE, 'utf8'))
 
 export interface IngestOptions {
   readonly config: Config
@@ -44,24 +35,7 @@ export interface IngestOptions {
 
 /** What every way in shares: the pipeline, the encoding and the writer. */
 export function createIngest({ config, credentials, database, clock, logger, registry }: IngestOptions) {
-  const redactor = createRedactor({
-    keys: credentials.redactionKeys,
-    personal: config.redaction.personal,
-  })
-  const completion = {
-    catalogue: loadToolCatalogue(),
-    ...(config.actorPrecedence ? { actorPrecedence: config.actorPrecedence as never } : {}),
-  }
-  const process: Pipeline = createPipeline({
-    ...completion,
-    redactionKey: credentials.redactionKeys[0],
-    fingerprintKey: credentials.fingerprintKey,
-    redactor,
-    ...(config.redaction.tools.length > 0
-      ? { argumentPolicy: createArgumentPolicy(config.redaction.tools) }
-      : {}),
-    clock,
-  })
+  const { redactor, pipeline: process, assemble } = createPipelineOf(config, credentials, clock)
   const telemetry = createIngestTelemetry(logger, ingestCounters(registry))
   const pipeline: Pipeline = (records) => {
     const batch = process(records)
@@ -74,7 +48,7 @@ export function createIngest({ config, credentials, database, clock, logger, reg
     /** For records that were counted when they came. */
     reprocess: process,
     writer: createBatchWriter(database),
-    assemble: createAssemble(completion),
+    assemble,
     telemetry,
   }
 }

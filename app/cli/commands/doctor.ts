@@ -4,6 +4,7 @@ import { GatewatchError, messageOf } from '../../../core/errors.ts'
 import { type Config, loadConfig } from '../../config/config.ts'
 import { readRunFile } from '../../run-file.ts'
 import { createReceivers, loadRules } from '../../wire/detect.ts'
+import { loadToolCatalogue } from '../../wire/pipeline.ts'
 import { openStore } from '../../wire/store.ts'
 import { describeSpace, spaceAt } from '../free-space.ts'
 import { addCommonOptions, type RunFlags } from '../options.ts'
@@ -28,6 +29,7 @@ export function addDoctorCommand(program: Command): void {
       const checks: Check[] = [
         { name: 'configuration', run: () => `roles ${config.roles.join(', ')}; data in ${config.data}` },
         { name: 'rules', run: () => checkRules(config.rules) },
+        { name: 'tool catalogue', run: () => checkCatalogue(config) },
         { name: 'receivers', run: () => checkReceivers(config) },
         { name: 'store', run: () => checkStore(config) },
         { name: 'disk', run: () => checkDisk(config.data) },
@@ -57,6 +59,11 @@ function checkRules(config: Parameters<typeof loadRules>[0]): string {
   const { rules, errors } = loadRules(config)
   if (errors[0]) throw errors[0]
   return `${rules.length} rules`
+}
+
+function checkCatalogue({ toolCatalogue: own }: Config): string {
+  loadToolCatalogue(own)
+  return [...own.map(({ at }) => at), 'the shipped one'].join(', then ')
 }
 
 // A running gatewatch tells the receivers it was started with, which may be others: the demo has one of its own.

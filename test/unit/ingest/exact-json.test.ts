@@ -6,6 +6,7 @@ describe('exact JSON', () => {
   it('is what JSON.parse gives where no number is long', () => {
     fc.assert(
       fc.property(fc.json(), (text) => {
+        fc.pre(!/\d{16}/.test(text))
         expect(exactJsonText(parseExactly(text))).toBe(JSON.stringify(JSON.parse(text)))
       }),
     )

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { AuditEvent } from '../../../core/audit-event.ts'
-import { destinationOf } from '../../../ingest/describe-arguments.ts'
+import { destinationOf } from '../../../ingest/destination.ts'
 import { addressOf, durationOf } from '../../../ingest/formats/field-values.ts'
 import { readNanos, readTime } from '../../../ingest/formats/read-time.ts'
 import { MAX_TEXT } from '../../../ingest/normalize.ts'

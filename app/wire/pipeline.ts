@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs'
+import type { Clock } from '../../core/clock.ts'
+import { parseToolCatalogues, type ToolCatalogue } from '../../core/tool-catalogue.ts'
+import { createAssemble } from '../../ingest/assemble.ts'
+import { createPipeline } from '../../ingest/pipeline.ts'
+import { createArgumentPolicy } from '../../ingest/redact/argument-policy.ts'
+import { createRedactor } from '../../ingest/redact/redactor.ts'
+import type { Config } from '../config/config.ts'
+import type { Credentials } from '../credentials.ts'
+
+const SHIPPED_CATALOGUE = new URL('../../core/tool-catalogue.yaml', import.meta.url)
+
+/**
+ * The shipped tool catalogue, asked after those of one’s own.
+ * @throws GatewatchError `config_invalid` with the file and the entry
+ */
+export const loadToolCatalogue = (own: Config['toolCatalogue'] = []): ToolCatalogue =>
+  parseToolCatalogues([
+    ...own,
+    { at: 'core/tool-catalogue.yaml', text: readFileSync(SHIPPED_CATALOGUE, 'utf8') },
+  ])
+
+/** The pipeline that these settings make, and what goes with it. */
+export function createPipelineOf(
+  { redaction, toolCatalogue, actorPrecedence }: Config,
+  { redactionKeys, fingerprintKey }: Credentials,
+  clock: Clock,
+) {
+  const redactor = createRedactor({ keys: redactionKeys, personal: redaction.personal })
+  const completion = {
+    catalogue: loadToolCatalogue(toolCatalogue),
+    ...(actorPrecedence ? { actorPrecedence: actorPrecedence as never } : {}),
+  }
+  return {
+    redactor,
+    pipeline: createPipeline({
+      ...completion,
+      redactionKey: redactionKeys[0],
+      fingerprintKey,
+      redactor,
+      ...(redaction.tools.length > 0 ? { argumentPolicy: createArgumentPolicy(redaction.tools) } : {}),
+      clock,
+    }),
+    assemble: createAssemble(completion),
+  }
+}
