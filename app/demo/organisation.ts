@@ -33,9 +33,10 @@ export interface Person extends Caller {
 export interface Agent extends Caller {
   readonly kind: 'agent'
   readonly id: string
-  /** Runs an hour, evenly spread; at night `nightShare` of that. */
+  /** Runs an hour, evenly spread; at night `nightShare` of that, at weekends four fifths unless `everyDay`. */
   readonly runsPerHour: number
   readonly nightShare: number
+  readonly everyDay?: boolean
 }
 
 export type Principal = Person | Agent
@@ -322,6 +323,16 @@ export const agents: readonly Agent[] = [
     0.9,
     'legacy',
   ),
+  // Whenever somebody looks, something has just happened.
+  {
+    ...agent(
+      'health-check-agent',
+      [task(1, ['kubernetes/list_pods', 1, 1]), task(1, ['sentry/list_issues', 1, 1])],
+      72,
+      1,
+    ),
+    everyDay: true,
+  },
 ]
 
 export const principals: readonly Principal[] = [...people, ...agents]

@@ -96,7 +96,7 @@ function* roundOf(agent: Agent, date: number, random: Random): Generator<Call> {
   for (let run = 0; run < 24 * agent.runsPerHour; run += 1) {
     const hour = run / agent.runsPerHour
     const daylight = 0.5 - 0.5 * Math.cos((2 * Math.PI * (hour - 2)) / 24)
-    const weekend = isWeekend(date) ? 0.8 : 1
+    const weekend = isWeekend(date) && !agent.everyDay ? 0.8 : 1
     if (!random.chance((agent.nightShare + (1 - agent.nightShare) * daylight) * weekend)) continue
     const task = agent.tasks[random.weighted(weights)]
     if (task === undefined) continue
