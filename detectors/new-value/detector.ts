@@ -23,6 +23,8 @@ interface NewValueParams {
   readonly grace: Grace
   /** So many settled actors that take up a tool within a day are one roll-out. */
   readonly rollOutActors: number
+  /** A newcomer is compared with its peers only where so many of them are settled. */
+  readonly peers: number
 }
 
 const RISKY: ReadonlySet<string> = new Set([
@@ -45,6 +47,7 @@ export const newValue: Detector = {
         calls: fields.number('grace_calls', { min: 1, max: 100_000 }, 100),
       },
       rollOutActors: fields.number('roll_out_actors', { min: 2, max: 1_000 }, 5),
+      peers: fields.number('peers', { min: 1, max: 1_000 }, 3),
     }),
 }
 
@@ -78,6 +81,8 @@ function judgeFirstUses(
   for (const ofTool of Map.groupBy(fresh, (use) => toolKey(use.server, use.tool)).values()) {
     drafts.push(...judgeTool(params, familiar, day, ofTool))
   }
+  const settled = [...familiar.actors.keys()].filter((actor) => isSettled(familiar, actor, day, params.grace))
+  if (settled.length < params.peers) return drafts
   const newcomers = fresh.filter(
     (use) => !familiar.actors.has(use.actor) && use.firstMs < startOfDay(day + 1),
   )
