@@ -85,7 +85,7 @@ function Newest({ finding }: { finding: Finding }): JSX.Element {
   )
 }
 
-/** The delivery that the finding caused. */
+/** The newest message that the finding caused, and how many there were. */
 function Caused({ finding }: { finding: Finding }): JSX.Element | null {
   const detail = useQuery(`caused ${finding.finding_id}`, (signal) =>
     get<FindingDetail>(`findings/${encodeURIComponent(finding.finding_id)}`, {}, signal),
@@ -97,13 +97,13 @@ function Caused({ finding }: { finding: Finding }): JSX.Element | null {
       <p class="kind-delivery dim">{alert_id === undefined ? 'No alert.' : 'Alert without a delivery.'}</p>
     )
   }
+  const newest = deliveries.reduce((a, b) => (b.created_at > a.created_at ? b : a))
   return (
     <div class="kind-delivery">
-      {deliveries.slice(0, 2).map((delivery) => (
-        <a key={delivery.delivery_id} href={link(['alerts', delivery.alert_id])}>
-          <DeliveryMark delivery={delivery} />
-        </a>
-      ))}
+      <a href={link(['alerts', newest.alert_id])}>
+        <DeliveryMark delivery={newest} />
+      </a>
+      {deliveries.length > 1 ? <span class="dim">the newest of {deliveries.length} messages</span> : null}
     </div>
   )
 }
