@@ -11,7 +11,7 @@ export interface StoredFinding extends Finding {
 }
 
 export interface FindingsFilter {
-  /** Bounds of the window’s start, `Timestamp`s; `to` exclusive. */
+  /** Only findings with calls in between, `Timestamp`s; `to` exclusive. */
   readonly from?: string
   readonly to?: string
   readonly tenant?: string
@@ -242,11 +242,11 @@ export function createFindings(database: Database) {
         params['status'] = filter.status ?? 'current'
       }
       if (filter.from !== undefined) {
-        conditions.push("window_start >= {from:DateTime64(6, 'UTC')}")
+        conditions.push("last_event_at >= {from:DateTime64(6, 'UTC')}")
         params['from'] = toClickHouse(filter.from)
       }
       if (filter.to !== undefined) {
-        conditions.push("window_start < {to:DateTime64(6, 'UTC')}")
+        conditions.push("first_event_at < {to:DateTime64(6, 'UTC')}")
         params['to'] = toClickHouse(filter.to)
       }
       if (after !== undefined) {

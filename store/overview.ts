@@ -156,7 +156,7 @@ async function overview(
     database.query<{ detector: string; actor: string; findings: number }>(
       `SELECT detector, actor, count() AS findings FROM findings FINAL
        WHERE tenant = {tenant:String} AND status = 'current'
-         AND window_start >= toDateTime64({from:String}, 6, 'UTC') AND window_start < toDateTime64({to:String}, 6, 'UTC')
+         AND last_event_at >= toDateTime64({from:String}, 6, 'UTC') AND first_event_at < toDateTime64({to:String}, 6, 'UTC')
        GROUP BY detector, actor`,
       { tenant, from: toClickHouse(from), to: toClickHouse(to) },
     ),

@@ -42,6 +42,9 @@ describe('the first page', () => {
     await page.locator('.plot canvas').waitFor()
     for (const kind of KINDS) {
       const sentence = await card(kind).locator('.kind-sentence').textContent()
+      expect(
+        Number.parseInt((await card(kind).locator('.kind-count').textContent()) ?? '', 10),
+      ).toBeGreaterThan(0)
       expect(sentence?.length, kind).toBeGreaterThan(20)
       await card(kind).locator('.delivery').first().waitFor()
       expect(await card(kind).locator('.delivery').first().textContent()).toMatch(
