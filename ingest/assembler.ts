@@ -19,6 +19,9 @@ interface VersionedRow {
   readonly row: string
 }
 
+/** A version of an event to be cancelled or written; of a new one the event itself is at hand. */
+type Correction = VersionedRow & { readonly sign: 1 | -1; readonly event?: AuditEvent }
+
 interface PlannedKey extends PartKey {
   readonly before: readonly VersionedRow[]
   readonly after: readonly VersionedRow[]
@@ -33,9 +36,10 @@ export interface AssemblerStore {
   keysIn(blocks: readonly PartBlock[]): Promise<readonly PartKey[]>
   partsOf(keys: readonly PartKey[]): Promise<readonly unknown[]>
   assembledOf(keys: readonly PartKey[]): Promise<readonly (PartKey & { after: readonly VersionedRow[] })[]>
-  savePlan(tick: number, plan: readonly PlannedKey[]): Promise<void>
+  /** Whether the stored plan is this one, and not that of another owner who was first. */
+  savePlan(tick: number, plan: readonly PlannedKey[]): Promise<boolean>
   readPlan(tick: number): Promise<readonly PlannedKey[]>
-  correct(tick: number, corrections: readonly (VersionedRow & { readonly sign: 1 | -1 })[]): Promise<void>
+  correct(tick: number, corrections: readonly Correction[]): Promise<void>
 }
 
 export interface AssemblerOptions {
@@ -88,8 +92,12 @@ export function createAssembler(options: AssemblerOptions): { tick(): Promise<Ti
     tick: number,
     plan: readonly PlannedKey[],
     incomplete: number,
+    events: ReadonlyMap<string, AuditEvent> = new Map(),
   ): Promise<TickResult> => {
-    const corrections = correctionsOf(plan)
+    const corrections = correctionsOf(plan).map((correction) => {
+      const event = events.get(correction.row)
+      return event === undefined ? correction : { ...correction, event }
+    })
     await store.correct(tick, corrections)
     await store.saveProgress(tick, throughUs)
     const written = corrections.filter(({ sign }) => sign === 1).length
@@ -101,8 +109,9 @@ export function createAssembler(options: AssemblerOptions): { tick(): Promise<Ti
   const planKeys = async (
     tick: number,
     keys: readonly PartKey[],
-  ): Promise<{ plan: PlannedKey[]; incomplete: number }> => {
+  ): Promise<{ plan: PlannedKey[]; incomplete: number; events: Map<string, AuditEvent> }> => {
     let incomplete = 0
+    const events = new Map<string, AuditEvent>()
     const parts = (await store.partsOf(keys)) as readonly EventPart[]
     const byKey = Map.groupBy(parts, nameOf)
     const known = new Map((await store.assembledOf(keys)).map((entry) => [nameOf(entry), entry.after]))
@@ -111,21 +120,26 @@ export function createAssembler(options: AssemblerOptions): { tick(): Promise<Ti
       const before = known.get(key) ?? []
       const folded = foldRows(byKey.get(key) ?? [])
       if (folded === undefined) return []
-      const { rows } = folded
+      const rows = [...folded.events.keys()].sort()
       const kept = new Map(before.map((entry) => [entry.row, entry]))
       const after = rows.map((row) => kept.get(row) ?? { version: tick, row })
       const same = after.length === before.length && after.every(({ version }) => version !== tick)
-      if (!same) incomplete += folded.incomplete
-      return same ? [] : [{ tenant, joinKey, before, after }]
+      if (same) return []
+      incomplete += folded.incomplete
+      for (const [row, event] of folded.events) events.set(row, event)
+      return [{ tenant, joinKey, before, after }]
     })
-    return { plan, incomplete }
+    return { plan, incomplete, events }
   }
 
-  const foldRows = (parts: readonly EventPart[]): { rows: string[]; incomplete: number } | undefined => {
+  /** Events by their row. */
+  const foldRows = (
+    parts: readonly EventPart[],
+  ): { events: Map<string, AuditEvent>; incomplete: number } | undefined => {
     try {
       const events = fold(parts)
       return {
-        rows: events.map((event) => store.encodeEvent(event)).sort(),
+        events: new Map(events.map((event) => [store.encodeEvent(event), event])),
         incomplete: events.filter(isIncomplete).length,
       }
     } catch (error) {
@@ -199,7 +213,7 @@ export function createAssembler(options: AssemblerOptions): { tick(): Promise<Ti
     work ??= await findWork()
     if (work === undefined) return { written: 0, cancelled: 0, more: false }
     const current = work
-    const { plan, incomplete } = await planKeys(
+    const { plan, incomplete, events } = await planKeys(
       tick,
       current.keys.slice(current.taken, current.taken + current.keysAtOnce),
     )
@@ -211,13 +225,13 @@ export function createAssembler(options: AssemblerOptions): { tick(): Promise<Ti
       forgetOld()
       return { written: 0, cancelled: 0, more }
     }
-    await store.savePlan(tick, plan)
-    const stored = await store.readPlan(tick)
-    // Another owner was first with this tick: its plan counts, and what we looked at is looked at again.
-    const ours = samePlan(stored, plan)
-    const more = ours ? take(current) : true
-    if (!ours) startAgain()
-    const result = await settle(tick, stored, ours ? incomplete : 0)
+    if (!(await store.savePlan(tick, plan))) {
+      // Another owner was first with this tick: its plan counts, and what we looked at is looked at again.
+      startAgain()
+      return settle(tick, await store.readPlan(tick), 0)
+    }
+    const more = take(current)
+    const result = await settle(tick, plan, incomplete, events)
     forgetOld()
     return { ...result, more }
   }
@@ -248,7 +262,7 @@ function firstBlocks(blocks: readonly PartBlock[], maxParts: number): PartBlock[
   return blocks.slice(0, end === -1 ? blocks.length : end + 1)
 }
 
-function correctionsOf(plan: readonly PlannedKey[]): (VersionedRow & { sign: 1 | -1 })[] {
+function correctionsOf(plan: readonly PlannedKey[]): Correction[] {
   return plan.flatMap(({ before, after }) => {
     const textOf = ({ version, row }: VersionedRow) => `${version} ${row}`
     const [old, now] = [new Set(before.map(textOf)), new Set(after.map(textOf))]
@@ -258,16 +272,3 @@ function correctionsOf(plan: readonly PlannedKey[]): (VersionedRow & { sign: 1 |
     ]
   })
 }
-
-const samePlan = (a: readonly PlannedKey[], b: readonly PlannedKey[]): boolean => {
-  const textOf = (plan: readonly PlannedKey[]) =>
-    JSON.stringify(plan.toSorted((x, y) => (nameOf(x) < nameOf(y) ? -1 : 1)))
-  return textOf(a.map(plain)) === textOf(b.map(plain))
-}
-
-const plain = ({ tenant, joinKey, before, after }: PlannedKey): PlannedKey => ({
-  tenant,
-  joinKey,
-  before: before.map(({ version, row }) => ({ version, row })),
-  after: after.map(({ version, row }) => ({ version, row })),
-})

@@ -81,7 +81,8 @@ export interface EventColumns {
   finish(): { readonly columns: readonly string[]; readonly rows: Uint8Array }
 }
 
-export function createEventColumns(): EventColumns {
+/** @param version of the events, where they are versions of assembled calls */
+export function createEventColumns(version?: number): EventColumns {
   const columns: (NativeColumn | undefined)[] = COLUMNS.map(() => undefined)
   let count = 0
 
@@ -107,6 +108,11 @@ export function createEventColumns(): EventColumns {
         const column = columns[at]
         return column === undefined ? [] : [{ name: columnOf(field), column }]
       })
+      if (version !== undefined) {
+        const column = uint64Column()
+        for (let row = 0; row < count; row++) column.set(row, version)
+        filled.push({ name: 'version', column })
+      }
       return { columns: filled.map(({ name }) => name), rows: encodeNativeBlock(filled, count) }
     },
   }

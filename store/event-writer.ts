@@ -13,7 +13,7 @@ import { createDefinitionFold, DEFINITION_COLUMNS, type DefinitionInput } from '
 import { createEventColumns } from './event-columns.ts'
 import { EVENT_COLUMNS, eventRow } from './event-rows.ts'
 import { linesOfNativeBlock } from './native-block-lines.ts'
-import { PART_COLUMNS, type PartInput, partRow } from './part-rows.ts'
+import { encodeParts, PART_COLUMNS, type PartInput } from './part-rows.ts'
 
 /** What became of a run of records. Shape: `Batch` of `ingest/record.ts`. */
 export interface BatchInput {
@@ -66,6 +66,8 @@ export function encodeBatch(batch: BatchInput): EncodedTable[] {
   return encodeTables(batch, definitions.rows())
 }
 
+const NO_ROWS = new Uint8Array(0)
+
 const encodeTables = (
   batch: Omit<BatchInput, 'definitions'>,
   definitions: readonly string[],
@@ -73,7 +75,13 @@ const encodeTables = (
   [
     encode('dead_letters', DEAD_LETTER_COLUMNS, sampleDeadLetters(batch.deadLetters), deadLetterRow),
     encode('tool_definitions', DEFINITION_COLUMNS, definitions, (row) => row),
-    encode('event_parts', PART_COLUMNS, batch.parts, partRow),
+    {
+      table: 'event_parts',
+      columns: PART_COLUMNS,
+      rows: batch.parts.length === 0 ? NO_ROWS : encodeParts(batch.parts),
+      format: 'Native' as const,
+      count: batch.parts.length,
+    },
     encode('events', EVENT_COLUMNS, batch.events, eventRow),
   ].filter(({ count }) => count > 0)
 

@@ -208,6 +208,19 @@ export const timeColumn = (): NativeColumn => {
   )
 }
 
+/** A column of a block that is made of whole rows: its name, its kind, and where in a row its value is. */
+export type RowColumn<Row> = readonly [name: string, create: () => NativeColumn, read: (row: Row) => unknown]
+
+/** The rows as one block; every value must be there. */
+export function encodeRows<Row>(columns: readonly RowColumn<Row>[], rows: readonly Row[]): Uint8Array {
+  const filled = columns.map(([name, create, read]) => {
+    const column = create()
+    for (const [at, row] of rows.entries()) column.set(at, read(row))
+    return { name, column }
+  })
+  return encodeNativeBlock(filled, rows.length)
+}
+
 /** The columns as one block. */
 export function encodeNativeBlock(
   columns: readonly { readonly name: string; readonly column: NativeColumn }[],

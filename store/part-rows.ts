@@ -1,3 +1,12 @@
+import {
+  encodeRows,
+  type RowColumn,
+  textColumn,
+  uint32Column,
+  uint64Column,
+  wordColumn,
+} from './native-columns.ts'
+
 /** One record’s share of a call, as the store keeps it. */
 export interface PartInput {
   readonly tenant: string
@@ -12,37 +21,28 @@ export interface PartInput {
   readonly body: unknown
 }
 
-/** Columns of `event_parts` in the order of `partRow`; `recorded_at` is the store’s own clock. */
-export const PART_COLUMNS: readonly string[] = [
-  'tenant',
-  'join_key',
-  'part_id',
-  'source_format',
-  'topic',
-  'partition',
-  'offset',
-  'record_index',
-  'body',
+// `recorded_at` is the store’s own clock.
+const COLUMNS: readonly RowColumn<PartInput>[] = [
+  ['tenant', wordColumn, (part) => part.tenant],
+  ['join_key', textColumn, (part) => part.joinKey],
+  ['part_id', textColumn, (part) => part.partId],
+  ['source_format', wordColumn, (part) => part.sourceFormat],
+  ['topic', wordColumn, (part) => part.topic],
+  ['partition', uint32Column, (part) => part.partition],
+  ['offset', uint64Column, (part) => part.offset],
+  ['record_index', uint32Column, (part) => part.recordIndex],
+  // JSON.stringify escapes lone surrogates, so the body stays valid UTF-8 and comes back as it was.
+  ['body', textColumn, (part) => JSON.stringify(part.body)],
 ]
+
+/** Columns of `event_parts`, in the order of `encodeParts`. */
+export const PART_COLUMNS: readonly string[] = COLUMNS.map(([name]) => name)
 
 /** The SELECT list that `partOf` reads. */
 export const PART_SELECT = PART_COLUMNS.join(', ')
 
-/** A part as one line of `JSONCompactEachRow`, without the line end. */
-export function partRow(part: PartInput): string {
-  return JSON.stringify([
-    part.tenant.toWellFormed(),
-    part.joinKey.toWellFormed(),
-    part.partId,
-    part.sourceFormat,
-    part.topic.toWellFormed(),
-    part.partition,
-    part.offset,
-    part.recordIndex,
-    // JSON.stringify escapes lone surrogates, so the body stays valid UTF-8 and comes back as it was.
-    JSON.stringify(part.body),
-  ])
-}
+/** Parts as one block of ClickHouse’s Native format. */
+export const encodeParts = (parts: readonly PartInput[]): Uint8Array => encodeRows(COLUMNS, parts)
 
 /** A row of `SELECT PART_SELECT`. */
 export interface PartRow {
@@ -57,7 +57,7 @@ export interface PartRow {
   readonly body: string
 }
 
-/** A row of `SELECT PART_SELECT` → the part that `partRow` wrote. */
+/** A row of `SELECT PART_SELECT` → the part that `encodeParts` wrote. */
 export function partOf(row: PartRow): PartInput {
   return {
     tenant: row.tenant,

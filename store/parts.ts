@@ -1,6 +1,16 @@
+import { randomUUID } from 'node:crypto'
 import type { AuditEvent } from '../core/audit-event.ts'
-import type { Database } from './database.ts'
+import type { Database, InsertBlock } from './database.ts'
+import { createEventColumns } from './event-columns.ts'
 import { EVENT_COLUMNS, eventRow } from './event-rows.ts'
+import {
+  encodeRows,
+  type RowColumn,
+  textColumn,
+  textsColumn,
+  uint64Column,
+  wordColumn,
+} from './native-columns.ts'
 import { PART_SELECT, type PartInput, type PartRow, partOf } from './part-rows.ts'
 import { createWatermarks } from './watermarks.ts'
 
@@ -33,6 +43,23 @@ const decodeVersion = (text: string): VersionedRow => {
   const space = text.indexOf(' ')
   return { version: Number(text.slice(0, space)), row: text.slice(space + 1) }
 }
+
+/** What a tick does to `events`: it cancels versions (sign −1) and writes others, of which it may have the event itself. */
+export type Correction = VersionedRow & { readonly sign: 1 | -1; readonly event?: AuditEvent }
+
+interface PlanRow extends PlannedKey {
+  readonly tick: number
+  readonly owner: string
+}
+
+const PLAN_COLUMNS: readonly RowColumn<PlanRow>[] = [
+  ['tenant', wordColumn, (row) => row.tenant],
+  ['join_key', textColumn, (row) => row.joinKey],
+  ['tick', uint64Column, (row) => row.tick],
+  ['before', textsColumn, (row) => row.before.map(encodeVersion)],
+  ['after', textsColumn, (row) => row.after.map(encodeVersion)],
+  ['owner', wordColumn, (row) => row.owner],
+]
 
 /** What the assembler asks of the store (`ingest/assembler.ts` declares the same as its need). Errors: see `Database`. */
 export function createPartStore(database: Database, name = 'assembler/0') {
@@ -101,20 +128,28 @@ export function createPartStore(database: Database, name = 'assembler/0') {
       return rows.map(({ tenant, joinKey, after }) => ({ tenant, joinKey, after: after.map(decodeVersion) }))
     },
 
-    savePlan: (tick: number, plan: readonly PlannedKey[]): Promise<void> =>
-      database.insert({
+    /**
+     * Stores the plan of a tick, unless there is one already.
+     * @returns whether the stored plan is this one, and not that of another owner
+     */
+    savePlan: async (tick: number, plan: readonly PlannedKey[]): Promise<boolean> => {
+      const owner = randomUUID()
+      await database.insert({
         table: 'assembled',
-        columns: ['tenant', 'join_key', 'tick', 'before', 'after'],
-        rows: Buffer.from(
-          plan
-            .map(
-              ({ tenant, joinKey, before, after }) =>
-                `${JSON.stringify([tenant, joinKey, tick, before.map(encodeVersion), after.map(encodeVersion)])}\n`,
-            )
-            .join(''),
+        columns: PLAN_COLUMNS.map(([column]) => column),
+        rows: encodeRows(
+          PLAN_COLUMNS,
+          plan.map((key) => ({ ...key, tick, owner })),
         ),
+        format: 'Native',
         token: `assemble/${name}/${tick}`,
-      }),
+      })
+      const rows = await database.query<{ owner: string; keys: number }>(
+        'SELECT owner, toUInt32(count()) AS keys FROM assembled WHERE tick = {tick:UInt64} GROUP BY owner',
+        { tick },
+      )
+      return rows.length === 1 && rows[0]?.owner === owner && rows[0].keys === plan.length
+    },
 
     /** The plan of a tick as it is stored, whoever wrote it; always in the same order. */
     readPlan: async (tick: number): Promise<PlannedKey[]> => {
@@ -131,19 +166,35 @@ export function createPartStore(database: Database, name = 'assembler/0') {
     },
 
     /** Cancels and writes versions of events as one block; once for a tick. */
-    correct: async (
-      tick: number,
-      corrections: readonly (VersionedRow & { readonly sign: 1 | -1 })[],
-    ): Promise<void> => {
+    correct: async (tick: number, corrections: readonly Correction[]): Promise<void> => {
       if (corrections.length === 0) return
       await database.insert({
         table: 'events',
-        columns: [...EVENT_COLUMNS, 'sign', 'version'],
-        rows: Buffer.from(
-          corrections.map(({ row, sign, version }) => `${row.slice(0, -1)},${sign},${version}]\n`).join(''),
-        ),
+        ...(freshEvents(tick, corrections) ?? versionLines(corrections)),
         token: `assemble/${name}/${tick}`,
       })
     },
   }
 }
+
+// Nearly all ticks only add, and of what they add they have the events: by columns these cost the store least.
+function freshEvents(
+  tick: number,
+  corrections: readonly Correction[],
+): Pick<InsertBlock, 'columns' | 'rows' | 'format'> | undefined {
+  const events: AuditEvent[] = []
+  for (const { sign, version, event } of corrections) {
+    if (sign !== 1 || version !== tick || event === undefined) return undefined
+    events.push(event)
+  }
+  const columns = createEventColumns(tick)
+  columns.add(events)
+  return { ...columns.finish(), format: 'Native' }
+}
+
+const versionLines = (corrections: readonly Correction[]): Pick<InsertBlock, 'columns' | 'rows'> => ({
+  columns: [...EVENT_COLUMNS, 'sign', 'version'],
+  rows: Buffer.from(
+    corrections.map(({ row, sign, version }) => `${row.slice(0, -1)},${sign},${version}]\n`).join(''),
+  ),
+})
