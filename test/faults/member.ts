@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 const BIN = fileURLToPath(new URL('../../bin/gatewatch.cjs', import.meta.url))
-const START_MS = 60_000
+// Longer than any fault freezes a member that has only just begun.
+const START_MS = 240_000
 const KEPT_LOG = 20_000
 
 /** gatewatch as people start it, in a process that may be ended at any moment, also while it starts. */
