@@ -7,6 +7,7 @@ import { addDeadLettersCommand } from './commands/dead-letters.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEventsCommand } from './commands/events.ts'
+import { addFormatsCommand } from './commands/formats.ts'
 import { addIngestCommand } from './commands/ingest.ts'
 import { addRulesCommand } from './commands/rules.ts'
 import { addTokenCommand } from './commands/token.ts'
@@ -32,6 +33,7 @@ const program = new Command('gatewatch')
 addUpCommand(program)
 addDemoCommand(program)
 addIngestCommand(program)
+addFormatsCommand(program)
 addEventsCommand(program)
 addBacktestCommand(program)
 addRulesCommand(program)

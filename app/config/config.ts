@@ -4,9 +4,12 @@ import { validate } from 'node-cron'
 import { Compile } from 'typebox/compile'
 import { LineCounter, parseDocument } from 'yaml'
 import { GatewatchError, messageOf } from '../../core/errors.ts'
+import type { MappingText } from '../../ingest/formats/mapping/mapping-source.ts'
+import { formatsWith } from '../../ingest/formats/registry.ts'
 import type { ArgumentRule } from '../../ingest/redact/argument-policy.ts'
 import { DEFAULT_PERSONAL, type PersonalKind } from '../../ingest/redact/personal-data.ts'
 import { describeFault, type SettingSchema } from './faults.ts'
+import { mappingsOf } from './mappings.ts'
 import { nowhere, type PlaceOf, placesIn, type SettingPlace } from './place.ts'
 import { type ReceiverConfig, receiverOf } from './receivers.ts'
 import { type ConfigFile, ConfigSchema, ROLES, type Role } from './schema.ts'
@@ -46,6 +49,10 @@ export interface Config {
   readonly clickhouse?: { readonly url: string; readonly username: string; readonly password: string }
   readonly files: readonly { readonly path: string; readonly format?: string; readonly tenant: string }[]
   readonly intake: IntakeConfig
+  /** Mapping files of one’s own: formats that are asked before the shipped ones. */
+  readonly mappings: readonly MappingText[]
+  /** Every format that a record may name, those of `mappings` too. */
+  readonly formatNames: readonly string[]
   /** Catalogues of one’s own, asked before the shipped one in this order. */
   readonly toolCatalogue: readonly ToolCatalogueConfig[]
   readonly deadLetters: { readonly keepDays: number; readonly alertPerHour: number }
@@ -100,6 +107,8 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
     path === undefined ? { file: {}, placeOf: nowhere } : readSettings(readConfigFile(path), path)
   const clickhouseUrl = flags.clickhouse ?? file.clickhouse?.url
   const brokers = brokersOf(flags.kafka, file, placeOf)
+  const mappings = mappingsOf(file.mappings ?? [], placeOf)
+  const formatNames = formatsWith(mappings.formats).map(({ name }) => name)
   const data = resolve(flags.data ?? environment['GATEWATCH_DATA'] ?? file.data ?? '.gatewatch')
   return Object.freeze({
     data,
@@ -121,7 +130,7 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
           kafka: {
             brokers,
             group: file.kafka?.group ?? 'gatewatch',
-            topics: topicsOf(flags.topics, file, placeOf),
+            topics: topicsOf(flags.topics, file, placeOf, formatNames),
             refreshMs: (file.kafka?.refresh_seconds ?? 30) * 1000,
           },
         }
@@ -138,10 +147,12 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
         }
       : {}),
     files: (file.files ?? []).map((each, index) => {
-      checkFormat(each.format, placeOf(`files.${index}.format`))
+      checkFormat(each.format, placeOf(`files.${index}.format`), formatNames)
       return { tenant: 'default', ...each }
     }),
     intake: intakeOf(file.intake, placeOf),
+    mappings: mappings.texts,
+    formatNames,
     toolCatalogue: toolCatalogueOf(file.tool_catalogue, placeOf),
     deadLetters: {
       keepDays: file.dead_letters?.keep_days ?? 30,

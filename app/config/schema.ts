@@ -152,6 +152,12 @@ export const ConfigSchema = Type.Object(
         strict,
       ),
     ),
+    mappings: Type.Optional(
+      Type.Array(name('Mapping file, or folder of them', 'mappings/acme.yaml'), {
+        description:
+          'Formats of gateways that gatewatch does not know; asked before the others, in this order',
+      }),
+    ),
     tool_catalogue: Type.Optional(
       Type.Array(name('File that says what tools can do', 'tools.yaml'), {
         description: 'Asked before the shipped catalogue, in this order',

@@ -63,6 +63,7 @@ export function topicsOf(
   flags: readonly string[] | undefined,
   file: ConfigFile,
   placeOf: PlaceOf,
+  formats: readonly string[] = FORMATS.map(({ name }) => name),
 ): KafkaTopicConfig[] {
   if (flags?.length === 0) {
     throw new GatewatchError('config_invalid', 'must name at least one topic.', {
@@ -71,16 +72,17 @@ export function topicsOf(
     })
   }
   const topics = flags?.map((topic) => ({ name: topic })) ?? file.kafka?.topics ?? [{ name: 'mcp-audit' }]
-  return topics.map((topic, index) => topicOf(topic, `kafka.topics.${index}`, placeOf))
+  return topics.map((topic, index) => topicOf(topic, `kafka.topics.${index}`, placeOf, formats))
 }
 
 function topicOf(
   topic: NonNullable<ConfigFile['kafka']>['topics'][number],
   field: string,
   placeOf: PlaceOf,
+  formats: readonly string[],
 ): KafkaTopicConfig {
   const { name, pattern, format, tenant = 'default' } = topic
-  checkFormat(format, placeOf(`${field}.format`))
+  checkFormat(format, placeOf(`${field}.format`), formats)
   const carries = { tenant, ...(format === undefined ? {} : { format }) }
   if ((name === undefined) === (pattern === undefined)) {
     throw new GatewatchError('config_invalid', 'needs either a name or a pattern.', {
@@ -119,8 +121,11 @@ export const toolCatalogueOf = (
   })
 
 /** @throws GatewatchError `config_invalid` for a format that does not exist */
-export function checkFormat(format: string | undefined, place: SettingPlace): void {
-  const known = FORMATS.map(({ name }) => name)
+export function checkFormat(
+  format: string | undefined,
+  place: SettingPlace,
+  known: readonly string[] = FORMATS.map(({ name }) => name),
+): void {
   if (format === undefined || known.includes(format)) return
   const near = nearestName(format, known)
   throw new GatewatchError('config_invalid', `There is no format ${JSON.stringify(format)}.`, {

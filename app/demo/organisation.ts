@@ -323,12 +323,12 @@ export const agents: readonly Agent[] = [
     0.9,
     'legacy',
   ),
-  // Whenever somebody looks, something has just happened.
+  // Whenever somebody looks, something has just happened: one call in every half minute.
   {
     ...agent(
       'health-check-agent',
       [task(1, ['kubernetes/list_pods', 1, 1]), task(1, ['sentry/list_issues', 1, 1])],
-      72,
+      120,
       1,
     ),
     everyDay: true,

@@ -34,8 +34,8 @@ export interface LiveOptions extends Story {
 
 /**
  * The same organisation from `nowMs` on, each record when its moment has come, as in the history (more would
- * rightly be reported): one to six calls a minute, never a whole minute without any, and small incidents within the first two minutes and then
- * again and again (`LIVE_CYCLE_MS`).
+ * rightly be reported): at least two calls in every minute of every day, never forty seconds without one, and small
+ * incidents within the first two minutes and then again and again (`LIVE_CYCLE_MS`).
  */
 export async function* generateLive(options: LiveOptions): AsyncGenerator<DemoRecord> {
   const { clock, signal, sleep = sleepUntilAborted } = options

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import type { Clock } from '../../core/clock.ts'
 import { parseToolCatalogues, type ToolCatalogue } from '../../core/tool-catalogue.ts'
 import { createAssemble } from '../../ingest/assemble.ts'
+import { parseMappings } from '../../ingest/formats/mapping/mapping.ts'
+import { formatsWith } from '../../ingest/formats/registry.ts'
 import { createPipeline } from '../../ingest/pipeline.ts'
 import { createArgumentPolicy } from '../../ingest/redact/argument-policy.ts'
 import { createRedactor } from '../../ingest/redact/redactor.ts'
@@ -22,7 +24,7 @@ export const loadToolCatalogue = (own: Config['toolCatalogue'] = []): ToolCatalo
 
 /** The pipeline that these settings make, and what goes with it. */
 export function createPipelineOf(
-  { redaction, toolCatalogue, actorPrecedence }: Config,
+  { redaction, mappings, toolCatalogue, actorPrecedence }: Config,
   { redactionKeys, fingerprintKey }: Credentials,
   clock: Clock,
 ) {
@@ -35,6 +37,7 @@ export function createPipelineOf(
     redactor,
     pipeline: createPipeline({
       ...completion,
+      formats: formatsWith(parseMappings(mappings).formats),
       redactionKey: redactionKeys[0],
       fingerprintKey,
       redactor,

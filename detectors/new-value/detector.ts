@@ -47,7 +47,7 @@ export const newValue: Detector = {
         calls: fields.number('grace_calls', { min: 1, max: 100_000 }, 100),
       },
       rollOutActors: fields.number('roll_out_actors', { min: 2, max: 1_000 }, 5),
-      peers: fields.number('peers', { min: 1, max: 1_000 }, 3),
+      peers: fields.number('peers', { min: 2, max: 1_000 }, 5),
     }),
 }
 
@@ -154,7 +154,7 @@ function singleDraft(
     entity: { type: 'actor', id: use.actor },
     actor: use.actor,
     window: { startMs: startOfDay(day), endMs: startOfDay(day + 1) },
-    title: `${inline(use.actor)} used ${inline(use.tool)} on ${inline(use.server)} for the first time in ${days} days; ${adopters} of ${peers} peers had used it before.`,
+    title: `${inline(use.actor)} used ${inline(use.tool)} on ${inline(use.server)} for the first time in ${days} days; ${peers === 0 ? 'there are no peers to compare with' : `${adopters} of ${peers} ${peers === 1 ? 'peer' : 'peers'} had used it before`}.`,
     explanation: {
       observed: {
         server: use.server,
@@ -222,6 +222,7 @@ function judgeNewcomer(
       use,
       bits: toolBits(familiar, toolKey(use.server, use.tool)),
       firstInTenant: !familiar.tools.has(toolKey(use.server, use.tool)),
+      adopters: familiar.tools.get(toolKey(use.server, use.tool))?.adopters.size ?? 0,
     }))
     .filter(
       ({ bits, firstInTenant, use }) => bits >= params.bits || (firstInTenant && RISKY.has(use.capability)),
@@ -234,6 +235,7 @@ function judgeNewcomer(
   if (rarest === undefined) return []
   const { actor } = rarest.use
   const risky = weighed.some(({ use }) => RISKY.has(use.capability))
+  const most = Math.max(...weighed.map(({ adopters }) => adopters))
   return [
     {
       key: keyOfActor(actor),
@@ -243,7 +245,7 @@ function judgeNewcomer(
       entity: { type: 'actor', id: actor },
       actor,
       window: { startMs: startOfDay(day), endMs: startOfDay(day + 1) },
-      title: `New actor ${inline(actor)} used ${listed(weighed.map(({ use }) => use.tool))} on its first day; hardly any of ${familiar.actors.size} peers use ${weighed.length === 1 ? 'it' : 'them'}.`,
+      title: `New actor ${inline(actor)} used ${listed(weighed.map(({ use }) => use.tool))} on its first day; ${most === 0 ? 'none' : `at most ${most}`} of ${familiar.actors.size} peers had used ${weighed.length === 1 ? 'it' : 'each of them'} before.`,
       explanation: {
         observed: {
           tools: weighed.slice(0, 50).map(({ use, bits }) => ({
@@ -255,8 +257,8 @@ function judgeNewcomer(
         },
         expected: { bits_at_most: params.bits },
         history: { days: 0, tenant_days: day - (familiar.firstDay ?? day) },
-        peers: { actors: familiar.actors.size },
-        silenced_by: 'a first day with tools that peers use',
+        peers: { actors: familiar.actors.size, adopters_at_most: most },
+        silenced_by: `a first day with tools that peers use, or fewer than ${params.peers} settled peers`,
       },
       evidence: { startMs: startOfDay(day), endMs: startOfDay(day + 1), actors: [actor] },
     },

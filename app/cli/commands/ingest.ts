@@ -4,7 +4,6 @@ import type { Command } from 'commander'
 import { systemClock } from '../../../core/clock.ts'
 import { GatewatchError } from '../../../core/errors.ts'
 import { stableId } from '../../../core/hash.ts'
-import { FORMATS } from '../../../ingest/formats/registry.ts'
 import { countsOf } from '../../../ingest/intake.ts'
 import type { RawRecord } from '../../../ingest/record.ts'
 import { readRecords } from '../../../ingest/sources/file.ts'
@@ -44,15 +43,17 @@ export function addIngestCommand(program: Command): void {
     .option('--follow', 'read on as files grow and are rotated, until Ctrl-C; goes on where it was')
     .description('Read records from files into the store. Reading a file again adds nothing.')
     .action(async (files: string[], flags: IngestFlags) => {
-      if (flags.format !== 'auto' && !FORMATS.some(({ name }) => name === flags.format)) {
+      const { data, formatNames } = loadConfig(flags)
+      // A gatewatch elsewhere may know formats that this configuration does not.
+      if (flags.format !== 'auto' && flags.url === undefined && !formatNames.includes(flags.format)) {
         throw new GatewatchError('request_invalid', `There is no format ${JSON.stringify(flags.format)}.`, {
           field: '--format',
-          remedy: `Choose among auto, ${FORMATS.map(({ name }) => name).join(', ')}.`,
+          remedy: `Choose among auto, ${formatNames.join(', ')}.`,
         })
       }
       const output = createOutput({ json: flags.json ?? false })
       const counts: Counts = { read: 0, stored: 0, dead_lettered: 0, duplicate: 0 }
-      const served = flags.url ?? readRunFile(loadConfig(flags).data)?.url
+      const served = flags.url ?? readRunFile(data)?.url
       if (flags.follow) await follow(files, flags, counts, output, served)
       else if (served === undefined) await intoStore(files, flags, counts, output)
       else await overHttp(files, flags, counts, output)

@@ -59,13 +59,31 @@ export function fieldIn(field: MappedField, given: Given, jsonTexts: JsonTexts):
 }
 
 function takeValue(field: MappedField, ways: readonly Way[]): TakeField {
-  return (scope, draft, note) => {
-    for (const { when, read, convert, label } of ways) {
-      if (when !== undefined && !when(scope)) continue
-      const value = convert(read(scope))
-      if (value === undefined) continue
-      ;(draft as Record<string, unknown>)[field] = value
+  const fill = (draft: EventDraft, value: unknown) => {
+    ;(draft as Record<string, unknown>)[field] = value
+  }
+  const [only] = ways
+  if (only !== undefined && only.when === undefined && ways.length === 1) {
+    const { read, convert, label } = only
+    return (scope, draft, note) => {
+      const found = read(scope)
+      if (found === undefined || found === null) return undefined
+      const value = convert(found)
+      if (value === undefined) return undefined
+      fill(draft, value)
       note?.(field, label)
+      return undefined
+    }
+  }
+  return (scope, draft, note) => {
+    for (const way of ways) {
+      if (way.when !== undefined && !way.when(scope)) continue
+      const found = way.read(scope)
+      if (found === undefined || found === null) continue
+      const value = way.convert(found)
+      if (value === undefined) continue
+      fill(draft, value)
+      note?.(field, way.label)
       return undefined
     }
     return undefined

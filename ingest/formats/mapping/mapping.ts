@@ -9,7 +9,7 @@ import { type Condition, conditionIn } from './condition.ts'
 import { isWorkedOut, MAPPED_FIELDS, type MappedField } from './field-kinds.ts'
 import { fieldIn, type Note, type TakeField } from './field-mapping.ts'
 import { entriesOf, type Given, isMapping, type MappingText, openMapping, textIn } from './mapping-source.ts'
-import { type JsonTexts, pathIn, pathsIn, type RecordPath, type Scope } from './record-path.ts'
+import { type JsonTexts, pathIn, pathsIn, type RecordPath, type Scope, scopeOf } from './record-path.ts'
 import { type ReadText, textRecordIn } from './text-record.ts'
 
 /** A format that a mapping file says. */
@@ -94,7 +94,7 @@ function formatIn(root: Given, at: string): MappedFormat | undefined {
     recognises: (record) => {
       if (recognises === undefined) return false
       const value = readingOf(record)
-      return isObject(value) && recognises(scopeOf(value, record))
+      return isObject(value) && recognises(scopeOf(value, record.headers))
     },
     decode: (record) => decodeWith(record, undefined),
     trace: (record) => {
@@ -115,13 +115,6 @@ function formatIn(root: Given, at: string): MappedFormat | undefined {
 
 const lineOf = ({ json, text }: ParsedRecord, readText: ReadText): unknown =>
   json === undefined && text !== undefined ? readText(text.trim()) : undefined
-
-const scopeOf = (value: unknown, { headers }: ParsedRecord, outer?: Scope): Scope => ({
-  value,
-  outer,
-  headers,
-  parsed: [],
-})
 
 function nameIn(given: Given): string | undefined {
   const name = textIn(given, 'name: acme-gateway')
@@ -242,7 +235,7 @@ function decode(
     add({ kind: 'fault', reason: 'field_type', message: `The record must be an object, but is ${is}.` })
     return entries
   }
-  const root = scopeOf(value, record)
+  const root = scopeOf(value, record.headers)
   if (recipe.each.length === 0) decodeCall(root, recipe, note, add, undefined)
   else
     for (const scope of elementsOf(root, recipe.each, record, add))
@@ -270,7 +263,7 @@ function elementsOf(
         )
         continue
       }
-      for (const element of found as readonly unknown[]) inner.push(scopeOf(element, record, scope))
+      for (const element of found as readonly unknown[]) inner.push(scopeOf(element, record.headers, scope))
     }
     scopes = inner
   }

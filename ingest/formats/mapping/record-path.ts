@@ -1,14 +1,45 @@
 import { parseExactly } from '../../exact-json.ts'
-import { isObject, textOf } from '../field-values.ts'
+import { isObject, type JsonObject, textOf } from '../field-values.ts'
 import { type Given, shown } from './mapping-source.ts'
 
 /** What paths are looked up in: a record, or an element of a list in it with the record around it. */
 export interface Scope {
   readonly value: unknown
+  /** The value if it is an object, else an empty one. */
+  readonly keys: JsonObject
+  /** Whether the value of a key is an object, once asked: where none is, a dot in a path can only be one of a key. */
+  nested: boolean | undefined
   readonly outer: Scope | undefined
   readonly headers: Readonly<Record<string, string>>
   /** Values of texts that hold JSON, by their index in `json_text`: each is parsed once, when it is first asked for. */
   readonly parsed: unknown[]
+}
+
+const NO_KEYS: JsonObject = Object.freeze(Object.create(null))
+
+export function scopeOf(value: unknown, headers: Scope['headers'], outer?: Scope): Scope {
+  const keys = isObject(value) ? value : NO_KEYS
+  return { value, keys, nested: undefined, outer, headers, parsed: [] }
+}
+
+function isNested(scope: Scope): boolean {
+  scope.nested ??= hasObjects(scope.keys)
+  return scope.nested
+}
+
+/** The object itself behind one that notes down what is read: looking where a path may go on is no reading. */
+export const UNWATCHED = Symbol('unwatched')
+
+const unwatched = (value: object): JsonObject =>
+  (value as { [UNWATCHED]?: JsonObject })[UNWATCHED] ?? (value as JsonObject)
+
+function hasObjects(keys: JsonObject): boolean {
+  const looked = unwatched(keys)
+  for (const key in looked) {
+    const value = looked[key]
+    if (typeof value === 'object' && value !== null) return true
+  }
+  return false
 }
 
 /** `undefined` (or `null`) when there is nothing. */
@@ -74,8 +105,10 @@ export function compilePath(text: string, jsonTexts: JsonTexts = []): RecordPath
   )
   const start = jsonTexts[inText]
   if (start === undefined) {
-    const enter = scopeOf(parsed.outer)
-    return compiled(text, parsed.steps, (scope) => enter(scope)?.value)
+    const enter = outerScope(parsed.outer)
+    const path = compiled(text, parsed.steps, (scope) => enter(scope)?.value)
+    const name = keyName(parsed)
+    return name === undefined ? path : readKey(name, path)
   }
   const rest = parsePath(text.slice(start.text.length).replace(/^\./, ''))
   if (rest === undefined) return undefined
@@ -104,9 +137,37 @@ function parsedOf(value: unknown): unknown {
   }
 }
 
-function scopeOf(outer: number): (scope: Scope) => Scope | undefined {
+// Nearly every path is one key of the record, with or without dots in it, so that case is short.
+function readKey(
+  { name, exact }: { readonly name: string; readonly exact: boolean },
+  path: RecordPath,
+): RecordPath {
+  const { text, read, has } = path
+  return {
+    text,
+    read: exact
+      ? ({ keys }) => keys[name]
+      : (scope) => scope.keys[name] ?? (isNested(scope) ? read(scope) : undefined),
+    has: exact
+      ? ({ keys }) => keys[name] !== undefined
+      : (scope) => scope.keys[name] !== undefined || (isNested(scope) && has(scope)),
+  }
+}
+
+function keyName({
+  outer,
+  steps,
+}: ParsedPath): { readonly name: string; readonly exact: boolean } | undefined {
+  const names = steps.flatMap((step) => (step.kind === 'key' ? [step] : []))
+  if (outer > 0 || names.length < steps.length || names.length === 0) return undefined
+  if (names.length > 1 && names.some(({ exact }) => exact)) return undefined
+  const name = names.map((step) => step.name).join('.')
+  return name in Object.prototype ? undefined : { name, exact: names.length === 1 }
+}
+
+function outerScope(outer: number): (scope: Scope) => Scope | undefined {
   if (outer === 0) return (scope) => scope
-  const further = scopeOf(outer - 1)
+  const further = outerScope(outer - 1)
   return (scope) => (scope.outer === undefined ? undefined : further(scope.outer))
 }
 
@@ -116,6 +177,7 @@ const STEP =
 function parsePath(text: string): ParsedPath | undefined {
   const header = /^header:([\w!#$%&'*+.^`|~-]+)$/.exec(text)
   if (header) return { outer: 0, header: header[1]?.toLowerCase() ?? '', steps: [] }
+  if (text.startsWith('header:')) return undefined
   const [, carets = ''] = /^((?:\^\.)*\^?)/.exec(text) ?? []
   const outer = carets.replaceAll('.', '').length
   const steps: Step[] = []
@@ -135,8 +197,14 @@ function parsePath(text: string): ParsedPath | undefined {
   return (steps.length > 0 || outer > 0) && steps.length <= MAX_STEPS ? { outer, steps } : undefined
 }
 
-const unquoted = (text: string): string =>
-  text.startsWith('"') ? text.slice(1, -1).replaceAll(/\\(.)/g, '$1') : text
+function unquoted(text: string): string {
+  if (!text.startsWith('"')) return text
+  try {
+    return String(JSON.parse(text))
+  } catch {
+    return text.slice(1, -1)
+  }
+}
 
 const same: Find = (value) => value
 
@@ -185,11 +253,12 @@ function keyRun(names: readonly string[], next: Find, nulls: boolean): Find {
     if (!isObject(value)) return undefined
     let found = whole(value)
     if (found !== undefined && (found !== null || nulls)) return found
+    const looked = unwatched(value)
     for (const way of ways) {
-      const inner = way.get(value)
+      const inner = way.get(looked)
       // Nearly always there is none: a flat record is looked up and nothing called.
       if (typeof inner !== 'object' || inner === null) continue
-      found = way.next(inner)
+      found = way.next(way.get(value))
       if (found !== undefined && (found !== null || nulls)) return found
     }
     return undefined

@@ -39,7 +39,8 @@ export function timeNotationIn(notation: Given, zone: Given): ReadTime | undefin
   }
   if (typeof value !== 'string' || !value.includes('%'))
     return notation.refuse(`is not a notation of times: ${shown(value)}.`, REMEDY)
-  return compilePattern(notation, value, offset)
+  const compiled = compileTimePattern(value, offset)
+  return typeof compiled === 'function' ? compiled : notation.refuse(compiled.wrong, compiled.remedy)
 }
 
 function zoneIn(zone: Given): string {
@@ -71,37 +72,43 @@ const LETTERS: Readonly<Record<string, readonly [part: string, expression: strin
   A: ['', '[A-Za-z]{6,9}'],
 }
 
-// Every directive has a bounded length and nothing repeats: the expression takes a step a character.
-function compilePattern(given: Given, pattern: string, offset: string): ReadTime | undefined {
+/** Patterns that logs use, for guesses. */
+export const USUAL_PATTERNS: readonly string[] = [
+  '%d/%b/%Y:%H:%M:%S %z',
+  '%Y/%m/%d %H:%M:%S',
+  '%a, %d %b %Y %H:%M:%S %Z',
+  '%d %b %Y %H:%M:%S',
+  '%m/%d/%Y %I:%M:%S %p',
+]
+
+/** A pattern as of strptime, compiled; what is wrong with it and a remedy, if something is. */
+export function compileTimePattern(
+  pattern: string,
+  offset = 'Z',
+): ReadTime | { readonly wrong: string; readonly remedy: string } {
   const parts: string[] = []
   let expression = ''
   for (let at = 0; at < pattern.length; at++) {
     const character = pattern[at] ?? ''
-    if (character !== '%') {
+    const letter = character === '%' ? (pattern[++at] ?? '') : ''
+    if (character !== '%' || letter === '%') {
       expression += character.replace(/[\\^$.*+?()[\]{}|/]/, '\\$&')
       continue
     }
-    const letter = pattern[++at] ?? ''
-    if (letter === '%') {
-      expression += '%'
-      continue
-    }
     const [part, reads] = LETTERS[letter] ?? []
-    if (part === undefined)
-      return given.refuse(
-        `has %${letter}, which is not known.`,
-        `Known: ${Object.keys(LETTERS)
-          .map((name) => `%${name}`)
-          .join(' ')} %%.`,
-      )
-    if (part !== '' && parts.includes(part)) return given.refuse(`says the ${part} twice.`, REMEDY)
+    if (part === undefined) {
+      const known = Object.keys(LETTERS).map((name) => `%${name}`)
+      return { wrong: `has %${letter}, which is not known.`, remedy: `Known: ${known.join(' ')} %%.` }
+    }
+    if (part !== '' && parts.includes(part)) return { wrong: `says the ${part} twice.`, remedy: REMEDY }
     if (part !== '') parts.push(part)
     expression += part === '' ? reads : `(${reads})`
   }
   const needed = [['year', 'shortYear'], ['month', 'monthName'], ['day'], ['hour']]
   const missing = needed.find((ways) => !ways.some((part) => parts.includes(part)))
   if (missing)
-    return given.refuse(`does not say the ${missing[0]}.`, 'A time needs year, month, day and hour.')
+    return { wrong: `does not say the ${missing[0]}.`, remedy: 'A time needs year, month, day and hour.' }
+  // Every directive has a bounded length and nothing repeats: a text that does not match costs a step a character.
   const compiled = new RegExp(`^${expression}$`)
   return (value) => {
     const match = typeof value === 'string' && value.length <= 100 ? compiled.exec(value.trim()) : null

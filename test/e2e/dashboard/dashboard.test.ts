@@ -53,6 +53,23 @@ describe('the first page', () => {
     }
   })
 
+  it.each([1440, 1024])('shows whole sentences and one message a card, %i pixels wide', async (width) => {
+    await page.setViewportSize({ width, height: 900 })
+    await open('#/')
+    for (const kind of KINDS) {
+      await card(kind).locator('.delivery').first().waitFor()
+      expect(await card(kind).locator('.delivery').count(), kind).toBe(1)
+      const hidden = await card(kind)
+        .locator('.kind-sentence')
+        .evaluate(
+          (sentence: { scrollHeight: number; clientHeight: number }) =>
+            sentence.scrollHeight - sentence.clientHeight,
+        )
+      expect(hidden, kind).toBeLessThanOrEqual(1)
+    }
+    await page.setViewportSize({ width: 1440, height: 900 })
+  })
+
   it('keeps no ticket in the address or the history', async () => {
     expect(page.url()).not.toContain('ticket')
     expect(await page.evaluate<string>('document.cookie')).toBe('')
@@ -86,6 +103,21 @@ describe('findings', () => {
       await page.locator('.event-list li').first().waitFor()
     },
   )
+
+  it.each([1440, 1024, 390])('break no word of ours in their tables, %i pixels wide', async (width) => {
+    await open('#/')
+    await card('Chained calls').locator('.kind-sentence').click()
+    await page.locator('.values-table td.whole').first().waitFor()
+    await page.setViewportSize({ width, height: 900 })
+    const lines = await page
+      .locator('.values-table :is(th, td.whole) bdi')
+      .evaluateAll((cells: { getClientRects(): { length: number } }[]) =>
+        cells.map((cell) => cell.getClientRects().length),
+      )
+    await page.setViewportSize({ width: 1440, height: 900 })
+    expect(lines.length).toBeGreaterThan(0)
+    expect(Math.max(...lines)).toBe(1)
+  })
 
   it('come back as they were after reload, back and forward', async () => {
     await open('#/findings?detector=chain&from=-28d')

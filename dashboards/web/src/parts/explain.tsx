@@ -7,6 +7,8 @@ const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z$/
 const MAX_LIST = 24
 const MAX_DEPTH = 4
 const MAX_COLUMNS = 4
+/** Longer texts may be broken anywhere, so that no name can push its table out of the page. */
+const MAX_UNBROKEN = 12
 
 type Members = Readonly<Record<string, unknown>>
 
@@ -54,6 +56,8 @@ function columnsOf(items: readonly unknown[]): readonly string[] | undefined {
   return columns.length <= MAX_COLUMNS && items.every(isLike) ? columns : undefined
 }
 
+const isShort = (value: unknown): boolean => typeof value === 'string' && value.length <= MAX_UNBROKEN
+
 function Rows({ items, columns }: { items: readonly Members[]; columns: readonly string[] }): JSX.Element {
   return (
     <table class="values-table">
@@ -68,7 +72,7 @@ function Rows({ items, columns }: { items: readonly Members[]; columns: readonly
         {items.map((item, index) => (
           <tr key={index}>
             {columns.map((column) => (
-              <td key={column}>
+              <td key={column} class={isShort(item[column]) ? 'whole' : ''}>
                 <Value value={item[column]} depth={MAX_DEPTH} />
               </td>
             ))}

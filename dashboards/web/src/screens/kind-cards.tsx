@@ -7,6 +7,7 @@ import { DeliveryMark, Severity } from '../parts/marks.tsx'
 import { Skeleton } from '../parts/notice.tsx'
 import { Ago, Plain } from '../parts/plain.tsx'
 import { rangeMs } from '../parts/range-picker.tsx'
+import { cut, inert } from '../text.ts'
 import { KINDS, type KindOfFinding } from '../words.ts'
 
 /** How far back the newest finding of a kind is looked for when the range has none. */
@@ -69,7 +70,12 @@ function Newest({ finding }: { finding: Finding }): JSX.Element {
   const isOlder = Date.parse(finding.last_event_at) < fromMs
   return (
     <>
-      <a class="kind-sentence" href={link(['findings', finding.finding_id])} data-row>
+      <a
+        class="kind-sentence"
+        href={link(['findings', finding.finding_id])}
+        title={inert(cut(finding.title, 1000))}
+        data-row
+      >
         <Plain text={finding.title} limit={300} />
       </a>
       <p class="kind-facts">

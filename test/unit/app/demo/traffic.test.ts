@@ -104,18 +104,40 @@ describe('generateLive', () => {
     return records
   }
 
-  it.each(['2026-11-21T09:30:00Z', '2026-11-22T03:00:00Z', '2026-12-25T23:00:00Z'])(
-    'never rests: a weekend, a night and a holiday from %s',
-    (from) => {
-      const startMs = Date.parse(from)
-      const times = ordinaryCalls({ seed: 1, nowMs: startMs }, startMs)
-        .take(1000)
+  it.each([
+    ['a Saturday', '2026-11-21T00:00:00Z', 24, 1],
+    ['a Saturday of another seed', '2026-11-28T00:00:00Z', 24, 7],
+    ['a night at the weekend', '2026-11-22T01:00:00Z', 6, 1],
+    ['a holiday night', '2026-12-25T20:00:00Z', 10, 1],
+  ])('never rests: %s has two calls in every minute and no gap of 40 s', (_name, from, hours, seed) => {
+    const startMs = Date.parse(from)
+    const endMs = startMs + hours * HOUR_MS
+    const perMinute = new Array<number>(hours * 60).fill(0)
+    let widestGapMs = 0
+    let lastMs = startMs
+    for (const { atMs } of ordinaryCalls({ seed, nowMs: startMs }, startMs)) {
+      widestGapMs = Math.max(widestGapMs, atMs - lastMs)
+      if (atMs >= endMs) break
+      lastMs = atMs
+      const minute = Math.floor((atMs - startMs) / 60_000)
+      perMinute[minute] = (perMinute[minute] ?? 0) + 1
+    }
+    expect(Math.min(...perMinute)).toBeGreaterThanOrEqual(2)
+    expect(widestGapMs).toBeLessThan(40_000)
+  })
+
+  it('gives the agent that fills the gaps the same pace in the history', () => {
+    const paceAt = (fromMs: number) =>
+      ordinaryCalls(story, fromMs)
+        .filter(({ principal }) => principal.name === 'health check agent')
+        .take(3 * 120)
         .map(({ atMs }) => atMs)
         .toArray()
-      const gaps = times.slice(1).map((atMs, index) => atMs - (times[index] ?? 0))
-      expect(Math.max(...gaps)).toBeLessThan(60_000)
-    },
-  )
+    for (const daysAgo of [0, 1, 20]) {
+      const times = paceAt(nowMs - daysAgo * DAY_MS)
+      expect((times.at(-1) ?? 0) - (times[0] ?? 0)).toBeCloseTo(3 * HOUR_MS, -5)
+    }
+  })
 
   it('continues the story where the history ends', async () => {
     const incidents = [

@@ -1,0 +1,174 @@
+import { type EventDraft, eventFields } from '../../../core/audit-event.ts'
+import { type CompleteEvent, methodOf } from '../../complete-event.ts'
+import { createDecoder } from '../../decode.ts'
+import type { Decoded, Format, ParsedRecord } from '../../format.ts'
+import type { Normalise } from '../../normalize.ts'
+import type { RawRecord } from '../../record.ts'
+import { addressOf, textOf } from '../field-values.ts'
+import { readTime } from '../read-time.ts'
+import type { MappedFormat, Traced } from './mapping.ts'
+import { inAnyItem, type Leaf, leavesOf, type Watched, watch } from './record-leaves.ts'
+
+/** What a format made of one piece of a record, as it would be stored. */
+export interface Explained {
+  /** `''` when no format recognises it. */
+  readonly format: string
+  /** Whether the format recognises the piece by itself; it may have been named. */
+  readonly recognised: boolean
+  readonly entries: readonly ExplainedEntry[]
+  /** Values that nobody read, redacted. */
+  readonly unmapped: readonly { readonly path: string; readonly example: string }[]
+}
+
+export type ExplainedEntry =
+  | { readonly kind: 'event' | 'part'; readonly fields: readonly ExplainedField[]; readonly joinKey?: string }
+  | { readonly kind: 'definitions'; readonly tools: readonly string[] }
+  | { readonly kind: 'fault'; readonly reason: string; readonly field: string; readonly message: string }
+
+export interface ExplainedField {
+  readonly field: string
+  readonly value: string
+  /** Path in the record, or how else it came. */
+  readonly from: string
+}
+
+export interface ExplainOptions {
+  /** In order of recognition. */
+  readonly formats: readonly Format[]
+  readonly normalise: Normalise
+  readonly complete: CompleteEvent
+  /** Hides secrets in a value of JSON, as they are hidden in what is stored. */
+  readonly redact: (value: unknown, tenant: string) => unknown
+}
+
+interface Look {
+  readonly format: Format
+  readonly record: ParsedRecord
+  readonly watched: Watched
+  readonly traced: readonly Traced[]
+}
+
+const WORKED_OUT = 'worked out'
+const BY_FORMAT = 'the format'
+// Comes last, so that of a record that no format knows all that it says is shown.
+const UNKNOWN: Format = {
+  name: '',
+  recognises: ({ json }) => json !== undefined,
+  decode: () => [{ kind: 'fault', reason: 'format_unknown', message: 'No format recognises the record.' }],
+}
+const NOT_SHOWN: ReadonlySet<string> = new Set([
+  'source_format',
+  'tenant',
+  'topic',
+  'partition',
+  'offset',
+  'record_index',
+  'argument_fingerprints',
+  'result_fingerprints',
+])
+
+/** Says of a record, piece by piece, what would be stored of it, where each field came from, and what nobody read. */
+export function createExplainRecord(options: ExplainOptions): (record: RawRecord) => readonly Explained[] {
+  let looks: Look[] = []
+  const decode = createDecoder({
+    formats: [...options.formats, UNKNOWN].map((format) => watching(format, (look) => looks.push(look))),
+  })
+  return (record) => {
+    looks = []
+    const pieces = decode(record)
+    const byEntries = new Map(looks.map((look) => [look.traced[0]?.entry, look]))
+    return pieces.map(({ sourceFormat, entries }) => {
+      const look = byEntries.get(entries[0])
+      return {
+        format: sourceFormat,
+        recognised: sourceFormat !== '' && (look?.format.recognises(look.record) ?? false),
+        entries: entries.map((entry, index) => explainEntry(entry, look, index, record, options)),
+        unmapped: look === undefined ? [] : unmappedIn(look, record, options),
+      }
+    })
+  }
+}
+
+function watching(format: Format, note: (look: Look) => void): Format {
+  return {
+    ...format,
+    decode: (record) => {
+      const watched = watch(record.json)
+      const seen = { ...record, json: watched.value }
+      const traced = isMapped(format)
+        ? format.trace(seen)
+        : format.decode(seen).map((entry) => ({ entry, origins: new Map<string, string>() }))
+      note({ format, record, watched, traced })
+      return traced.map(({ entry }) => entry)
+    },
+  }
+}
+
+const isMapped = (format: Format): format is MappedFormat => 'trace' in format
+
+function explainEntry(
+  entry: Decoded,
+  look: Look | undefined,
+  index: number,
+  record: RawRecord,
+  options: ExplainOptions,
+): ExplainedEntry {
+  if (entry.kind === 'fault')
+    return { kind: 'fault', reason: entry.reason, field: entry.field ?? '', message: entry.message }
+  if (entry.kind === 'definitions')
+    return { kind: 'definitions', tools: entry.definitions.map(({ tool }) => `${entry.server}/${tool}`) }
+  const given = { ...entry.draft }
+  const origins = look?.traced[index]?.origins ?? new Map<string, string>()
+  if (entry.kind === 'event' && given['mcp.method.name'] === undefined && methodOf(given) === undefined) {
+    const message = 'The record names no method, tool, resource or prompt.'
+    return { kind: 'fault', reason: 'field_missing', field: 'mcp.method.name', message }
+  }
+  const { draft } = entry
+  const fault = options.normalise(draft, record)
+  if (fault) return { kind: 'fault', ...fault }
+  const { tenant, topic, partition, offset } = record
+  const stored = options.complete(draft, {
+    ...{ tenant, topic, partition, offset },
+    recordIndex: index,
+    sourceFormat: look?.format.name ?? '',
+  })
+  const leaves = look === undefined || isMapped(look.format) ? [] : readLeaves(look)
+  const fields = eventFields.flatMap((field): readonly ExplainedField[] => {
+    const value = stored[field]
+    if (value === undefined || NOT_SHOWN.has(field)) return []
+    const from = origins.get(field) ?? originOf(given[field as keyof EventDraft], leaves)
+    return [{ field, value: shownValue(value), from }]
+  })
+  return { kind: entry.kind, fields, ...(entry.kind === 'part' ? { joinKey: entry.joinKey } : {}) }
+}
+
+const shownValue = (value: unknown): string =>
+  typeof value === 'object' ? JSON.stringify(value) : String(value)
+
+const readLeaves = ({ record, watched }: Look): readonly Leaf[] =>
+  leavesOf(record.json).filter(({ keys }) => watched.wasRead(keys))
+
+/** A format in code does not say where it found a value: the leaf that it read and that says the same. */
+function originOf(value: unknown, leaves: readonly Leaf[]): string {
+  if (value === undefined) return WORKED_OUT
+  const text = textOf(value)
+  if (text === undefined) return BY_FORMAT
+  const same = leaves.find((leaf) => textOf(leaf.value) === text)
+  const read = same ?? leaves.find((leaf) => readTime(leaf.value) === text || addressOf(leaf.value) === text)
+  if (read) return read.path
+  const part = text.length < 3 ? undefined : leaves.find((leaf) => textOf(leaf.value)?.includes(text))
+  return part ? `part of ${part.path}` : BY_FORMAT
+}
+
+function unmappedIn(look: Look, { tenant }: RawRecord, { redact }: ExplainOptions): Explained['unmapped'] {
+  const unread = leavesOf(look.record.json).filter(({ keys }) => !look.watched.wasRead(keys))
+  const clean = new Map(
+    leavesOf(redact(look.record.json, tenant)).map((leaf) => [leaf.path, textOf(leaf.value)]),
+  )
+  const examples = new Map<string, string>()
+  for (const { path } of unread) {
+    const any = inAnyItem(path)
+    if (!examples.has(any)) examples.set(any, clean.get(path) ?? '(hidden)')
+  }
+  return [...examples].map(([path, example]) => ({ path, example }))
+}
