@@ -32,7 +32,7 @@ describe('addresses', () => {
     destinationIn({ command: 'a://'.repeat(1000) })
     destinationIn({ command: `curl ${'- '.repeat(2000)}` })
     destinationIn({ command: `nc ${'a'.repeat(4000)}` })
-    expect(performance.now() - started).toBeLessThan(500)
+    expect(performance.now() - started).toBeLessThan(5_000)
   })
 })
 

