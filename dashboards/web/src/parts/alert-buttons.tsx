@@ -1,6 +1,6 @@
 import type { JSX } from 'preact'
 import { useRef, useState } from 'preact/hooks'
-import { type Alert, ApiProblem, post } from '../api-client.ts'
+import { type Alert, type AlertDetail, ApiProblem, get, post } from '../api-client.ts'
 import { refreshCount } from '../live.ts'
 import { inert } from '../text.ts'
 import { CLOSE_REASONS } from '../words.ts'
@@ -15,10 +15,10 @@ export function AlertButtons({ alert }: { alert: Alert }): JSX.Element | null {
     setBusy(true)
     setSaid(undefined)
     try {
-      await post<Alert>(`alerts/${encodeURIComponent(alert.alert_id)}/${action}`, body, alert.revision)
+      await change(alert, action, body)
       dialog.current?.close()
     } catch (thrown) {
-      const isOutdated = thrown instanceof ApiProblem && thrown.status === 412
+      const isOutdated = isOutdatedProblem(thrown)
       setSaid(isOutdated ? 'Someone else changed this alert; it is shown as it is now.' : problemText(thrown))
       if (isOutdated) dialog.current?.close()
     } finally {
@@ -46,6 +46,21 @@ export function AlertButtons({ alert }: { alert: Alert }): JSX.Element | null {
       <CloseDialog reference={dialog} isBusy={isBusy} onClose={(body) => void act('close', body)} />
     </div>
   )
+}
+
+const isOutdatedProblem = (thrown: unknown): boolean => thrown instanceof ApiProblem && thrown.status === 412
+
+/** Changes the alert as it was shown. One that has only grown meanwhile, and that nobody has touched, is still the same. */
+async function change(alert: Alert, action: string, body: unknown): Promise<void> {
+  const path = `alerts/${encodeURIComponent(alert.alert_id)}`
+  try {
+    await post<Alert>(`${path}/${action}`, body, alert.revision)
+  } catch (thrown) {
+    if (!isOutdatedProblem(thrown)) throw thrown
+    const { alert: now } = await get<AlertDetail>(path, {})
+    if (now.status !== alert.status || now.acknowledged_by !== alert.acknowledged_by) throw thrown
+    await post<Alert>(`${path}/${action}`, body, now.revision)
+  }
 }
 
 const problemText = (thrown: unknown): string =>
