@@ -17,6 +17,8 @@ export interface TableRows {
   readonly columns: readonly string[]
   /** Lines of `JSONCompactEachRow`, each with its line end. */
   readonly rows: Uint8Array
+  /** Only lines can be appended to what is there. */
+  readonly format?: never
   readonly count: number
 }
 

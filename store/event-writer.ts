@@ -13,7 +13,7 @@ import { createDefinitionFold, DEFINITION_COLUMNS, type DefinitionInput } from '
 import { createEventColumns } from './event-columns.ts'
 import { EVENT_COLUMNS, eventRow } from './event-rows.ts'
 import { linesOfNativeBlock } from './native-block-lines.ts'
-import { encodeParts, PART_COLUMNS, type PartInput } from './part-rows.ts'
+import { encodeParts, PART_COLUMNS, type PartInput, partRow } from './part-rows.ts'
 
 /** What became of a run of records. Shape: `Batch` of `ingest/record.ts`. */
 export interface BatchInput {
@@ -33,6 +33,9 @@ export interface EncodedTable {
   /** Number of rows. */
   readonly count: number
 }
+
+/** Rows that can be appended to others of their table: a file of them is one block as well. */
+export type TableLines = EncodedTable & { readonly format?: never }
 
 /** The same, with the lines also allowed to lie in a file. */
 export type TableBlock = Pick<InsertBlock, 'table' | 'columns' | 'rows' | 'format'>
@@ -59,35 +62,27 @@ export interface BatchWriter {
   write(blocks: readonly TableBlock[], token: string): Promise<WriteReport>
 }
 
-/** Dead letters first, then definitions and parts, then events: whoever sees an event can already see what fell beside it. */
-export function encodeBatch(batch: BatchInput): EncodedTable[] {
+/**
+ * All as lines, which can be appended to others. Dead letters first, then definitions and parts, then events: whoever
+ * sees an event can already see what fell beside it.
+ */
+export function encodeBatch(batch: BatchInput): TableLines[] {
   const definitions = createDefinitionFold()
   if (batch.definitions) definitions.add(batch.definitions)
   return encodeTables(batch, definitions.rows())
 }
 
-const NO_ROWS = new Uint8Array(0)
-
-const encodeTables = (
-  batch: Omit<BatchInput, 'definitions'>,
-  definitions: readonly string[],
-): EncodedTable[] =>
+const encodeTables = (batch: Omit<BatchInput, 'definitions'>, definitions: readonly string[]): TableLines[] =>
   [
     encode('dead_letters', DEAD_LETTER_COLUMNS, sampleDeadLetters(batch.deadLetters), deadLetterRow),
     encode('tool_definitions', DEFINITION_COLUMNS, definitions, (row) => row),
-    {
-      table: 'event_parts',
-      columns: PART_COLUMNS,
-      rows: batch.parts.length === 0 ? NO_ROWS : encodeParts(batch.parts),
-      format: 'Native' as const,
-      count: batch.parts.length,
-    },
+    encode('event_parts', PART_COLUMNS, batch.parts, partRow),
     encode('events', EVENT_COLUMNS, batch.events, eventRow),
   ].filter(({ count }) => count > 0)
 
 /**
- * Encodes a block batch by batch, so that the events of a large block need not all be in memory: events by columns,
- * which is what costs the store least, the rest as lines.
+ * Encodes a block batch by batch, so that the events of a large block need not all be in memory: events and parts by
+ * columns, which is what costs the store least, the rest as lines.
  */
 export function createBlockEncoder(): BlockEncoder {
   const deadLetters: DeadLetterInput[] = []
@@ -102,7 +97,12 @@ export function createBlockEncoder(): BlockEncoder {
       events.add(batch.events)
     },
     finish: () => {
-      const tables = encodeTables({ deadLetters, parts, events: [] }, definitions.rows())
+      const tables: EncodedTable[] = encodeTables({ deadLetters, parts: [], events: [] }, definitions.rows())
+      if (parts.length > 0)
+        tables.push({
+          ...{ table: 'event_parts', columns: PART_COLUMNS, rows: encodeParts(parts) },
+          ...{ format: 'Native', count: parts.length },
+        })
       if (events.count() > 0)
         tables.push({ table: 'events', ...events.finish(), format: 'Native', count: events.count() })
       return tables
@@ -115,7 +115,7 @@ function encode<T>(
   columns: readonly string[],
   items: readonly T[],
   rowOf: (item: T) => string,
-): EncodedTable {
+): TableLines {
   let lines = ''
   for (const item of items) lines += `${rowOf(item)}\n`
   return { table, columns, rows: Buffer.from(lines), count: items.length }

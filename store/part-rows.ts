@@ -38,6 +38,15 @@ const COLUMNS: readonly RowColumn<PartInput>[] = [
 /** Columns of `event_parts`, in the order of `encodeParts`. */
 export const PART_COLUMNS: readonly string[] = COLUMNS.map(([name]) => name)
 
+/** A part as one line of `JSONCompactEachRow`, without the line end. */
+export const partRow = (part: PartInput): string =>
+  JSON.stringify(
+    COLUMNS.map(([, , read]) => {
+      const value = read(part)
+      return typeof value === 'string' ? value.toWellFormed() : value
+    }),
+  )
+
 /** The SELECT list that `partOf` reads. */
 export const PART_SELECT = PART_COLUMNS.join(', ')
 
@@ -57,7 +66,7 @@ export interface PartRow {
   readonly body: string
 }
 
-/** A row of `SELECT PART_SELECT` → the part that `encodeParts` wrote. */
+/** A row of `SELECT PART_SELECT` → the part that `encodeParts` or `partRow` wrote. */
 export function partOf(row: PartRow): PartInput {
   return {
     tenant: row.tenant,
