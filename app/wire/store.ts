@@ -1,16 +1,25 @@
 import { join } from 'node:path'
+import { GatewatchError } from '../../core/errors.ts'
 import { openEmbedded, openServer } from '../../store/clickhouse.ts'
 import type { Database } from '../../store/database.ts'
 import { migrate } from '../../store/migrate.ts'
 import type { Config } from '../config/config.ts'
+import { reasonOf } from '../config/secrets.ts'
+import { makeFolder } from '../make-folder.ts'
 
-/** Opens the store that the configuration names and brings it to the newest schema. */
+/**
+ * Opens the store that the configuration names and brings it to the newest schema.
+ * @throws GatewatchError with the setting, when the folder cannot be made or the server does not answer
+ */
 export async function openStore(
   config: Pick<Config, 'clickhouse' | 'data'>,
   note: (text: string) => void,
 ): Promise<Database> {
+  if (!config.clickhouse) makeDataFolder(config.data)
   const database = config.clickhouse
-    ? await openServer(config.clickhouse)
+    ? await openServer(config.clickhouse).catch((error: unknown) => {
+        throw unreachable(error)
+      })
     : await openEmbedded({ path: join(config.data, 'store') })
   try {
     const applied = await migrate(database)
@@ -18,6 +27,32 @@ export async function openStore(
     return database
   } catch (error) {
     await database.close()
-    throw error
+    throw config.clickhouse ? unreachable(error) : error
   }
+}
+
+function makeDataFolder(folder: string): void {
+  try {
+    makeFolder(folder)
+  } catch (cause) {
+    throw new GatewatchError('config_invalid', `The folder ${folder} cannot be made: ${reasonOf(cause)}.`, {
+      cause,
+      field: 'data',
+      remedy: 'Choose a folder that this user may write to, with --data DIR.',
+    })
+  }
+}
+
+// The address may hold a password and is not shown.
+function unreachable(error: unknown): unknown {
+  if (!(error instanceof GatewatchError) || error.code !== 'store_unavailable') return error
+  return new GatewatchError(
+    'store_unavailable',
+    `The ClickHouse server does not answer: ${error.message.replace(/\.$/, '')}.`,
+    {
+      cause: error,
+      field: 'clickhouse.url',
+      remedy: 'Check the address, and that the server runs; then start again.',
+    },
+  )
 }

@@ -154,7 +154,7 @@ function singleDraft(
     entity: { type: 'actor', id: use.actor },
     actor: use.actor,
     window: { startMs: startOfDay(day), endMs: startOfDay(day + 1) },
-    title: `${inline(use.actor)} used ${inline(use.tool)} on ${inline(use.server)} for the first time in ${days} days; ${peers === 0 ? 'there are no peers to compare with' : `${adopters} of ${peers} ${peers === 1 ? 'peer' : 'peers'} had used it before`}.`,
+    title: `${inline(use.actor)} used ${toolOn(use)} for the first time in ${days} days; ${peers === 0 ? 'there are no peers to compare with' : `${adopters} of ${peers} ${peers === 1 ? 'peer' : 'peers'} had used it before`}.`,
     explanation: {
       observed: {
         server: use.server,
@@ -198,7 +198,7 @@ function rollOutDraft(
     entity: { type: 'tool', id: `${server}/${tool}` },
     actor: '',
     window: { startMs: startOfDay(day), endMs: startOfDay(day + 1) },
-    title: `${listed(actors)} took up ${inline(tool)} on ${inline(server)} within a day (${isoDay(day)}): a roll-out.`,
+    title: `${listed(actors)} took up ${toolOn({ server, tool })} within a day (${isoDay(day)}): a roll-out.`,
     explanation: {
       observed: { server, tool, capability, actors: actors.slice(0, 100), adopters: adoptersInTwoDays },
       expected: { fewer_actors_than: params.rollOutActors, within: '24h' },
@@ -264,6 +264,10 @@ function judgeNewcomer(
     },
   ]
 }
+
+/** Not every source names servers. */
+const toolOn = ({ server, tool }: Pick<FirstUse, 'server' | 'tool'>): string =>
+  server === '' ? inline(tool) : `${inline(tool)} on ${inline(server)}`
 
 function severityOf(risky: boolean, adopters: number, actors: number, capability: string): Severity {
   if (adopters === 0 && risky && capability !== 'unknown') return 'high'
