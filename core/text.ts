@@ -91,3 +91,12 @@ function characterLength(bytes: Uint8Array, at: number, decoder: Decoder): numbe
     return 0
   }
 }
+
+/** JSON of a value in which whatever a reader cannot see is an escape: the same value, and nothing that acts on a terminal. */
+export const inertJson = (value: unknown): string =>
+  JSON.stringify(value).replace(UNSEEN, (unseen) =>
+    Array.from(
+      { length: unseen.length },
+      (_, at) => `\\u${unseen.charCodeAt(at).toString(16).padStart(4, '0')}`,
+    ).join(''),
+  )

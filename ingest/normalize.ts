@@ -85,7 +85,7 @@ export function createNormalise(
 
 function normaliseTexts(draft: EventDraft, tenant: string, redactor: Redactor): void {
   const message = draft['error.message']
-  if (message !== undefined) draft['error.message'] = cut(redactor.text(message, tenant), MAX_TEXT)
+  if (message !== undefined) draft['error.message'] = cut(redactor.jsonText(message, tenant), MAX_TEXT)
   const uri = draft['mcp.resource.uri']
   if (uri !== undefined) {
     draft['mcp.resource.uri'] = cut(redactor.text(uri, tenant), MAX_URI)

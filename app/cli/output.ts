@@ -1,4 +1,4 @@
-import { inertText } from '../../core/text.ts'
+import { inertJson, inertText } from '../../core/text.ts'
 
 /** Where a command speaks: its answer on stdout, everything said to people on stderr. */
 export interface Output {
@@ -29,7 +29,7 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
   }
   return {
     json: (value) => {
-      if (json) process.stdout.write(`${JSON.stringify(value)}\n`)
+      if (json) process.stdout.write(`${inertJson(value)}\n`)
     },
     table: (columns, rows) => {
       if (json) return

@@ -23,20 +23,17 @@ export interface JsonRedaction {
 const MAX_DEPTH = 64
 const LONGEST_LABEL = 128
 // Headers, environments, form fields and OTLP attributes: the name of a secret stands beside its value.
-const LABELS = ['name', 'key', 'header', 'field', 'k', 'param', 'label', 'id'] as const
+const capitalised = (names: readonly string[]): readonly string[] => [
+  ...names,
+  ...names.map((name) => name.charAt(0).toUpperCase() + name.slice(1)),
+]
+const LABELS = capitalised(['name', 'key', 'header', 'field', 'k', 'param', 'label', 'id'])
 // A browser’s field, as tools that type into pages describe it: “Password input”.
 const DESCRIPTIONS = ['element', 'label', 'selector', 'placeholder'] as const
 const DESCRIBES_SECRET = /passw|passphrase|passcode|\botp\b|\bcvv\b/i
-const VALUES: ReadonlySet<string> = new Set([
-  'value',
-  'values',
-  'val',
-  'v',
-  'text',
-  'content',
-  'default',
-  'stringValue',
-])
+const VALUES: ReadonlySet<string> = new Set(
+  capitalised(['value', 'values', 'val', 'v', 'text', 'content', 'default', 'stringValue']),
+)
 // A name in a map of secrets; what has digits or spaces may be a secret itself.
 const PLAIN_KEY = /^[A-Za-z_$][A-Za-z_.$-]{0,39}$/
 

@@ -25,6 +25,12 @@ const NEXT_SETTING = /[,;&|](?=\s{0,4}[\w.-]{1,64}\s{0,4}(?:[=:]|$))|[,;](?=\s|$
 const SCHEME =
   /(?:bearer|basic|token|apikey|negotiate|ntlm|digest|hawk|bot|aws4-hmac-sha256|sharedkey|sharedkeylite|googlelogin|oauth|key)[ \t]{1,8}/iy
 
+// A scheme that nobody listed, before something with a digit in it.
+const OTHER_SCHEME = /[A-Z][A-Za-z0-9-]{1,24}[ \t]{1,8}(?=[^\s"'`<>\\]{6})(?=[^\s"'`<>\\]{0,200}\d)/y
+// What languages write before the quote: `b'…'`, `u"…"`, `SecretStr('…')`, `Some("…")`.
+const WRAPPER =
+  /(?:[bBuUrRfF]{1,2}|(?:SecretStr|Secret|Some|Just|str|bytes|md5|sha1|sha256|quote)\()(?=\\{0,8}["'`])/y
+
 /** Skips white space, but no line end. */
 export function skipSpace(text: string, from: number): number {
   let at = from
@@ -37,7 +43,9 @@ export function skipSpace(text: string, from: number): number {
  * end in a text that was cut —, or between brackets, or as far as `extent` says.
  */
 export function readValue(text: string, from: number, extent: Extent = 'run'): ReadValue | undefined {
-  const at = skipSpace(text, from)
+  const spaced = skipSpace(text, from)
+  WRAPPER.lastIndex = spaced
+  const at = spaced + (WRAPPER.exec(text)?.[0].length ?? 0)
   let quote = at
   while (text[quote] === '\\' && quote < at + 16) quote++
   const mark = text[quote]
@@ -107,8 +115,15 @@ function trimmed(text: string, start: number, end: number): ReadValue {
   }
 }
 
+function anySchemeLength(text: string, at: number): number {
+  const known = schemeLength(text, at)
+  if (known > 0) return known
+  OTHER_SCHEME.lastIndex = at
+  return OTHER_SCHEME.exec(text)?.[0].length ?? 0
+}
+
 function readBare(text: string, from: number, extent: Extent): ReadValue | undefined {
-  const start = extent === 'authorization' ? from + schemeLength(text, from) : from
+  const start = extent === 'authorization' ? from + anySchemeLength(text, from) : from
   const line = extent === 'line' || (start > from && LINE_SCHEME.test(text.slice(from, start)))
   const pattern = line ? LINE : RUN
   pattern.lastIndex = start

@@ -47,8 +47,12 @@ export const redactPiece = (text: string, tenant: string, redactor: Redactor): R
   recordEncoding: 'utf8',
 })
 
+// A line of a private key that was sent line by line: nothing around it says what it is.
+const KEY_LINE = /^\s{0,8}[A-Za-z0-9+/]{60,76}={0,2}\s{0,8}$/
+
 // JSON first by structure, then as text: broken JSON has no structure, and valid JSON may hide a secret in its spacing.
 function redactText(text: string, tenant: string, redactor: Redactor): string {
+  if (KEY_LINE.test(text)) return redactor.token(text.trim(), tenant)
   const clean = redactor.jsonText(text, tenant)
   return redactor.text(clean.includes('\\u00') ? withoutEscapes(clean) : clean, tenant)
 }

@@ -131,7 +131,7 @@ export const SECRET_PATTERNS: readonly SecretPattern[] = [
     [...'0123456789'].map((digit) => `-us${digit}`),
     /()(\b[0-9a-f]{32}-us\d{1,2}\b)/g,
   ),
-  pattern('telegram-bot-token', [':aa'], /()(\b\d{8,10}:AA[\w-]{32,34})/g),
+  pattern('telegram-bot-token', [':aa'], /()((?<!\d)\d{8,10}:AA[\w-]{32,34})/g),
   pattern('databricks-token', ['dapi'], /()(\bdapi[a-f0-9]{32}(?:-\d)?\b)/g),
   pattern('linear-key', ['lin_api_', 'lin_oauth_'], /()(\blin_(?:api|oauth)_[A-Za-z0-9]{32,80}\b)/g),
   pattern('notion-token', ['ntn_', 'secret_'], /()(\b(?:ntn_|secret_)[A-Za-z0-9]{40,60}\b)/g),

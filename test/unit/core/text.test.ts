@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { cutText, inertText } from '../../../core/text.ts'
+import { cutText, inertJson, inertText } from '../../../core/text.ts'
 
 describe('inertText', () => {
   it.each([
@@ -42,4 +42,11 @@ describe('cutText', () => {
     expect(cutText('abcdef', 5)).toBe('abcd…')
     expect(cutText('🚀🚀🚀', 5)).toBe('🚀🚀…')
   })
+})
+
+it('writes JSON in which nothing acts on a terminal, and which means the same', () => {
+  const value = { tool: 'a\u009b2J\u202eb\u200b\u{e0041}', n: [1, 'ä'] }
+  const text = inertJson(value)
+  expect(text).toBe('{"tool":"a\\u009b2J\\u202eb\\u200b\\udb40\\udc41","n":[1,"ä"]}')
+  expect(JSON.parse(text)).toEqual(value)
 })

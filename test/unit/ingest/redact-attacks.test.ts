@@ -308,3 +308,38 @@ it('a key in lower case, as sources and formats write names and ids', () => {
   expect(redactor.name(issued.toLowerCase(), 'acme')).toMatch(/^hmac:k1:/)
   expect(redactor.name(['AKIA', 'Q7'.repeat(8)].join('').toLowerCase(), 'acme')).toMatch(/^hmac:k1:/)
 })
+
+describe('what a second attack found', () => {
+  const SECRET = 'Zq7hunter2Zq7'
+  it.each([
+    [`Authorization: Splunk ${SECRET}`],
+    [`UPDATE u SET pw = md5('${SECRET}')`],
+    [`{'password': b'${SECRET}'}`],
+    [`{u'password': u'${SECRET}'}`],
+    [`password=SecretStr('${SECRET}')`],
+  ])('is hidden in text: %s', (text) => {
+    expect(redactor.text(text, 'acme')).not.toContain(SECRET)
+  })
+
+  it('is hidden beside a label, however it is capitalised, also in JSON that stands in a text', () => {
+    const labelled = { env: [{ Name: 'DB_PASSWORD', Value: SECRET }] }
+    expect(JSON.stringify(redactor.json(labelled, 'acme'))).not.toContain(SECRET)
+    const message = JSON.stringify({ name: 'X-Api-Key', values: [SECRET] })
+    expect(redactor.jsonText(message, 'acme')).not.toContain(SECRET)
+  })
+
+  it('is hidden in the address of a bot', () => {
+    const token = `123456789:AA${'h'.repeat(33)}`
+    expect(redactor.text(`https://api.telegram.org/bot${token}/send`, 'acme')).not.toContain(token)
+  })
+
+  it('is hidden when a private key comes line by line', () => {
+    const line = 'MIIEpAIBAAKCAQEA7bq0Zq7hunter2Zq7sV1n5wJrC2k9QmX4tYpLdE8fGhUiOaB'
+    expect(redactRecord(Buffer.from(line), 'acme', redactor).record).not.toContain('hunter2')
+  })
+
+  it('leaves sentences and code alone', () => {
+    for (const text of ['see the function token(name)', 'author: B. Smith'])
+      expect(redactor.text(text, 'acme')).toBe(text)
+  })
+})
