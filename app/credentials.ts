@@ -3,7 +3,7 @@ import { existsSync, linkSync, readdirSync, readFileSync, rmSync, writeFileSync 
 import { join } from 'node:path'
 import { GatewatchError } from '../core/errors.ts'
 import type { RedactionKey } from '../ingest/redact/tokens.ts'
-import { makeFolder } from './make-folder.ts'
+import { makeFolder } from '../store/make-folder.ts'
 
 /**
  * Secrets that gatewatch makes for itself on the first start, one file each in a folder of their own, readable by

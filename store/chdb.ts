@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Connection } from '@clickhouse/client-common'
 import { GatewatchError, messageOf } from '../core/errors.ts'
 import { lockHolderOf } from './folder-lock.ts'
+import { makeFolder } from './make-folder.ts'
 
 /**
  * The ClickHouse engine in process (chDB), and the only file that imports it. Its traps, each covered by
@@ -47,7 +48,16 @@ export interface Chdb {
  */
 export async function openChdb({ path, maxMemoryBytes }: ChdbOptions): Promise<Chdb> {
   const { Session, createChdbConnection } = await loadChdb()
-  mkdirSync(path, { recursive: true, mode: 0o700 })
+  try {
+    makeFolder(path)
+  } catch (cause) {
+    throw new GatewatchError('store_unavailable', `The folder ${path} cannot be made: ${messageOf(cause)}.`, {
+      cause,
+      retryable: false,
+      field: 'data',
+      remedy: 'Choose a folder that this user may write to, with --data DIR.',
+    })
+  }
   // The engine would say it too, on stderr and in its own words.
   const holder = lockHolderOf(join(path, 'status'))
   if (holder !== undefined) throw lockedError(path, holder)

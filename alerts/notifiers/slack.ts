@@ -5,9 +5,6 @@ import { createEgress, type EgressOptions, type EgressResult } from '../egress.t
 import type { Notice, Notifier, SendResult } from '../notifier.ts'
 import { type Summary, shortTime, summarize } from '../summary.ts'
 
-/** Slack refuses messages from about 13,200 characters on, without documenting it. */
-export const MAX_MESSAGE_CHARACTERS = 12_000
-
 export interface SlackOptions extends EgressOptions {
   readonly receiver: string
   readonly publicUrl?: string | undefined

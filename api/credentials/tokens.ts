@@ -25,8 +25,6 @@ export interface TokenOptions {
   /** Which service the tokens are for; a token for another one is refused. */
   readonly audience: string
   readonly clock: Clock
-  /** Whether a token was taken back before its end. */
-  readonly isRevoked?: (jti: string) => boolean
 }
 
 /** Why a token was refused: for logs and metrics. The caller is told only that it was. */
@@ -38,7 +36,6 @@ export type TokenRefusal =
   | 'expired'
   | 'not_yet_valid'
   | 'wrong_audience'
-  | 'revoked'
 
 export type TokenVerdict =
   | { readonly kind: 'accepted'; readonly principal: Principal; readonly jti: string }
@@ -56,7 +53,7 @@ export interface Tokens {
  * mac holds.
  * @throws GatewatchError `config_invalid` for a missing, repeated or short key
  */
-export function createTokens({ keys, audience, clock, isRevoked = () => false }: TokenOptions): Tokens {
+export function createTokens({ keys, audience, clock }: TokenOptions): Tokens {
   const signing = checkKeys(keys)
   const secrets = new Map(keys.map(({ kid, secret }) => [kid, secret]))
   return {
@@ -96,7 +93,6 @@ export function createTokens({ keys, audience, clock, isRevoked = () => false }:
       if (claims.aud !== audience) return refused('wrong_audience')
       if (nowSeconds >= claims.exp + MAX_SKEW_SECONDS) return refused('expired')
       if (nowSeconds < claims.iat - MAX_SKEW_SECONDS) return refused('not_yet_valid')
-      if (isRevoked(claims.jti)) return refused('revoked')
       return {
         kind: 'accepted',
         principal: {

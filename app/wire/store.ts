@@ -4,8 +4,6 @@ import { openEmbedded, openServer } from '../../store/clickhouse.ts'
 import type { Database } from '../../store/database.ts'
 import { migrate } from '../../store/migrate.ts'
 import type { Config } from '../config/config.ts'
-import { reasonOf } from '../config/secrets.ts'
-import { makeFolder } from '../make-folder.ts'
 
 /**
  * Opens the store that the configuration names and brings it to the newest schema.
@@ -15,7 +13,6 @@ export async function openStore(
   config: Pick<Config, 'clickhouse' | 'data'>,
   note: (text: string) => void,
 ): Promise<Database> {
-  if (!config.clickhouse) makeDataFolder(config.data)
   const database = config.clickhouse
     ? await openServer(config.clickhouse).catch((error: unknown) => {
         throw unreachable(error)
@@ -28,18 +25,6 @@ export async function openStore(
   } catch (error) {
     await database.close()
     throw config.clickhouse ? unreachable(error) : error
-  }
-}
-
-function makeDataFolder(folder: string): void {
-  try {
-    makeFolder(folder)
-  } catch (cause) {
-    throw new GatewatchError('config_invalid', `The folder ${folder} cannot be made: ${reasonOf(cause)}.`, {
-      cause,
-      field: 'data',
-      remedy: 'Choose a folder that this user may write to, with --data DIR.',
-    })
   }
 }
 

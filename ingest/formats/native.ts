@@ -3,29 +3,15 @@ import { emptyDraft } from '../empty-draft.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { fault, isObject, type JsonObject, jsonTextOf, kindOf, notATime } from './field-values.ts'
 import { outcomeOfErrorType, outcomeOfFlag, outcomeOfWord } from './outcome.ts'
+import { OWN_FIELDS } from './own-fields.ts'
 import { readTime } from './read-time.ts'
 
 type Kind = 'time' | 'word' | 'count' | 'number' | 'list' | 'json' | 'id' | 'text'
 
-// Ours to say, never the record's: whoever writes a record must not choose its tenant or its coordinates.
-const OWN: ReadonlySet<EventField> = new Set<EventField>([
-  'recorded_at',
-  'timestamp_source',
-  'source_format',
-  'tenant',
-  'topic',
-  'partition',
-  'offset',
-  'record_index',
-  'actor',
-  'chain',
-  'argument_fingerprints',
-  'result_fingerprints',
-  'argument_flags',
-])
-
 const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
-  ...eventFields.filter((field) => !OWN.has(field)).map((field) => [field, kindOfField(field)] as const),
+  ...eventFields
+    .filter((field) => !OWN_FIELDS.has(field))
+    .map((field) => [field, kindOfField(field)] as const),
   ['gen_ai.tool.call.result', 'json'],
 ])
 

@@ -17,12 +17,6 @@ export function withTerm(filter: string, field: string, value: string, exclude =
   return [...terms, wanted].join(' ')
 }
 
-/** The filter without a term. */
-export const withoutTerm = (filter: string, term: string): string =>
-  splitTerms(filter)
-    .filter((existing) => existing !== term)
-    .join(' ')
-
 /** Terms at the top level: split at blanks that are in neither quotes nor parentheses. */
 export function splitTerms(filter: string): string[] {
   const terms: string[] = []

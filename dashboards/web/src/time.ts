@@ -78,12 +78,6 @@ const clockOnly = new Intl.DateTimeFormat('en-GB', {
   minute: '2-digit',
   hourCycle: 'h23',
 })
-const clockSeconds = new Intl.DateTimeFormat('en-GB', {
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
-  hourCycle: 'h23',
-})
 const dayOnly = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'short' })
 
 const guarded =
@@ -94,7 +88,6 @@ const guarded =
 export const formatDayTime = guarded(dayAndTime)
 export const formatDayTimeSeconds = guarded(withSeconds)
 export const formatClock = guarded(clockOnly)
-export const formatClockSeconds = guarded(clockSeconds)
 export const formatDay = guarded(dayOnly)
 
 /** Start and end, the day said once where both are on the same. */

@@ -12,6 +12,7 @@ import {
   traceparentOf,
 } from '../field-values.ts'
 import { outcomeOfErrorType, outcomeOfFlag, outcomeOfStatus, outcomeOfWord } from '../outcome.ts'
+import { OWN_FIELDS } from '../own-fields.ts'
 
 export type MappedField = keyof EventDraft
 /** What a value of the record becomes; `undefined` when it is none for this field. */
@@ -23,24 +24,8 @@ export interface FieldKind {
   readonly ways: Readonly<Record<string, Convert>>
 }
 
-/** What is the record’s or the store’s, or is worked out of other fields: no mapping says it. */
-const NOT_MAPPED: ReadonlySet<string> = new Set([
-  'recorded_at',
-  'timestamp_source',
-  'source_format',
-  'tenant',
-  'topic',
-  'partition',
-  'offset',
-  'record_index',
-  'actor',
-  'chain',
-  'capability',
-  'sensitivity',
-  'argument_fingerprints',
-  'result_fingerprints',
-  'argument_flags',
-])
+// A record of our own format may say these two; those of a gateway do not, the tool catalogue does.
+const NOT_MAPPED: ReadonlySet<string> = new Set<string>([...OWN_FIELDS, 'capability', 'sensitivity'])
 
 /** Fields that a mapping can fill, in the order of the schema. */
 export const MAPPED_FIELDS = [

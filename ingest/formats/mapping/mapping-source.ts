@@ -1,7 +1,8 @@
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
+import { LineCounter, parseDocument } from 'yaml'
 import { GatewatchError, messageOf } from '../../../core/errors.ts'
 import { nearestName } from '../../../core/nearest-name.ts'
 import { inertText } from '../../../core/text.ts'
+import { offsetInYaml } from '../../../core/yaml-place.ts'
 
 /** A mapping file: its name, for messages, and its text. */
 export interface MappingText {
@@ -64,7 +65,7 @@ export function openMapping({ at, text }: MappingText): { readonly root: Given; 
     refuse: (message, remedy) => {
       errors.push(
         new GatewatchError('config_invalid', message, {
-          at: place(offsetOf(document, keys)),
+          at: place(offsetInYaml(document, keys)),
           ...(keys.length === 0 ? {} : { field: keys.join(' › ') }),
           remedy,
         }),
@@ -81,26 +82,6 @@ const childOf = (value: unknown, key: string | number): unknown =>
   typeof value === 'object' && value !== null && Object.hasOwn(value, key)
     ? (value as Record<string | number, unknown>)[key]
     : undefined
-
-// The beginning of the key, not of its value: a group begins on the line after its key. What is missing has the place of
-// what it is missing in.
-function offsetOf(document: Document, keys: Keys): number {
-  let node: unknown = document.contents
-  let offset = (node as Node | null)?.range?.[0] ?? 0
-  for (const key of keys) {
-    if (isAlias(node)) node = node.resolve(document)
-    if (isMap(node)) {
-      const pair = node.items.find(({ key: name }) => isScalar(name) && String(name.value) === key)
-      if (!isScalar(pair?.key)) break
-      offset = pair.key.range?.[0] ?? offset
-      node = pair.value
-    } else if (isSeq(node)) {
-      node = node.items[Number(key)]
-      offset = (node as Node | undefined)?.range?.[0] ?? offset
-    } else break
-  }
-  return offset
-}
 
 /** The entries of a mapping, all of them known; what is not is refused with the nearest known name. */
 export function entriesOf(

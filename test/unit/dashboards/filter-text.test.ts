@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compileFilter } from '../../../core/filter/compile.ts'
-import { quoteValue, splitTerms, withoutTerm, withTerm } from '../../../dashboards/web/src/filter-text.ts'
+import { quoteValue, splitTerms, withTerm } from '../../../dashboards/web/src/filter-text.ts'
 import { smallEvent } from '../../helpers/events.ts'
 
 describe('terms of a filter', () => {
@@ -25,7 +25,6 @@ describe('terms of a filter', () => {
       '(tool:x OR tool:y)',
       '-q:"\\" z"',
     ])
-    expect(withoutTerm('a b c', 'b')).toBe('a c')
   })
 })
 

@@ -1,7 +1,6 @@
 import { createHmac } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createRevocations } from '../../../../api/credentials/revocations.ts'
 import { createTokens } from '../../../../api/credentials/tokens.ts'
 import { createManualClock } from '../../../../core/clock.ts'
 import { NOW_MS, SECRET } from '../api-fixture.ts'
@@ -95,22 +94,6 @@ describe('tokens', () => {
     const rotated = createTokens({ keys, audience: 'gatewatch', clock: createManualClock(NOW_MS) })
     expect(rotated.verify(token).kind).toBe('accepted')
     expect(rotated.mint(principal, 300).token).toMatch(/^v1\.k2\./)
-  })
-
-  it('refuses a token that was taken back, and forgets it after its end', () => {
-    const clock = createManualClock(NOW_MS)
-    const revocations = createRevocations(clock)
-    const tokens = createTokens({
-      keys: [{ kid: 'k1', secret: SECRET }],
-      audience: 'gatewatch',
-      clock,
-      isRevoked: revocations.isRevoked,
-    })
-    revocations.revoke('j1')
-    expect(tokens.verify(sign(claims))).toEqual({ kind: 'refused', reason: 'revoked' })
-    clock.advance(361_000)
-    revocations.revoke('j2')
-    expect(revocations.isRevoked('j1')).toBe(false)
   })
 
   it.each([

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
-import { makeFolder } from '../../../app/make-folder.ts'
+import { makeFolder } from '../../../store/make-folder.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'gatewatch-folder-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
