@@ -19,18 +19,19 @@ export interface AssembledCall {
  * `event_id` is the source’s own id where a part has one, else a hash of tenant, join key and call key.
  */
 export function assembleParts(parts: readonly EventPart[]): readonly AssembledCall[] {
+  if (parts.length < 2) return assembleUndertaking(parts)
   const distinct = new Map(parts.map((part) => [`${part.tenant}\0${part.partId}`, part]))
   const undertakings = Map.groupBy(distinct.values(), ({ tenant, joinKey }) => `${tenant}\0${joinKey}`)
   return [...undertakings.keys()].sort().flatMap((key) => assembleUndertaking(undertakings.get(key) ?? []))
 }
 
 function assembleUndertaking(parts: readonly Part[]): readonly AssembledCall[] {
-  const sorted = [...parts].sort(byTimeAndId)
+  const sorted = parts.toSorted(byTimeAndId)
   const { calls, around } = findCalls(sorted)
   const surroundings = describeSurroundings(around)
   const callsWithKey = Map.groupBy(calls.map(callKeyOf), (key) => key)
   return calls.map((call) => {
-    const [first] = [...call].sort(byCoordinates)
+    const [first] = call.toSorted(byCoordinates)
     if (!first) throw new TypeError('a call has at least one part')
     const draft = mergeCall(call, surroundings)
     const key = callKeyOf(call)

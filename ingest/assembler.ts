@@ -1,6 +1,8 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { UNKNOWN_ACTOR } from '../core/actor.ts'
-import type { AuditEvent } from '../core/audit-event.ts'
+import type { AuditEvent, Timestamp } from '../core/audit-event.ts'
 import { messageOf } from '../core/errors.ts'
+import { fromMillis } from '../core/timestamp.ts'
 import type { EventPart } from './record.ts'
 import type { IngestTelemetry } from './telemetry.ts'
 
@@ -14,36 +16,56 @@ interface PartBlock {
   readonly count: number
 }
 
-interface VersionedRow {
-  readonly version: number
-  readonly row: string
+/** All parts of one join key; parsed when read, so that those of a whole tick never live at once. */
+interface KeptParts extends PartKey {
+  readonly count: number
+  read(): readonly unknown[]
 }
 
-/** A version of an event to be cancelled or written; of a new one the event itself is at hand. */
-type Correction = VersionedRow & { readonly sign: 1 | -1; readonly event?: AuditEvent }
+interface EventVersion {
+  readonly version: number
+  readonly text: string
+  /** Of a new version. */
+  readonly event?: AuditEvent
+}
 
 interface PlannedKey extends PartKey {
-  readonly before: readonly VersionedRow[]
-  readonly after: readonly VersionedRow[]
+  /** How many parts it was made of. */
+  readonly parts: number
+  readonly before: readonly EventVersion[]
+  readonly after: readonly EventVersion[]
+}
+
+/** What a tick writes, encoded key by key: its plan, and what that does to `events`. */
+interface TickBlocks {
+  readonly tick: number
+  add(key: PlannedKey): void
+  counts(): { readonly keys: number; readonly written: number; readonly cancelled: number }
 }
 
 /** What the assembler needs of the store; `store/parts.ts` has it. */
-export interface AssemblerStore {
-  encodeEvent(event: AuditEvent): string
+export interface AssemblerStore<Blocks extends TickBlocks = TickBlocks> {
+  /** Days that it keeps a part. */
+  readonly keptDays: number
+  /** What two versions of an event are told apart by. */
+  textOf(event: AuditEvent): string
   readProgress(): Promise<{ tick: number; recordedThroughUs: number }>
   saveProgress(tick: number, recordedThroughUs: number): Promise<void>
   blocksSince(sinceUs: number): Promise<readonly PartBlock[]>
   keysIn(blocks: readonly PartBlock[]): Promise<readonly PartKey[]>
-  partsOf(keys: readonly PartKey[]): Promise<readonly unknown[]>
-  assembledOf(keys: readonly PartKey[]): Promise<readonly (PartKey & { after: readonly VersionedRow[] })[]>
+  partsOf(keys: readonly PartKey[]): Promise<readonly KeptParts[]>
+  assembledOf(keys: readonly PartKey[]): Promise<readonly PlannedKey[]>
+  /** Those of which no event is stored. */
+  unknownOf(keys: readonly PlannedKey[]): Promise<readonly PlannedKey[]>
+  openTick(tick: number): Blocks
   /** Whether the stored plan is this one, and not that of another owner who was first. */
-  savePlan(tick: number, plan: readonly PlannedKey[]): Promise<boolean>
+  savePlan(blocks: Blocks): Promise<boolean>
   readPlan(tick: number): Promise<readonly PlannedKey[]>
-  correct(tick: number, corrections: readonly Correction[]): Promise<void>
+  correct(blocks: Blocks): Promise<void>
 }
 
-export interface AssemblerOptions {
-  readonly store: AssemblerStore
+export interface AssemblerOptions<Blocks extends TickBlocks> {
+  readonly store: AssemblerStore<Blocks>
   /** All parts of one join key → its events; pure, and the same for every order of the parts. */
   readonly fold: (parts: readonly EventPart[]) => readonly AuditEvent[]
   readonly telemetry: IngestTelemetry
@@ -55,6 +77,11 @@ export interface AssemblerOptions {
 
 // Half the time a part of ticks of 5,000; at 50,000 ClickHouse takes minutes over the list of keys.
 const DEFAULT_PARTS = 20_000
+
+const DAY_MS = 86_400_000
+
+// Join keys that are folded at one go.
+const KEYS_AT_ONCE = 256
 
 // A mark to begin with that the store can keep: September 2001.
 const EARLIEST_US = 1e15
@@ -79,7 +106,9 @@ export interface TickResult {
  * No clock has to be right: inserts become visible later than their `recorded_at` says, so each tick looks back over
  * `overlapMs` and recognises by its count an insert that was not (wholly) there before.
  */
-export function createAssembler(options: AssemblerOptions): { tick(): Promise<TickResult> } {
+export function createAssembler<Blocks extends TickBlocks>(
+  options: AssemblerOptions<Blocks>,
+): { tick(): Promise<TickResult> } {
   const { store, fold, telemetry } = options
   const overlapUs = (options.overlapMs ?? 120_000) * 1000
   const maxParts = options.maxParts ?? DEFAULT_PARTS
@@ -87,64 +116,100 @@ export function createAssembler(options: AssemblerOptions): { tick(): Promise<Ti
   let throughUs = EARLIEST_US
   // What is left of the inserts that are being worked off; a big insert takes several ticks.
   let work: Work | undefined
+  // Our own last tick, as long as tick follows upon tick: the store need not be asked how far it is, because the next
+  // plan is refused if another owner was first. Not for longer: it is refused only as long as tokens are remembered.
+  let progress: { readonly tick: number; readonly recordedThroughUs: number } | undefined
 
-  const settle = async (
-    tick: number,
-    plan: readonly PlannedKey[],
-    incomplete: number,
-    events: ReadonlyMap<string, AuditEvent> = new Map(),
-  ): Promise<TickResult> => {
-    const corrections = correctionsOf(plan).map((correction) => {
-      const event = events.get(correction.row)
-      return event === undefined ? correction : { ...correction, event }
-    })
-    await store.correct(tick, corrections)
-    await store.saveProgress(tick, throughUs)
-    const written = corrections.filter(({ sign }) => sign === 1).length
-    const cancelled = corrections.length - written
+  const settle = async (blocks: Blocks, incomplete = 0): Promise<TickResult> => {
+    await store.correct(blocks)
+    await saveProgress(blocks.tick)
+    const { written, cancelled } = blocks.counts()
     telemetry.assembled({ calls: written, corrected: cancelled, incomplete })
     return { written, cancelled, more: true }
   }
 
-  const planKeys = async (
-    tick: number,
-    keys: readonly PartKey[],
-  ): Promise<{ plan: PlannedKey[]; incomplete: number; events: Map<string, AuditEvent> }> => {
-    let incomplete = 0
-    const events = new Map<string, AuditEvent>()
-    const parts = (await store.partsOf(keys)) as readonly EventPart[]
-    const byKey = Map.groupBy(parts, nameOf)
-    const known = new Map((await store.assembledOf(keys)).map((entry) => [nameOf(entry), entry.after]))
-    const plan = keys.flatMap(({ tenant, joinKey }) => {
-      const key = nameOf({ tenant, joinKey })
-      const before = known.get(key) ?? []
-      const folded = foldRows(byKey.get(key) ?? [])
-      if (folded === undefined) return []
-      const rows = [...folded.events.keys()].sort()
-      const kept = new Map(before.map((entry) => [entry.row, entry]))
-      const after = rows.map((row) => kept.get(row) ?? { version: tick, row })
-      const same = after.length === before.length && after.every(({ version }) => version !== tick)
-      if (same) return []
-      incomplete += folded.incomplete
-      for (const [row, event] of folded.events) events.set(row, event)
-      return [{ tenant, joinKey, before, after }]
-    })
-    return { plan, incomplete, events }
+  const saveProgress = async (tick: number): Promise<void> => {
+    await store.saveProgress(tick, throughUs)
+    progress = { tick, recordedThroughUs: throughUs }
   }
 
-  /** Events by their row. */
-  const foldRows = (
-    parts: readonly EventPart[],
-  ): { events: Map<string, AuditEvent>; incomplete: number } | undefined => {
-    try {
-      const events = fold(parts)
-      return {
-        events: new Map(events.map((event) => [store.encodeEvent(event), event])),
-        incomplete: events.filter(isIncomplete).length,
+  /** Does what the stored plan of a tick says, whoever made it. */
+  const settleStored = (tick: number, plan: readonly PlannedKey[]): Promise<TickResult> => {
+    const blocks = store.openTick(tick)
+    for (const key of plan) blocks.add(key)
+    return settle(blocks)
+  }
+
+  const readKeys = async (keys: readonly PartKey[]): Promise<KnownKeys> => {
+    const [kept, assembled] = await Promise.all([store.partsOf(keys), store.assembledOf(keys)])
+    return { kept, assembled: new Map(assembled.map((entry) => [nameOf(entry), entry])) }
+  }
+
+  const planKeys = async (
+    tick: number,
+    current: Work,
+  ): Promise<{ blocks: Blocks; incomplete: number; late: number }> => {
+    const blocks = store.openTick(tick)
+    const old: PlannedKey[] = []
+    let incomplete = 0
+    let late = 0
+    let looked = 0
+    const { kept, assembled } = await (current.reading ?? readKeys(keysFrom(current, current.taken)))
+    readAhead(current)
+    for (const parts of kept) {
+      // Other work gets its turn in between.
+      if (++looked % KEYS_AT_ONCE === 0) await nextTurn()
+      const events = foldParts(parts)
+      if (events === undefined) continue
+      const { tenant, joinKey, count } = parts
+      const known = assembled.get(nameOf(parts))
+      if (known !== undefined && known.parts > count) {
+        // Some have ended, and of the rest a poorer event would be made.
+        late++
+        continue
       }
+      const before = known?.after ?? []
+      const after = versionsOf(events, tick, before)
+      if (after.length === before.length && after.every(({ version }) => version !== tick)) continue
+      for (const event of events) if (isIncomplete(event)) incomplete++
+      const planned = { tenant, joinKey, parts: count, before, after }
+      if (before.length === 0 && events.some((event) => event.occurred_at < current.keptSince))
+        old.push(planned)
+      else blocks.add(planned)
+    }
+    const unknown = old.length === 0 ? old : await store.unknownOf(old)
+    for (const planned of unknown) blocks.add(planned)
+    return { blocks, incomplete, late: late + old.length - unknown.length }
+  }
+
+  // While this tick is folded and written. What it plans is about other keys; and if another owner makes the next tick,
+  // its plan comes first and what was read here is dropped.
+  const readAhead = (current: Work): void => {
+    const next = keysFrom(current, current.taken + current.keysAtOnce)
+    current.reading = next.length === 0 ? undefined : readKeys(next)
+    // Thrown where it is waited for.
+    current.reading?.catch(() => {})
+  }
+
+  /** The events in the order of their texts; what stood before keeps its version. */
+  const versionsOf = (
+    events: readonly AuditEvent[],
+    tick: number,
+    before: readonly EventVersion[],
+  ): EventVersion[] => {
+    const fresh = events.map((event) => ({ version: tick, text: store.textOf(event), event }))
+    if (fresh.length > 1) fresh.sort((a, b) => (a.text < b.text ? -1 : 1))
+    if (before.length === 0) return fresh
+    const standing = new Map(before.map((entry) => [entry.text, entry]))
+    return fresh.map((entry) => standing.get(entry.text) ?? entry)
+  }
+
+  const foldParts = (parts: KeptParts): readonly AuditEvent[] | undefined => {
+    try {
+      return fold(parts.read() as readonly EventPart[])
     } catch (error) {
       // One key that cannot be folded must not stop the others; its parts stay, and a mended fold takes them up.
-      telemetry.logFault(`parts of ${parts[0]?.topic ?? 'a call'} cannot be assembled: ${messageOf(error)}`)
+      telemetry.logFault(`parts of ${parts.tenant} cannot be assembled: ${messageOf(error)}`)
       return undefined
     }
   }
@@ -171,6 +236,7 @@ export function createAssembler(options: AssemblerOptions): { tick(): Promise<Ti
       taken: 0,
       keysAtOnce: Math.max(1, Math.floor((maxParts * keys.length) / Math.max(1, parts))),
       isLast: blocks.length === fresh.length,
+      keptSince: fromMillis((blocks[0]?.recordedAtUs ?? 0) / 1000 - store.keptDays * DAY_MS),
     }
   }
 
@@ -187,6 +253,7 @@ export function createAssembler(options: AssemblerOptions): { tick(): Promise<Ti
   const startAgain = () => {
     seen.clear()
     work = undefined
+    progress = undefined
   }
 
   return {
@@ -202,36 +269,41 @@ export function createAssembler(options: AssemblerOptions): { tick(): Promise<Ti
   }
 
   async function runTick(): Promise<TickResult> {
-    const progress = await store.readProgress()
-    throughUs = Math.max(throughUs, progress.recordedThroughUs)
-    const tick = progress.tick + 1
-    const begun = await store.readPlan(tick)
-    if (begun.length > 0) {
-      startAgain()
-      return settle(tick, begun, 0)
+    if (progress === undefined) {
+      const stored = await store.readProgress()
+      throughUs = Math.max(throughUs, stored.recordedThroughUs)
+      const begun = await store.readPlan(stored.tick + 1)
+      if (begun.length > 0) {
+        startAgain()
+        return settleStored(stored.tick + 1, begun)
+      }
+      progress = stored
     }
+    const { tick: lastTick, recordedThroughUs } = progress
+    const tick = lastTick + 1
     work ??= await findWork()
-    if (work === undefined) return { written: 0, cancelled: 0, more: false }
+    if (work === undefined) {
+      progress = undefined
+      return { written: 0, cancelled: 0, more: false }
+    }
     const current = work
-    const { plan, incomplete, events } = await planKeys(
-      tick,
-      current.keys.slice(current.taken, current.taken + current.keysAtOnce),
-    )
-    if (plan.length === 0) {
+    const { blocks, incomplete, late } = await planKeys(tick, current)
+    if (late > 0) telemetry.partsLate(late)
+    if (blocks.counts().keys === 0) {
       const more = take(current)
       // Nothing changed. The mark is only moved now and then: it merely bounds the next start's looking back.
-      if (throughUs - progress.recordedThroughUs > overlapUs)
-        await store.saveProgress(progress.tick, throughUs)
+      if (throughUs - recordedThroughUs > overlapUs) await saveProgress(lastTick)
+      progress = undefined
       forgetOld()
       return { written: 0, cancelled: 0, more }
     }
-    if (!(await store.savePlan(tick, plan))) {
+    if (!(await store.savePlan(blocks))) {
       // Another owner was first with this tick: its plan counts, and what we looked at is looked at again.
       startAgain()
-      return settle(tick, await store.readPlan(tick), 0)
+      return settleStored(tick, await store.readPlan(tick))
     }
     const more = take(current)
-    const result = await settle(tick, plan, incomplete, events)
+    const result = await settle(blocks, incomplete)
     forgetOld()
     return { ...result, more }
   }
@@ -245,7 +317,21 @@ interface Work {
   /** There were no further inserts when these were found. */
   readonly isLast: boolean
   taken: number
+  /** What happened before this may have had parts that have ended. */
+  readonly keptSince: Timestamp
+  /** The next keys, if they are being read already. */
+  reading?: Promise<KnownKeys> | undefined
 }
+
+/** What the store has of some keys. */
+interface KnownKeys {
+  readonly kept: readonly KeptParts[]
+  /** What was made of them. */
+  readonly assembled: ReadonlyMap<string, PlannedKey>
+}
+
+const keysFrom = ({ keys, keysAtOnce }: Work, from: number): readonly PartKey[] =>
+  keys.slice(from, from + keysAtOnce)
 
 // What no part of a call said, and a later one may.
 const isIncomplete = ({ actor, outcome }: AuditEvent): boolean =>
@@ -260,15 +346,4 @@ function firstBlocks(blocks: readonly PartBlock[], maxParts: number): PartBlock[
     return parts >= maxParts
   })
   return blocks.slice(0, end === -1 ? blocks.length : end + 1)
-}
-
-function correctionsOf(plan: readonly PlannedKey[]): Correction[] {
-  return plan.flatMap(({ before, after }) => {
-    const textOf = ({ version, row }: VersionedRow) => `${version} ${row}`
-    const [old, now] = [new Set(before.map(textOf)), new Set(after.map(textOf))]
-    return [
-      ...before.filter((entry) => !now.has(textOf(entry))).map((entry) => ({ ...entry, sign: -1 as const })),
-      ...after.filter((entry) => !old.has(textOf(entry))).map((entry) => ({ ...entry, sign: 1 as const })),
-    ]
-  })
 }

@@ -24,6 +24,10 @@ const OWN_IDS = ['event_id', 'gen_ai.tool.call.id'] as const
  * nobody’s call and is left out. Which parts are linked depends on those two alone, so the result does not depend on any order.
  */
 export function findCalls(parts: readonly Part[]): Calls {
+  const [only] = parts
+  // The most frequent case of all: there is nothing to be told apart.
+  if (only && parts.length === 1)
+    return only.body.callKey === '' ? { calls: [], around: parts } : { calls: [parts], around: [] }
   const parentOf = spanParents(parts)
   const callParts = withoutHousekeeping(
     parts.filter(({ body }) => body.callKey !== ''),

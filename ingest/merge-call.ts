@@ -40,6 +40,8 @@ const TIME_ORDER = ['event', 'observed', 'broker', 'received'] as const
  */
 export function mergeCall(call: readonly Part[], surroundings: Surroundings): EventDraft {
   const drafts = call.map(({ body }) => body.draft)
+  const [only] = drafts
+  if (only && drafts.length === 1 && surroundings === NO_SURROUNDINGS) return only
   const merged: Record<string, unknown> = {}
   for (const draft of drafts) {
     for (const field of eventFields) {
@@ -97,7 +99,10 @@ export interface Surroundings {
   readonly agreed: EventDraft
 }
 
+const NO_SURROUNDINGS: Surroundings = { bySpan: new Map(), agreed: {} }
+
 export function describeSurroundings(around: readonly Part[]): Surroundings {
+  if (around.length === 0) return NO_SURROUNDINGS
   const bySpan = new Map<string, EventDraft>()
   const said = new Map<string, Set<unknown>>()
   for (const { body } of around) {

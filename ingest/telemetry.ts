@@ -23,6 +23,7 @@ export const INGEST_COUNTERS = {
   records_unreadable: 'Kafka records in batches that are damaged or become too large; dead letters',
   rebalances: 'Assignments of Kafka partitions received',
   calls_assembled: 'Versions of calls put together from their parts',
+  parts_late: 'Calls that a part came too late for: the others have ended, the event stays as it is',
   calls_incomplete: 'Of these, versions in which no part says who called or how the call ended',
 } as const
 
@@ -47,6 +48,8 @@ export interface IngestTelemetry {
   topicsChanged(fields: { topics: readonly string[]; missing: readonly string[] }): void
   intentReplayed(partition: string, from: number, to: number): void
   assembled(fields: { calls: number; corrected: number; incomplete: number }): void
+  /** For so many calls a part came after the others had ended. */
+  partsLate(calls: number): void
 }
 
 export function createIngestTelemetry(logger: IngestLogger, count: CountIngest = () => {}): IngestTelemetry {
@@ -115,6 +118,13 @@ export function createIngestTelemetry(logger: IngestLogger, count: CountIngest =
         { partition, from, to },
         'repeating an insert whose outcome the last owner did not confirm',
       ),
+    partsLate: (calls) => {
+      count('parts_late', calls, {})
+      logger.warn(
+        { calls },
+        'parts came too late for their calls; what is stored of the calls stays as it is',
+      )
+    },
     assembled: (fields) => {
       count('calls_assembled', fields.calls, {})
       if (fields.incomplete > 0) count('calls_incomplete', fields.incomplete, {})

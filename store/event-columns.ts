@@ -1,6 +1,7 @@
 import { type AuditEvent, columnOf, type EventField } from '../core/audit-event.ts'
 import {
   encodeNativeBlock,
+  type NamedColumn,
   type NativeColumn,
   optionalFloat64Column,
   optionalUInt64Column,
@@ -77,12 +78,14 @@ const COLUMNS: readonly (readonly [EventField, () => NativeColumn, Read])[] = [
 export interface EventColumns {
   add(events: readonly AuditEvent[]): void
   count(): number
-  /** Columns that no event fills are left out: they get their defaults. */
-  finish(): { readonly columns: readonly string[]; readonly rows: Uint8Array }
+  /**
+   * Columns that no event fills are left out: they get their defaults.
+   * @param more other columns of the same rows
+   */
+  finish(more?: readonly NamedColumn[]): { readonly columns: readonly string[]; readonly rows: Uint8Array }
 }
 
-/** @param version of the events, where they are versions of assembled calls */
-export function createEventColumns(version?: number): EventColumns {
+export function createEventColumns(): EventColumns {
   const columns: (NativeColumn | undefined)[] = COLUMNS.map(() => undefined)
   let count = 0
 
@@ -103,16 +106,12 @@ export function createEventColumns(version?: number): EventColumns {
       count += events.length
     },
     count: () => count,
-    finish: () => {
+    finish: (more = []) => {
       const filled = COLUMNS.flatMap(([field], at) => {
         const column = columns[at]
         return column === undefined ? [] : [{ name: columnOf(field), column }]
       })
-      if (version !== undefined) {
-        const column = uint64Column()
-        for (let row = 0; row < count; row++) column.set(row, version)
-        filled.push({ name: 'version', column })
-      }
+      filled.push(...more)
       return { columns: filled.map(({ name }) => name), rows: encodeNativeBlock(filled, count) }
     },
   }

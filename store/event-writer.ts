@@ -13,7 +13,7 @@ import { createDefinitionFold, DEFINITION_COLUMNS, type DefinitionInput } from '
 import { createEventColumns } from './event-columns.ts'
 import { EVENT_COLUMNS, eventRow } from './event-rows.ts'
 import { linesOfNativeBlock } from './native-block-lines.ts'
-import { encodeParts, PART_COLUMNS, type PartInput, partRow } from './part-rows.ts'
+import { createPartColumns, PART_COLUMNS, type PartInput, partRow } from './part-rows.ts'
 
 /** What became of a run of records. Shape: `Batch` of `ingest/record.ts`. */
 export interface BatchInput {
@@ -86,23 +86,20 @@ const encodeTables = (batch: Omit<BatchInput, 'definitions'>, definitions: reado
  */
 export function createBlockEncoder(): BlockEncoder {
   const deadLetters: DeadLetterInput[] = []
-  const parts: PartInput[] = []
+  const parts = createPartColumns()
   const definitions = createDefinitionFold()
   const events = createEventColumns()
   return {
     add: (batch) => {
       for (const letter of batch.deadLetters) deadLetters.push(letter)
-      for (const part of batch.parts) parts.push(part)
+      for (const part of batch.parts) parts.add(part)
       if (batch.definitions) definitions.add(batch.definitions)
       events.add(batch.events)
     },
     finish: () => {
       const tables: EncodedTable[] = encodeTables({ deadLetters, parts: [], events: [] }, definitions.rows())
-      if (parts.length > 0)
-        tables.push({
-          ...{ table: 'event_parts', columns: PART_COLUMNS, rows: encodeParts(parts) },
-          ...{ format: 'Native', count: parts.length },
-        })
+      if (parts.count() > 0)
+        tables.push({ table: 'event_parts', ...parts.finish(), format: 'Native', count: parts.count() })
       if (events.count() > 0)
         tables.push({ table: 'events', ...events.finish(), format: 'Native', count: events.count() })
       return tables

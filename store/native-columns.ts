@@ -158,7 +158,7 @@ function endsOf(lengths: Uint32Array): Uint8Array {
   return ends
 }
 
-type Width = 4 | 8
+type Width = 1 | 4 | 8
 type Write = (view: DataView, at: number, value: unknown) => void
 
 const numberColumn = (type: string, width: Width, write: Write, nullable = false): NativeColumn => {
@@ -186,6 +186,10 @@ const numberColumn = (type: string, width: Width, write: Write, nullable = false
   }
 }
 
+/** `Int8`. */
+export const int8Column = (): NativeColumn =>
+  numberColumn('Int8', 1, (view, at, value) => view.setInt8(at, value as number))
+
 /** `UInt32`. */
 export const uint32Column = (): NativeColumn =>
   numberColumn('UInt32', 4, (view, at, value) => view.setUint32(at, value as number, true))
@@ -208,24 +212,13 @@ export const timeColumn = (): NativeColumn => {
   )
 }
 
-/** A column of a block that is made of whole rows: its name, its kind, and where in a row its value is. */
-export type RowColumn<Row> = readonly [name: string, create: () => NativeColumn, read: (row: Row) => unknown]
-
-/** The rows as one block; every value must be there. */
-export function encodeRows<Row>(columns: readonly RowColumn<Row>[], rows: readonly Row[]): Uint8Array {
-  const filled = columns.map(([name, create, read]) => {
-    const column = create()
-    for (const [at, row] of rows.entries()) column.set(at, read(row))
-    return { name, column }
-  })
-  return encodeNativeBlock(filled, rows.length)
+export interface NamedColumn {
+  readonly name: string
+  readonly column: NativeColumn
 }
 
 /** The columns as one block. */
-export function encodeNativeBlock(
-  columns: readonly { readonly name: string; readonly column: NativeColumn }[],
-  rows: number,
-): Uint8Array {
+export function encodeNativeBlock(columns: readonly NamedColumn[], rows: number): Uint8Array {
   const pieces: Uint8Array[] = []
   const head = new Bytes()
   head.count(columns.length)

@@ -1,11 +1,5 @@
-import {
-  encodeRows,
-  type RowColumn,
-  textColumn,
-  uint32Column,
-  uint64Column,
-  wordColumn,
-} from './native-columns.ts'
+import { textColumn, uint32Column, uint64Column, wordColumn } from './native-columns.ts'
+import { createRowColumns, type RowColumn, type RowColumns } from './row-columns.ts'
 
 /** One record’s share of a call, as the store keeps it. */
 export interface PartInput {
@@ -35,7 +29,7 @@ const COLUMNS: readonly RowColumn<PartInput>[] = [
   ['body', textColumn, (part) => JSON.stringify(part.body)],
 ]
 
-/** Columns of `event_parts`, in the order of `encodeParts`. */
+/** Columns of `event_parts`, in the order of `partRow`. */
 export const PART_COLUMNS: readonly string[] = COLUMNS.map(([name]) => name)
 
 /** A part as one line of `JSONCompactEachRow`, without the line end. */
@@ -51,7 +45,7 @@ export const partRow = (part: PartInput): string =>
 export const PART_SELECT = PART_COLUMNS.join(', ')
 
 /** Parts as one block of ClickHouse’s Native format. */
-export const encodeParts = (parts: readonly PartInput[]): Uint8Array => encodeRows(COLUMNS, parts)
+export const createPartColumns = (): RowColumns<PartInput> => createRowColumns(COLUMNS)
 
 /** A row of `SELECT PART_SELECT`. */
 export interface PartRow {
@@ -66,7 +60,7 @@ export interface PartRow {
   readonly body: string
 }
 
-/** A row of `SELECT PART_SELECT` → the part that `encodeParts` or `partRow` wrote. */
+/** A row of `SELECT PART_SELECT` → the part that `createPartColumns` or `partRow` wrote. */
 export function partOf(row: PartRow): PartInput {
   return {
     tenant: row.tenant,

@@ -1,23 +1,15 @@
-import { randomUUID } from 'node:crypto'
 import type { AuditEvent } from '../core/audit-event.ts'
-import type { Database, InsertBlock } from './database.ts'
-import { createEventColumns } from './event-columns.ts'
-import { EVENT_COLUMNS, eventRow } from './event-rows.ts'
-import {
-  encodeRows,
-  type RowColumn,
-  textColumn,
-  textsColumn,
-  uint64Column,
-  wordColumn,
-} from './native-columns.ts'
+import type { Database } from './database.ts'
 import { PART_SELECT, type PartInput, type PartRow, partOf } from './part-rows.ts'
+import { findStoredIds } from './stored-ids.ts'
+import {
+  createTickBlocks,
+  decodeVersion,
+  type PartKey,
+  type PlannedKey,
+  type TickBlocks,
+} from './tick-blocks.ts'
 import { createWatermarks } from './watermarks.ts'
-
-export interface PartKey {
-  readonly tenant: string
-  readonly joinKey: string
-}
 
 /** One insert of parts, told by the store's clock. */
 export interface PartBlock {
@@ -26,40 +18,11 @@ export interface PartBlock {
   readonly count: number
 }
 
-/** A version of an event: `row` is the text of `encodeEvent`. */
-export interface VersionedRow {
-  readonly version: number
-  readonly row: string
+/** All parts of one join key, parsed when they are read. */
+export interface KeptParts extends PartKey {
+  readonly count: number
+  read(): readonly PartInput[]
 }
-
-/** What one tick makes of one join key. */
-export interface PlannedKey extends PartKey {
-  readonly before: readonly VersionedRow[]
-  readonly after: readonly VersionedRow[]
-}
-
-const encodeVersion = ({ version, row }: VersionedRow): string => `${version} ${row}`
-const decodeVersion = (text: string): VersionedRow => {
-  const space = text.indexOf(' ')
-  return { version: Number(text.slice(0, space)), row: text.slice(space + 1) }
-}
-
-/** What a tick does to `events`: it cancels versions (sign −1) and writes others, of which it may have the event itself. */
-export type Correction = VersionedRow & { readonly sign: 1 | -1; readonly event?: AuditEvent }
-
-interface PlanRow extends PlannedKey {
-  readonly tick: number
-  readonly owner: string
-}
-
-const PLAN_COLUMNS: readonly RowColumn<PlanRow>[] = [
-  ['tenant', wordColumn, (row) => row.tenant],
-  ['join_key', textColumn, (row) => row.joinKey],
-  ['tick', uint64Column, (row) => row.tick],
-  ['before', textsColumn, (row) => row.before.map(encodeVersion)],
-  ['after', textsColumn, (row) => row.after.map(encodeVersion)],
-  ['owner', wordColumn, (row) => row.owner],
-]
 
 /** What the assembler asks of the store (`ingest/assembler.ts` declares the same as its need). Errors: see `Database`. */
 export function createPartStore(database: Database, name = 'assembler/0') {
@@ -75,7 +38,10 @@ export function createPartStore(database: Database, name = 'assembler/0') {
   }
 
   return {
-    encodeEvent: (event: AuditEvent): string => eventRow(event),
+    /** Days that a part is kept, and what was made of it (0008_parts_for_a_while.sql). */
+    keptDays: 30,
+
+    textOf: (event: AuditEvent): string => JSON.stringify(event),
 
     async readProgress(): Promise<{ tick: number; recordedThroughUs: number }> {
       const known = await watermarks.read(name)
@@ -108,93 +74,103 @@ export function createPartStore(database: Database, name = 'assembler/0') {
     },
 
     /** All parts of the keys, a repeated one once. */
-    partsOf: async (keys: readonly PartKey[]): Promise<PartInput[]> => {
+    partsOf: async (keys: readonly PartKey[]): Promise<KeptParts[]> => {
       const rows = await perTenant<PartRow>(
         keys,
         `SELECT ${PART_SELECT} FROM event_parts
          WHERE tenant = {tenant:String} AND join_key IN {keys:Array(String)}
          ORDER BY join_key, part_id LIMIT 1 BY join_key, part_id`,
       )
-      return rows.map(partOf)
+      return runsOf(rows)
     },
 
     /** The versions that are in `events` now, or will be when the last tick is applied. */
-    assembledOf: async (keys: readonly PartKey[]): Promise<(PartKey & { after: VersionedRow[] })[]> => {
-      const rows = await perTenant<PartKey & { after: string[] }>(
-        keys,
-        `SELECT tenant, join_key AS joinKey, after FROM assembled FINAL
-         WHERE tenant = {tenant:String} AND join_key IN {keys:Array(String)}`,
+    assembledOf: async (keys: readonly PartKey[]): Promise<PlannedKey[]> =>
+      (
+        await perTenant<PlanRow>(
+          keys,
+          `SELECT ${PLAN_SELECT} FROM assembled FINAL
+           WHERE tenant = {tenant:String} AND join_key IN {keys:Array(String)}`,
+        )
+      ).map(plannedOf),
+
+    /** Those of which no event is stored: asked for keys of which everything else may have ended. */
+    unknownOf: async (keys: readonly PlannedKey[]): Promise<PlannedKey[]> => {
+      const events = keys.flatMap(({ after }) => after.flatMap(({ event }) => event ?? []))
+      const stored = new Set<string>()
+      for (const [tenant, group] of Map.groupBy(events, (event) => event.tenant)) {
+        const times = group.map((event) => event.occurred_at).sort()
+        const found = await findStoredIds(database, {
+          tenant,
+          eventIds: group.map((event) => event.event_id),
+          from: times[0] ?? '',
+          to: times.at(-1) ?? '',
+        })
+        for (const id of found) stored.add(`${tenant}\0${id}`)
+      }
+      return keys.filter(
+        ({ tenant, after }) => !after.some(({ event }) => stored.has(`${tenant}\0${event?.event_id}`)),
       )
-      return rows.map(({ tenant, joinKey, after }) => ({ tenant, joinKey, after: after.map(decodeVersion) }))
     },
+
+    /** What a tick writes, to be filled. */
+    openTick: (tick: number): TickBlocks => createTickBlocks(tick),
 
     /**
      * Stores the plan of a tick, unless there is one already.
      * @returns whether the stored plan is this one, and not that of another owner
      */
-    savePlan: async (tick: number, plan: readonly PlannedKey[]): Promise<boolean> => {
-      const owner = randomUUID()
-      await database.insert({
-        table: 'assembled',
-        columns: PLAN_COLUMNS.map(([column]) => column),
-        rows: encodeRows(
-          PLAN_COLUMNS,
-          plan.map((key) => ({ ...key, tick, owner })),
-        ),
-        format: 'Native',
-        token: `assemble/${name}/${tick}`,
-      })
+    savePlan: async (blocks: TickBlocks): Promise<boolean> => {
+      const { tick, owner } = blocks
+      const token = `assemble/${name}/${tick}`
+      await database.insert({ table: 'assembled', ...blocks.plan(), token })
       const rows = await database.query<{ owner: string; keys: number }>(
         'SELECT owner, toUInt32(count()) AS keys FROM assembled WHERE tick = {tick:UInt64} GROUP BY owner',
         { tick },
       )
-      return rows.length === 1 && rows[0]?.owner === owner && rows[0].keys === plan.length
+      return rows.length === 1 && rows[0]?.owner === owner && rows[0].keys === blocks.counts().keys
     },
 
     /** The plan of a tick as it is stored, whoever wrote it; always in the same order. */
     readPlan: async (tick: number): Promise<PlannedKey[]> => {
-      const rows = await database.query<PartKey & { before: string[]; after: string[] }>(
-        `SELECT tenant, join_key AS joinKey, before, after FROM assembled
-         WHERE tick = {tick:UInt64} ORDER BY tenant, joinKey`,
+      const rows = await database.query<PlanRow>(
+        `SELECT ${PLAN_SELECT} FROM assembled WHERE tick = {tick:UInt64} ORDER BY tenant, joinKey`,
         { tick },
       )
-      return rows.map(({ tenant, joinKey, before, after }) => ({
-        ...{ tenant, joinKey },
-        before: before.map(decodeVersion),
-        after: after.map(decodeVersion),
-      }))
+      return rows.map(plannedOf)
     },
 
     /** Cancels and writes versions of events as one block; once for a tick. */
-    correct: async (tick: number, corrections: readonly Correction[]): Promise<void> => {
-      if (corrections.length === 0) return
-      await database.insert({
-        table: 'events',
-        ...(freshEvents(tick, corrections) ?? versionLines(corrections)),
-        token: `assemble/${name}/${tick}`,
-      })
+    correct: async (blocks: TickBlocks): Promise<void> => {
+      const { written, cancelled } = blocks.counts()
+      if (written + cancelled === 0) return
+      await database.insert({ table: 'events', ...blocks.events(), token: `assemble/${name}/${blocks.tick}` })
     },
   }
 }
 
-// Nearly all ticks only add, and of what they add they have the events: by columns these cost the store least.
-function freshEvents(
-  tick: number,
-  corrections: readonly Correction[],
-): Pick<InsertBlock, 'columns' | 'rows' | 'format'> | undefined {
-  const events: AuditEvent[] = []
-  for (const { sign, version, event } of corrections) {
-    if (sign !== 1 || version !== tick || event === undefined) return undefined
-    events.push(event)
-  }
-  const columns = createEventColumns(tick)
-  columns.add(events)
-  return { ...columns.finish(), format: 'Native' }
+interface PlanRow extends PartKey {
+  readonly parts: number
+  readonly before: readonly string[]
+  readonly after: readonly string[]
 }
 
-const versionLines = (corrections: readonly Correction[]): Pick<InsertBlock, 'columns' | 'rows'> => ({
-  columns: [...EVENT_COLUMNS, 'sign', 'version'],
-  rows: Buffer.from(
-    corrections.map(({ row, sign, version }) => `${row.slice(0, -1)},${sign},${version}]\n`).join(''),
-  ),
+const PLAN_SELECT = 'tenant, join_key AS joinKey, parts, before, after'
+
+const plannedOf = ({ tenant, joinKey, parts, before, after }: PlanRow): PlannedKey => ({
+  ...{ tenant, joinKey, parts },
+  before: before.map(decodeVersion),
+  after: after.map(decodeVersion),
 })
+
+// Rows of one key lie together.
+function runsOf(rows: readonly PartRow[]): KeptParts[] {
+  const runs: KeptParts[] = []
+  for (let from = 0, to = 0; from < rows.length; from = to) {
+    const { tenant, join_key: joinKey } = rows[from] as PartRow
+    while (rows[to]?.join_key === joinKey && rows[to]?.tenant === tenant) to++
+    const run = rows.slice(from, to)
+    runs.push({ tenant, joinKey, count: run.length, read: () => run.map(partOf) })
+  }
+  return runs
+}

@@ -68,6 +68,7 @@ function ingestCounters(registry: Registry) {
     records_unreadable: ['partition'],
     rebalances: [],
     calls_assembled: [],
+    parts_late: [],
     calls_incomplete: [],
   } as const
   const counters = new Map(

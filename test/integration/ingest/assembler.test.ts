@@ -244,3 +244,56 @@ it('works off an insert of any size, some keys a tick, and goes on where it was 
   expect(events.filter((event) => event.live !== 1)).toEqual([])
   expect(events).toHaveLength(before + 900)
 })
+
+/** What the store does when the parts of a key have been kept long enough. */
+const endParts = async (joinKey: string, ...tables: readonly string[]) => {
+  for (const table of tables)
+    await database.command(
+      `ALTER TABLE ${table} DELETE WHERE join_key = {joinKey:String} SETTINGS mutations_sync = 2`,
+      { joinKey },
+    )
+}
+
+it('leaves an event as it is when a part comes after the others have ended, and counts it', async () => {
+  await settle(assembler())
+  const before = (await live()).events.length
+  let late = 0
+  const telemetry = {
+    ...silentTelemetry,
+    partsLate: (calls: number) => {
+      late += calls
+    },
+  }
+  const instance = assembler({ telemetry })
+  const of = (index: number, draft: Partial<AuditEvent>) => ({
+    ...part(20_000, index, draft),
+    joinKey: 'ended',
+  })
+  await insertParts(of(0, { 'gen_ai.tool.name': 'first' }), of(1, { outcome: 'failure' }))
+  await settle(instance)
+  await endParts('ended', 'event_parts')
+  await insertParts(of(2, { actor: 'late' }))
+  expect(await settle(instance)).toEqual({ written: 0, cancelled: 0 })
+  expect(late).toBe(1)
+  const { events } = await live()
+  expect(events).toHaveLength(before + 1)
+  expect(events.find(({ event_id }) => event_id === 'call-20000')).toMatchObject({ tool: 'first', live: 1 })
+})
+
+it('does not write a call again whose parts are sent again when all that was known of it has ended', async () => {
+  await settle(assembler())
+  const before = (await live()).events.length
+  const old = (call: number) => ({
+    ...part(call, 0, { occurred_at: '2024-02-01T10:00:00.000000Z', 'gen_ai.tool.name': 'old' }),
+    joinKey: `old-${call}`,
+  })
+  await insertParts(old(21_000))
+  expect(await settle(assembler())).toEqual({ written: 1, cancelled: 0 })
+  await endParts('old-21000', 'event_parts', 'assembled')
+  // As a topic that is read from its beginning once more, with one call that was never stored.
+  await insertParts(old(21_000), old(21_001))
+  expect(await settle(assembler())).toEqual({ written: 1, cancelled: 0 })
+  const { events } = await live()
+  expect(events.filter((event) => event.live !== 1)).toEqual([])
+  expect(events).toHaveLength(before + 2)
+})

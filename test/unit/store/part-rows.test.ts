@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { DEAD_LETTER_COLUMNS, deadLetterRow } from '../../../store/dead-letter-rows.ts'
 import { linesOfNativeBlock } from '../../../store/native-block-lines.ts'
-import { encodeParts, PART_COLUMNS, type PartRow, partOf, partRow } from '../../../store/part-rows.ts'
+import { createPartColumns, PART_COLUMNS, type PartRow, partOf, partRow } from '../../../store/part-rows.ts'
 
 const zip = (columns: readonly string[], line: string) =>
   Object.fromEntries((JSON.parse(line) as unknown[]).map((value, index) => [columns[index], value]))
@@ -19,7 +19,9 @@ it('brings a part back as it was, lone surrogates included', () => {
     body: { callKey: 'k', draft: { 'gen_ai.tool.name': 'a\ud800b', argument_keys: ['x'] } },
   }
   expect(partOf(zip(PART_COLUMNS, partRow(part)) as unknown as PartRow)).toEqual(part)
-  const line = Buffer.from(linesOfNativeBlock(encodeParts([part]))).toString('utf8')
+  const columns = createPartColumns()
+  columns.add(part)
+  const line = Buffer.from(linesOfNativeBlock(columns.finish().rows)).toString('utf8')
   expect(partOf(zip(PART_COLUMNS, line) as unknown as PartRow)).toEqual(part)
 })
 
