@@ -16,6 +16,8 @@ import { type Api, createApi } from './wire/api.ts'
 import { createAlerting, createDetectPart } from './wire/detect.ts'
 import { createFilesPart } from './wire/files.ts'
 import {
+  checkSegments,
+  createAnnotationsPart,
   createAssemblerPart,
   createIngest,
   createKafkaPart,
@@ -85,6 +87,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
   try {
     const ingest = createIngest({ config, credentials, database, clock, logger, registry })
     await keepDeadLetters(database, config.deadLetters.keepDays)
+    const annotations = await createAnnotationsPart(ingest, database)
     const segments = await openSegments(config, ingest, database, ingest.telemetry)
     // What is left stays on disk for the next start.
     opened.unshift(() => segments.close(SEGMENTS_DRAIN_MS))
@@ -132,10 +135,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
         ? { dashboardFolder: await dashboardFolder({ data: config.data, note }) }
         : {}),
       checks: {
-        segments: () => {
-          const { lastError } = segments.status()
-          return lastError === undefined ? { ok: true } : { ok: false, detail: lastError }
-        },
+        segments: () => checkSegments(segments),
         ...(kafka ? { kafka: () => kafka.check() } : {}),
         ...(files ? { files: () => files.check() } : {}),
       },
@@ -157,7 +157,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
     const http = listens ? createHttpPart(api, config) : undefined
     const stopParts = await startInOrder(
       [
-        ...(has('ingest') ? [createAssemblerPart(ingest, database, logger)] : []),
+        ...(has('ingest') ? [annotations, createAssemblerPart(ingest, database, logger)] : []),
         ...(kafka ? [kafka] : []),
         ...(files ? [files] : []),
         ...(detect ? [detect] : []),

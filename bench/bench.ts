@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run: Bench }>>> = {
   'ingest-memory': () => import('./ingest-memory.ts'),
   corrections: () => import('./corrections.ts'),
   redaction: () => import('./redaction.ts'),
+  pipeline: () => import('./pipeline.ts'),
   classification: () => import('./classification.ts'),
 }
 

@@ -48,10 +48,10 @@ const QUESTIONS: Record<string, (tenant: string, signed: boolean) => string> = {
 
 async function load(database: Database, tenant: string, rows: number, every: number): Promise<void> {
   const select = (sign: number, version: number, where: string) =>
-    `INSERT INTO events (event_id, occurred_at, tenant, actor, mcp_server_name, gen_ai_tool_name, outcome, chain, sign, version)
+    `INSERT INTO events (event_id, occurred_at, tenant, actor, mcp_server_name, gen_ai_tool_name, outcome, mcp_session_id, sign, version)
      SELECT hex(sipHash128('${tenant}', number)), toDateTime64('2026-01-01 00:00:00', 6, 'UTC') + toIntervalMillisecond(number * 600), '${tenant}',
             concat('actor-', toString(number % 200)), concat('server-', toString(number % 11)), concat('tool-', toString(number % 97)), 'success',
-            concat('session:', toString(intDiv(number, 40))), ${sign}, ${version} FROM numbers(${rows}) WHERE ${where}`
+            toString(intDiv(number, 40)), ${sign}, ${version} FROM numbers(${rows}) WHERE ${where}`
   await database.command(select(1, 0, '1'))
   if (every > 0) {
     await database.command(select(-1, 0, `number % ${every} = 0`))

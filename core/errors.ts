@@ -50,6 +50,26 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES
 
+/** The codes that a dead letter can have for its reason. */
+export const DEAD_LETTER_REASONS = [
+  'record_empty',
+  'record_too_large',
+  'record_not_utf8',
+  'record_not_json',
+  'record_too_deep',
+  'batch_unreadable',
+  'records_lost',
+  'not_a_call',
+  'format_unknown',
+  'field_missing',
+  'field_type',
+  'field_range',
+  'time_in_future',
+  'time_too_old',
+  'store_rejected',
+  'internal',
+] as const satisfies readonly ErrorCode[]
+
 /** What a person needs to mend the fault: where it is and what to do. */
 export interface ErrorPlace {
   /** The field concerned, in dotted notation: `store.url`. */

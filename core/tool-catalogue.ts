@@ -63,7 +63,8 @@ export function parseToolCatalogues(texts: readonly CatalogueText[]): ToolCatalo
       .flatMap((subject) => [...subject.of].map((of) => ({ of, subject }))),
     ({ of }) => of,
   )
-  const known = new Map<string, Classification>()
+  const known = new Map<string, Map<string, Classification>>()
+  let namesKnown = 0
 
   function verbOf(words: readonly string[]): Capability | undefined {
     const found = words.map((word) => verbs.get(word)).filter((verb) => verb !== undefined)
@@ -104,12 +105,17 @@ export function parseToolCatalogues(texts: readonly CatalogueText[]): ToolCatalo
     classify({ server, tool, method, annotations }) {
       if (tool === undefined) return classifyMethod(method)
       const hints = hintsOf(annotations)
-      const key = `${server ?? ''}\0${tool}\0${hints}`
-      const before = known.get(key)
+      const name = hints === '' ? tool : `${tool}\0${hints}`
+      const before = known.get(server ?? '')?.get(name)
       if (before) return before
       const now = judge(server ?? prefixOf(tool), tool, hints)
-      if (known.size >= MAX_KNOWN) known.clear()
-      known.set(key, now)
+      if (namesKnown >= MAX_KNOWN) {
+        known.clear()
+        namesKnown = 0
+      }
+      const ofServer = known.get(server ?? '') ?? new Map<string, Classification>()
+      known.set(server ?? '', ofServer.set(name, now))
+      namesKnown++
       return now
     },
   }
@@ -127,10 +133,11 @@ function classifyMethod(method: string | undefined): Classification {
   return { capability, sensitivity: 'none' }
 }
 
-// What the hints come to; absent ones say nothing, whatever MCP takes them for.
-type Hints = '' | 'destructive' | 'changing' | 'reads-outside' | 'reads'
+/** What the hints come to; absent ones say nothing, whatever MCP takes them for. */
+export type Hints = '' | 'destructive' | 'changing' | 'reads-outside' | 'reads'
 
-function hintsOf(annotations: unknown): Hints {
+/** Reads the hints of an MCP tool’s definition. */
+export function hintsOf(annotations: unknown): Hints {
   if (typeof annotations !== 'object' || annotations === null) return ''
   const { readOnlyHint, destructiveHint, openWorldHint } = annotations as Record<string, unknown>
   if (readOnlyHint === true) return openWorldHint === true ? 'reads-outside' : 'reads'

@@ -99,7 +99,7 @@ export interface TickResult {
  * Folds the parts of calls that are reported in several records into events.
  *
  * A tick asks which inserts of parts it has not seen, folds the join keys they touched from *all* their parts, and
- * compares with what it made of them before (`assembled`). The difference is first stored as the plan of tick k, then
+ * compares with what it made of them before (`assembled_calls`). The difference is first stored as the plan of tick k, then
  * inserted into `events` as one block under a token of k, then k is marked done. So the plan, not the moment of
  * reading, decides what is inserted: after a crash, or beside a second owner, the same block is inserted again.
  *

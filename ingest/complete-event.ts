@@ -3,6 +3,7 @@ import type { AuditEvent, EventDraft, EventField } from '../core/audit-event.ts'
 import { deriveChain } from '../core/chain.ts'
 import { stableId } from '../core/hash.ts'
 import type { ToolCatalogue } from '../core/tool-catalogue.ts'
+import type { ToolAnnotations } from './tool-annotations.ts'
 
 /** Where a draft comes from; becomes the coordinates of its event. */
 export interface Coordinates {
@@ -18,20 +19,24 @@ export interface CompletionOptions {
   readonly catalogue: ToolCatalogue
   /** Fields that can name the actor, strongest first. */
   readonly actorPrecedence?: readonly (keyof EventDraft)[]
+  /** What servers said of their tools before the call; nothing unless given. */
+  readonly annotations?: Pick<ToolAnnotations, 'of'>
 }
 
-/** A prepared draft → its event: identity, actor, chain, capability, sensitivity. Pure. */
+/** A prepared draft → its event: identity, actor, chain, capability, sensitivity. Pure but for the annotations. */
 export type CompleteEvent = (draft: EventDraft, from: Coordinates) => AuditEvent
 
 export function createCompleteEvent(options: CompletionOptions): CompleteEvent {
-  const { catalogue, actorPrecedence = DEFAULT_ACTOR_PRECEDENCE } = options
+  const { catalogue, actorPrecedence = DEFAULT_ACTOR_PRECEDENCE, annotations } = options
   return (draft, from) => {
     const method = draft['mcp.method.name'] ?? methodOf(draft)
     const actor = deriveActor(draft, actorPrecedence)
+    const [server, tool] = [draft['mcp.server.name'], draft['gen_ai.tool.name']]
     const known = catalogue.classify({
-      server: draft['mcp.server.name'],
-      tool: draft['gen_ai.tool.name'],
+      server,
+      tool,
       method,
+      annotations: annotations?.of({ tenant: from.tenant, server, tool, at: draft.occurred_at }),
     })
     // Every field in one literal, absent ones too: all events have one shape, whatever their sources filled, which makes
     // every later look at them several times cheaper.

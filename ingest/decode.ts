@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { ErrorCode } from '../core/errors.ts'
 import { parseExactly } from './exact-json.ts'
 import type { Decoded, Format, ParsedRecord } from './format.ts'
+import { createNearestFormat } from './nearest-format.ts'
 import type { RawRecord } from './record.ts'
 import { createRecordSplitter } from './sources/split-records.ts'
 
@@ -46,6 +47,7 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
   const limits = { ...DEFAULT_DECODE_LIMITS, ...options.limits }
   const byName = new Map(options.formats.map((format) => [format.name, format]))
   const names = [...byName.keys()].join(', ')
+  const nearest = createNearestFormat(options.formats)
 
   function decodePiece(piece: ParsedRecord, name: string | undefined): DecodedPiece | undefined {
     const format =
@@ -62,11 +64,11 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
   }
 
   function decodeJson(parsed: ParsedRecord, name: string | undefined): readonly DecodedPiece[] {
-    if (!Array.isArray(parsed.json)) return [decodePiece(parsed, name) ?? unknownFormat()]
+    if (!Array.isArray(parsed.json)) return [decodePiece(parsed, name) ?? unknownFormat(parsed.json)]
     if (parsed.json.length === 0) return [faulty('record_empty', 'The record is an empty array.', name)]
     if (parsed.json.length > limits.maxEntries) return [tooMany(parsed.json.length)]
     return parsed.json.map((json: unknown) => ({
-      ...(decodePiece({ ...parsed, json }, name) ?? unknownFormat()),
+      ...(decodePiece({ ...parsed, json }, name) ?? unknownFormat(json)),
       piece: { json },
     }))
   }
@@ -109,7 +111,7 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
     if (json === undefined) return decodeNonJson(text, parsed, name, whole)
     if (mayBeTooDeep(text, limits.maxDepth) && depthOver(json, limits.maxDepth))
       return [faulty('record_too_deep', `The record is nested deeper than ${limits.maxDepth} levels.`, name)]
-    return decodeJson({ ...parsed, json }, name)
+    return decodeJson({ headers: parsed.headers, bytes: parsed.bytes, text: parsed.text, json }, name)
   }
 
   function decodeNonJson(
@@ -123,7 +125,7 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
       name === undefined
         ? options.formats.find((format) => format.reads === 'bytes' && format.recognises(parsed))
         : undefined
-    if (binary) return [decodePiece(parsed, binary.name) ?? unknownFormat()]
+    if (binary) return [decodePiece(parsed, binary.name) ?? unknownFormat(undefined)]
     if (whole && isLog(text, parsed)) return decodeLines(text, parsed, name)
     const values = whole ? valuesIn(text) : []
     if (values.length > 1) return decodePieces(values, parsed, name)
@@ -141,8 +143,11 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
     return options.formats.some((format) => format.reads === 'text' && format.recognises(first))
   }
 
-  const unknownFormat = (): DecodedPiece =>
-    faulty('format_unknown', `No format recognises the record. Known formats: ${names}.`, undefined)
+  const unknownFormat = (json: unknown): DecodedPiece => {
+    const near = nearest(json)
+    const message = `No format recognises the record. ${near === undefined ? '' : `${near} `}Known formats: ${names}.`
+    return faulty('format_unknown', message, undefined)
+  }
 
   return (record) => {
     const header = record.headers[FORMAT_HEADER]

@@ -7,15 +7,12 @@ export interface ArgumentDescription {
   /** The arguments, redacted, as they are: for what is derived from them where they are not kept. */
   readonly value: unknown
   /** The arguments as JSON text, redacted; absent where they are dropped. */
-  readonly text?: string
-  /** Names of the arguments; absent when they are no object. */
-  readonly keys?: readonly string[]
+  readonly text: string | undefined
+  /** Names of the arguments, all of them; absent when they are no object. */
+  readonly keys: readonly string[] | undefined
   /** Where the arguments send data to; see `destinationIn`. */
-  readonly destination?: string
+  readonly destination: string | undefined
 }
-
-const MAX_KEYS = 256
-const MAX_KEY_LENGTH = 256
 
 /** Redacts a call’s arguments and says what they are about. Text that is no JSON is redacted as running text. */
 export function describeArguments(
@@ -27,8 +24,8 @@ export function describeArguments(
   const parsed = parseJson(text)
   if (parsed === undefined) {
     const clean = redactor.text(text, tenant)
-    if (mode === 'drop') return { value: clean }
-    return { value: clean, text: mode === 'keep' ? clean : redactor.token(clean, tenant) }
+    const kept = mode === 'keep' ? clean : mode === 'drop' ? undefined : redactor.token(clean, tenant)
+    return { value: clean, text: kept, keys: undefined, destination: undefined }
   }
   // Nearly all arguments: nothing in the whole text can be a secret, so no value is looked at by itself.
   const unsuspicious = redactor.isClean(text)
@@ -40,19 +37,16 @@ export function describeArguments(
       : JSON.stringify(clean)
   const kept =
     mode === 'keep'
-      ? { text: cleanText }
+      ? cleanText
       : mode === 'drop'
-        ? {}
-        : { text: JSON.stringify(tokeniseValues(clean, tenant, redactor)) }
-  if (typeof clean !== 'object' || clean === null || Array.isArray(clean)) return { ...kept, value: clean }
-  const destination = destinationIn(clean as Record<string, unknown>)
+        ? undefined
+        : JSON.stringify(tokeniseValues(clean, tenant, redactor))
+  const named = typeof clean === 'object' && clean !== null && !Array.isArray(clean)
   return {
-    ...kept,
     value: clean,
-    keys: Object.keys(clean)
-      .slice(0, MAX_KEYS)
-      .map((key) => key.slice(0, MAX_KEY_LENGTH)),
-    ...(destination === undefined ? {} : { destination }),
+    text: kept,
+    keys: named ? Object.keys(clean) : undefined,
+    destination: named ? destinationIn(clean as Record<string, unknown>) : undefined,
   }
 }
 

@@ -61,4 +61,14 @@ export interface Format {
   /** Cheap and narrow: looks at headers and a few keys. The first format in the registry that says yes decodes. */
   recognises(record: ParsedRecord): boolean
   decode(record: ParsedRecord): readonly Decoded[]
+  /** What to compare a record with that no format recognises, to say which one it comes nearest to. */
+  readonly marks?: Marks
+}
+
+/** Names of keys at the top of a JSON record, or paths (`ai.mcp`) into it. */
+export interface Marks {
+  /** What `recognises` asks for: each of these; of a list any one. `kind=Event` must be that word. */
+  readonly needs: readonly (string | readonly string[])[]
+  /** What such records have besides, the most telling ones. */
+  readonly usual?: readonly string[]
 }

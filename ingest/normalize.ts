@@ -106,23 +106,29 @@ function normaliseArguments(
   { redactor, fingerprints, argumentPolicy }: ArgumentWork,
 ): void {
   const callArguments = draft['gen_ai.tool.call.arguments']
+  let argumentKeys: readonly string[] | undefined = draft.argument_keys
   if (callArguments !== undefined) {
     const mode = argumentPolicy(draft)
     const { text, keys, destination, value } = describeArguments(callArguments, tenant, redactor, mode)
     const marks = fingerprints.ofArguments(value, tenant)
-    if (marks.length > 0) draft.argument_fingerprints = [...marks]
+    if (marks.length > 0) draft.argument_fingerprints = marks
     const flags = flagArguments(callArguments)
     if (flags.length > 0) draft.argument_flags = [...flags]
     if (text === undefined) delete draft['gen_ai.tool.call.arguments']
     else draft['gen_ai.tool.call.arguments'] = cut(text, MAX_TEXT)
-    if (keys && draft.argument_keys === undefined) draft.argument_keys = [...keys]
+    argumentKeys ??= keys
     if (destination !== undefined) draft.destination ??= destination
   }
-  if (draft.argument_keys) {
-    draft.argument_keys = draft.argument_keys
-      .slice(0, MAX_KEYS)
-      .map((key) => redactor.name(key.slice(0, MAX_KEY), tenant))
+  if (argumentKeys) draft.argument_keys = cleanKeys(argumentKeys, tenant, redactor)
+}
+
+function cleanKeys(keys: readonly string[], tenant: string, redactor: Redactor): string[] {
+  const clean: string[] = []
+  for (const key of keys) {
+    if (clean.length === MAX_KEYS) break
+    clean.push(redactor.name(key.slice(0, MAX_KEY), tenant))
   }
+  return clean
 }
 
 // Contents of results are not kept; what they held can still be recognised.
@@ -136,7 +142,7 @@ function forgetResult(
   if (result === undefined) return
   // Redacted as arguments are, so that a secret has the same mark on both sides.
   const marks = fingerprints.ofResult(describeArguments(result, tenant, redactor).value, tenant)
-  if (marks.length > 0) draft.result_fingerprints = [...marks]
+  if (marks.length > 0) draft.result_fingerprints = marks
   delete draft['gen_ai.tool.call.result']
 }
 
@@ -193,11 +199,14 @@ function normaliseIds(draft: EventDraft): void {
 function lowerHex(draft: EventDraft, field: 'trace_id' | 'span_id' | 'parent_span_id', digits: number): void {
   const value = draft[field]
   if (value === undefined) return
-  const plain = value.replaceAll('-', '').toLowerCase()
-  if (plain.length !== digits || !/^[0-9a-f]+$/.test(plain)) return
-  if (/^0+$/.test(plain)) delete draft[field]
-  else draft[field] = plain
+  // Nearly always it is as it should be already.
+  const plain = LOWER_HEX.test(value) ? value : value.replaceAll('-', '').toLowerCase()
+  if (plain.length !== digits || !LOWER_HEX.test(plain)) return
+  if (plain.startsWith('0') && /^0+$/.test(plain)) delete draft[field]
+  else if (plain !== value) draft[field] = plain
 }
+
+const LOWER_HEX = /^[0-9a-f]+$/
 
 function cut(text: string, limit: number): string {
   if (text.length <= limit) return text

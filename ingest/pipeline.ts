@@ -14,6 +14,7 @@ import type { Batch, DeadLetter, EventPart, RawRecord, ToolSighting } from './re
 import type { ArgumentPolicy } from './redact/argument-policy.ts'
 import { MAX_KEPT_BYTES, type RedactedRecord, redactPiece, redactRecord } from './redact/redact-record.ts'
 import { createRedactor, type RedactionKey, type Redactor } from './redact/redactor.ts'
+import type { ToolAnnotations } from './tool-annotations.ts'
 import { createSeeTools, type SeeTools } from './tool-sightings.ts'
 import { unpackValue } from './unpack-value.ts'
 
@@ -32,6 +33,8 @@ export interface PipelineOptions {
   readonly formats?: readonly Format[]
   readonly limits?: Partial<DecodeLimits>
   readonly actorPrecedence?: readonly (keyof EventDraft)[]
+  /** Learns from the definitions that pass, and is asked for each call; without it hints count for nothing. */
+  readonly annotations?: ToolAnnotations
 }
 
 /** From records to what is stored: events, parts of events, dead letters. */
@@ -52,14 +55,16 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const complete = createCompleteEvent({
     catalogue: options.catalogue,
     ...(options.actorPrecedence ? { actorPrecedence: options.actorPrecedence } : {}),
+    ...(options.annotations ? { annotations: options.annotations } : {}),
   })
 
-  const seeTools = createSeeTools(redactor, options.clock)
+  const seeTools = createSeeTools(redactor, options.clock, options.annotations)
 
   const { maxRecordBytes } = { ...DEFAULT_DECODE_LIMITS, ...options.limits }
 
   return (records) => {
     const batch: Work['batch'] = { events: [], parts: [], deadLetters: [] }
+    const work: Work = { normalise, complete, redactor, seeTools, batch }
     for (const given of records) {
       const record = unpackValue(given, maxRecordBytes)
       const before = {
@@ -69,7 +74,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         definitions: batch.definitions?.length ?? 0,
       }
       try {
-        takeRecord(record, decode(record), { normalise, complete, redactor, seeTools, batch })
+        takeRecord(record, decode(record), work)
       } catch (cause) {
         // A fault of ours must cost this record its place among the events, not stop the source.
         batch.events.length = before.events
@@ -141,13 +146,17 @@ function takeEntry(
   if (fault) return fault
 
   const { tenant, topic, partition, offset } = record
-  const coordinates = { tenant, topic, partition, offset, recordIndex, sourceFormat }
   if (entry.kind === 'event') {
-    batch.events.push(complete(draft, coordinates))
+    batch.events.push(complete(draft, { tenant, topic, partition, offset, recordIndex, sourceFormat }))
     return undefined
   }
   batch.parts.push({
-    ...coordinates,
+    tenant,
+    topic,
+    partition,
+    offset,
+    recordIndex,
+    sourceFormat,
     joinKey: redactor.name(entry.joinKey, tenant),
     partId: stableId(tenant, topic, partition, offset, recordIndex),
     body: { callKey: redactor.name(entry.callKey, tenant), draft },

@@ -9,6 +9,7 @@ import {
   removeSegment,
   type Segment,
   sealSegment,
+  segmentPattern,
   type TableFile,
 } from './segment-file.ts'
 import type { IngestTelemetry } from './telemetry.ts'
@@ -42,6 +43,15 @@ export interface StoredCounts {
   readonly duplicates: number
 }
 
+/** A segment whose way into the store failed, and is tried again. */
+export interface StuckSegment {
+  /** Its files, as a shell knows them. */
+  readonly files: string
+  readonly reason: string
+  /** Failed attempts in a row. */
+  readonly attempts: number
+}
+
 /** Carries full segments to the store, one after the other, oldest first. */
 export interface SegmentDrain {
   /** Before `start`: what an earlier run left. */
@@ -53,7 +63,8 @@ export interface SegmentDrain {
   expect(segment: number, events: readonly AuditEvent[]): Promise<StoredCounts>
   waitingBytes(): number
   waitingSegments(): number
-  lastError(): string | undefined
+  /** Why the segment in front is not stored yet, after a failed attempt. */
+  stuck(): StuckSegment | undefined
   /** Resolves when nothing waits. Rejects when closed before. */
   idle(): Promise<void>
   close(drainMs: number): Promise<void>
@@ -85,14 +96,19 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
   const stop = new AbortController()
   let running: Promise<void> | undefined
   let started = false
-  let lastError: string | undefined
+  let stuck: StuckSegment | undefined
 
-  const retry = <T>(attempt: () => Promise<T>) =>
+  const failed = (segment: number, attempts: number, error: unknown): StuckSegment => {
+    stuck = { files: segmentPattern(folder, segment), reason: messageOf(error), attempts }
+    return stuck
+  }
+
+  const retry = <T>(segment: number, attempt: () => Promise<T>) =>
     untilDone(
       attempt,
       (number, error) => {
-        lastError = messageOf(error)
-        telemetry.storeFailed('segment-log', number, lastError)
+        const { files, reason } = failed(segment, number, error)
+        telemetry.storeFailed('segment-log', number, `${files}: ${reason}`)
       },
       stop.signal,
       options.backoff,
@@ -100,7 +116,7 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
 
   const store = async (job: Job): Promise<boolean> => {
     const waiting = expectations.get(job.number) ?? []
-    const done = await retry(async () => {
+    const done = await retry(job.number, async () => {
       const keys = job.sealed !== undefined ? [] : await keysOf(job, waiting)
       const twice = await findDuplicates(keys, options.findStored)
       const files =
@@ -112,12 +128,12 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
     const blocks = files
       .filter(({ count }) => count > 0)
       .map(({ table, columns, path }) => ({ table, columns, rows: { path } }))
-    const written = await retry(() => write(blocks, tokenOf(job.number)))
+    const written = await retry(job.number, () => write(blocks, tokenOf(job.number)))
     if (written === undefined) return false
     if (done.attempts + written.attempts > 2) {
       telemetry.storeRecovered('segment-log', done.attempts + written.attempts)
     }
-    lastError = undefined
+    stuck = undefined
     await removeSegment(folder, job.number)
     expectations.delete(job.number)
     settleAll(waiting, twice)
@@ -144,8 +160,8 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
     running = run()
       .catch((error) => {
         // Only the folder itself can fail here; the segment stays first in line.
-        lastError = messageOf(error)
-        telemetry.logFault(lastError)
+        const { files, reason } = failed(jobs[0]?.number ?? 0, (stuck?.attempts ?? 0) + 1, error)
+        telemetry.logFault(`${files}: ${reason}`)
         return sleep(1000, undefined, { signal: stop.signal }).catch(() => {})
       })
       .finally(() => {
@@ -160,7 +176,8 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
   }
 
   return {
-    addRecovered: ({ number, files, sealed }) => add({ number, files, sealed }),
+    // What was sealed was acknowledged: where its rows are gone it is stuck, never taken for an empty segment.
+    addRecovered: ({ number, files, sealed }) => add({ number, files: sealed ?? files, sealed }),
     start: () => {
       started = true
       kick()
@@ -183,7 +200,7 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
     },
     waitingBytes: () => jobs.reduce((sum, job) => sum + job.bytes, 0),
     waitingSegments: () => jobs.length,
-    lastError: () => lastError,
+    stuck: () => stuck,
     idle: async () => {
       while (running !== undefined) await running
       if (jobs.length > 0) throw closedBefore()

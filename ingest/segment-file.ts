@@ -1,6 +1,7 @@
-import { type FileHandle, open, readdir, readFile, rename, rm, truncate } from 'node:fs/promises'
+import { type FileHandle, open, readdir, readFile, rename, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
+import { messageOf } from '../core/errors.ts'
 
 /**
  * A segment on disk: one file of rows a table, and a journal that says which of those rows count.
@@ -242,14 +243,20 @@ export async function removeSegment(folder: string, number: number): Promise<voi
   }
 }
 
-/** Numbers of the segments in the folder, oldest first; files that belong to none are removed. */
-export async function listSegments(folder: string): Promise<number[]> {
-  const names = await readdir(folder)
-  const numbers = names
+/** All files of a segment, as a shell knows them; for messages. */
+export const segmentPattern = (folder: string, number: number): string => join(folder, `${nameOf(number)}.*`)
+
+const numbersIn = (names: readonly string[]): number[] =>
+  names
     .map((name) => /^(\d{12})\.journal$/.exec(name)?.[1])
     .filter((text) => text !== undefined)
     .map(Number)
     .sort((a, b) => a - b)
+
+/** Numbers of the segments in the folder, oldest first; files that belong to none are removed. */
+export async function listSegments(folder: string): Promise<number[]> {
+  const names = await readdir(folder)
+  const numbers = numbersIn(names)
   const known = new Set(numbers.map(nameOf))
   for (const name of names) {
     const owner = /^(\d{12})\./.exec(name)?.[1]
@@ -260,8 +267,53 @@ export async function listSegments(folder: string): Promise<number[]> {
   return numbers
 }
 
+/** What lies in a folder of segments, without touching it. */
+export interface WaitingSegments {
+  readonly segments: number
+  readonly rows: number
+  /** Segments that cannot be stored as they are. */
+  readonly faults: readonly { readonly files: string; readonly reason: string }[]
+}
+
+/** Looks at the segments of a log that nobody has open. A folder that is not there holds none. */
+export async function inspectSegments(folder: string): Promise<WaitingSegments> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  let [segments, rows] = [0, 0]
+  const faults: { files: string; reason: string }[] = []
+  for (const number of numbersIn(names)) {
+    try {
+      const { recovered } = await readSegment(folder, number)
+      const files = recovered.sealed ?? recovered.files
+      const counted = files.reduce((sum, { count }) => sum + count, 0)
+      if (counted === 0) continue
+      segments++
+      rows += counted
+      for (const { path, bytes } of files) {
+        const { size } = await stat(path)
+        if (size < bytes) throw new Error(`${path} has ${size} bytes of ${bytes}`)
+      }
+    } catch (error) {
+      faults.push({ files: segmentPattern(folder, number), reason: messageOf(error) })
+    }
+  }
+  return { segments, rows, faults }
+}
+
 /** Reads a segment back after a crash: keeps every append that its journal vouches for, and cuts the rest. */
 export async function recoverSegment(folder: string, number: number): Promise<RecoveredSegment> {
+  const { recovered, cuts } = await readSegment(folder, number)
+  for (const { path, bytes } of cuts) await truncate(path, bytes)
+  return recovered
+}
+
+/** The segment as its journal vouches for it, and what is to be cut off. */
+async function readSegment(
+  folder: string,
+  number: number,
+): Promise<{ recovered: RecoveredSegment; cuts: readonly { path: string; bytes: number }[] }> {
   const journal = parseJournal(await readFile(journalPath(folder, number)))
   const contents = new Map<string, Buffer>()
   const read = async (table: string): Promise<Buffer> => {
@@ -284,25 +336,27 @@ export async function recoverSegment(folder: string, number: number): Promise<Re
     journalEnd = endsAt
   }
   if (journal.sealed !== undefined) {
+    const sealed = journal.sealed.map((file) => ({
+      ...file,
+      path: ((file as { own?: boolean }).own ? sealedPath : rowsPath)(folder, number, file.table),
+    }))
     return {
-      number,
-      files: [...files.values()],
-      sequences,
-      sealed: journal.sealed.map((file) => ({
-        ...file,
-        path: ((file as { own?: boolean }).own ? sealedPath : rowsPath)(folder, number, file.table),
-      })),
-      cutBytes: 0,
+      recovered: { number, files: [...files.values()], sequences, sealed, cutBytes: 0 },
+      cuts: [],
     }
   }
   let cutBytes = 0
+  const cuts: { path: string; bytes: number }[] = []
   for (const [table, content] of contents) {
     const keep = files.get(table)?.bytes ?? 0
     cutBytes += content.byteLength - keep
-    if (content.byteLength > keep) await truncate(rowsPath(folder, number, table), keep)
+    if (content.byteLength > keep) cuts.push({ path: rowsPath(folder, number, table), bytes: keep })
   }
-  await truncate(journalPath(folder, number), journalEnd)
-  return { number, files: [...files.values()], sequences, sealed: undefined, cutBytes }
+  cuts.push({ path: journalPath(folder, number), bytes: journalEnd })
+  return {
+    recovered: { number, files: [...files.values()], sequences, sealed: undefined, cutBytes },
+    cuts,
+  }
 }
 
 function holds(

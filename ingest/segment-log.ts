@@ -3,7 +3,12 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GatewatchError, messageOf } from '../core/errors.ts'
 import type { Batch } from './record.ts'
-import { createSegmentDrain, type DrainOptions, type StoredCounts } from './segment-drain.ts'
+import {
+  createSegmentDrain,
+  type DrainOptions,
+  type StoredCounts,
+  type StuckSegment,
+} from './segment-drain.ts'
 import {
   createSegment,
   listSegments,
@@ -37,6 +42,8 @@ export interface SegmentLogStatus {
   /** Bytes accepted and not yet in the store. */
   readonly waitingBytes: number
   readonly waitingSegments: number
+  /** The segment that the store does not take, with the reason; it is tried again, and the others wait behind it. */
+  readonly stuck: StuckSegment | undefined
   readonly lastError: string | undefined
 }
 
@@ -210,7 +217,8 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
     status: () => ({
       waitingBytes: drain.waitingBytes() + active.byteCount() + queuedBytes,
       waitingSegments: drain.waitingSegments() + (active.rowCount() > 0 ? 1 : 0),
-      lastError: lastError ?? drain.lastError(),
+      stuck: drain.stuck(),
+      lastError: lastError ?? drain.stuck()?.reason,
     }),
     close: async (drainMs = 10_000) => {
       closing = true

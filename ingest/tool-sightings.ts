@@ -5,10 +5,14 @@ import { DEFINITION_FIELDS, hashDefinition, type ToolDefinition } from '../core/
 import type { Decoded } from './format.ts'
 import type { RawRecord, ToolSighting } from './record.ts'
 import type { Redactor } from './redact/redactor.ts'
+import type { ToolAnnotations } from './tool-annotations.ts'
 
 type Definitions = Decoded & { readonly kind: 'definitions' }
 
-/** Definitions as a format read them → redacted, identified sightings. Pure but for the clock, which bounds times. */
+/**
+ * Definitions as a format read them → redacted, identified sightings. Pure but for the clock, which bounds times, and for
+ * the annotations, which are told.
+ */
 export type SeeTools = (
   entry: Definitions,
   record: RawRecord,
@@ -19,7 +23,11 @@ const DAY_MS = 86_400_000
 const OLDEST_MS = Date.UTC(2000, 0, 1)
 const MAX_NAME = 1024
 
-export function createSeeTools(redactor: Redactor, clock: Clock): SeeTools {
+export function createSeeTools(
+  redactor: Redactor,
+  clock: Clock,
+  annotations?: Pick<ToolAnnotations, 'see'>,
+): SeeTools {
   return (entry, record, sourceFormat) => {
     const { tenant } = record
     const nameOf = (name: string): string => redactor.name(name, tenant).slice(0, MAX_NAME)
@@ -27,6 +35,11 @@ export function createSeeTools(redactor: Redactor, clock: Clock): SeeTools {
     return entry.definitions.map((given) => {
       const definition = redactDefinition({ ...given, tool: nameOf(given.tool) }, tenant, redactor)
       const server = nameOf(entry.server)
+      if (given.annotations !== undefined)
+        annotations?.see({
+          ...{ tenant, server, tool: definition.tool },
+          ...{ annotations: given.annotations, since: seenAt },
+        })
       return { tenant, sourceFormat, server, definition, seenAt, ...hashDefinition(definition) }
     })
   }

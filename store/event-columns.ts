@@ -17,7 +17,7 @@ import {
 type Read = (event: AuditEvent) => AuditEvent[EventField] | undefined
 
 // Each field is read by an expression of its own: all events have one shape, so each becomes a single load. A loop over
-// names would look every name up in every event. `recorded_at` is the store's own clock (see 0001_events.sql).
+// names would look every name up in every event. `recorded_at` and `chain` are the store's own (see event-rows.ts).
 const COLUMNS: readonly (readonly [EventField, () => NativeColumn, Read])[] = [
   ['event_id', textColumn, (event) => event.event_id],
   ['occurred_at', timeColumn, (event) => event.occurred_at],
@@ -65,7 +65,6 @@ const COLUMNS: readonly (readonly [EventField, () => NativeColumn, Read])[] = [
   ['trace_id', textColumn, (event) => event.trace_id],
   ['span_id', textColumn, (event) => event.span_id],
   ['parent_span_id', textColumn, (event) => event.parent_span_id],
-  ['chain', textColumn, (event) => event.chain],
   ['capability', wordColumn, (event) => event.capability],
   ['sensitivity', wordColumn, (event) => event.sensitivity],
   ['destination', wordColumn, (event) => event.destination],

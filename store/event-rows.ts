@@ -1,8 +1,8 @@
 import { type AuditEvent, columnOf, type EventField, eventFields } from '../core/audit-event.ts'
 import { fromClickHouse, toClickHouse } from '../core/timestamp.ts'
 
-// recorded_at is the store's own clock (see 0001_events.sql).
-const writtenFields = eventFields.filter((field) => field !== 'recorded_at')
+// What the store has of its own: `recorded_at` is its clock (0001_events.sql), `chain` it works out (0009_chain_computed.sql).
+const writtenFields = eventFields.filter((field) => field !== 'recorded_at' && field !== 'chain')
 
 /** Columns of `events` in the order of `eventRow`. */
 export const EVENT_COLUMNS: readonly string[] = writtenFields.map(columnOf)

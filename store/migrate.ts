@@ -1,14 +1,19 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { GatewatchError } from '../core/errors.ts'
 import type { Database } from './database.ts'
 
 const FOLDER = new URL('./migrations/', import.meta.url)
 
+const ATTEMPTS = 5
+const ATTEMPT_MS = 300
+
 /**
  * Brings the store to the newest schema: numbered SQL files, forward only, each recorded with its hash. A file is a
- * list of statements; a crash between two of them is repaired by running the file again, because every `CREATE`
- * becomes `CREATE … IF NOT EXISTS`.
+ * list of statements; a crash between two of them is repaired by running the file again, so every file can be repeated
+ * (every `CREATE` becomes `CREATE … IF NOT EXISTS`). Of several processes that start at once each tries again what
+ * another was in the middle of.
  * @returns the names of the migrations that were applied now
  * @throws GatewatchError `store_rejected` when an applied file was changed since
  */
@@ -33,14 +38,35 @@ export async function migrate(database: Database): Promise<string[]> {
         remedy: 'Undo the change and add a new numbered file.',
       })
     }
-    for (const statement of statementsOf(sql)) await database.command(statement)
-    await database.command('INSERT INTO migrations (name, hash) VALUES ({name:String}, {hash:String})', {
-      name,
-      hash,
-    })
-    applied.push(name)
+    if (await apply(database, { name, hash, statements: statementsOf(sql) })) applied.push(name)
   }
   return applied
+}
+
+interface Migration {
+  readonly name: string
+  readonly hash: string
+  readonly statements: readonly string[]
+}
+
+/** Whether it was applied here, and not by another process meanwhile. */
+async function apply(database: Database, { name, hash, statements }: Migration): Promise<boolean> {
+  for (let attempt = 1; ; attempt++) {
+    const [others] = await database.query('SELECT 1 FROM migrations WHERE name = {name:String}', { name })
+    if (others !== undefined) return false
+    try {
+      for (const statement of statements) await database.command(statement)
+      break
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error
+      await sleep(ATTEMPT_MS * (1 + Math.random()))
+    }
+  }
+  await database.command('INSERT INTO migrations (name, hash) VALUES ({name:String}, {hash:String})', {
+    name,
+    hash,
+  })
+  return true
 }
 
 /** The statements of a migration file, comments removed, `CREATE`s made repeatable. */

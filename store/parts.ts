@@ -89,7 +89,7 @@ export function createPartStore(database: Database, name = 'assembler/0') {
       (
         await perTenant<PlanRow>(
           keys,
-          `SELECT ${PLAN_SELECT} FROM assembled FINAL
+          `SELECT ${PLAN_SELECT} FROM assembled_calls FINAL
            WHERE tenant = {tenant:String} AND join_key IN {keys:Array(String)}`,
         )
       ).map(plannedOf),
@@ -123,9 +123,9 @@ export function createPartStore(database: Database, name = 'assembler/0') {
     savePlan: async (blocks: TickBlocks): Promise<boolean> => {
       const { tick, owner } = blocks
       const token = `assemble/${name}/${tick}`
-      await database.insert({ table: 'assembled', ...blocks.plan(), token })
+      await database.insert({ table: 'assembled_calls', ...blocks.plan(), token })
       const rows = await database.query<{ owner: string; keys: number }>(
-        'SELECT owner, toUInt32(count()) AS keys FROM assembled WHERE tick = {tick:UInt64} GROUP BY owner',
+        'SELECT owner, toUInt32(count()) AS keys FROM assembled_calls WHERE tick = {tick:UInt64} GROUP BY owner',
         { tick },
       )
       return rows.length === 1 && rows[0]?.owner === owner && rows[0].keys === blocks.counts().keys
@@ -134,7 +134,7 @@ export function createPartStore(database: Database, name = 'assembler/0') {
     /** The plan of a tick as it is stored, whoever wrote it; always in the same order. */
     readPlan: async (tick: number): Promise<PlannedKey[]> => {
       const rows = await database.query<PlanRow>(
-        `SELECT ${PLAN_SELECT} FROM assembled WHERE tick = {tick:UInt64} ORDER BY tenant, joinKey`,
+        `SELECT ${PLAN_SELECT} FROM assembled_calls WHERE tick = {tick:UInt64} ORDER BY tenant, joinKey`,
         { tick },
       )
       return rows.map(plannedOf)

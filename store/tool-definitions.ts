@@ -101,6 +101,39 @@ export async function listDefinitionChanges(
 
 const DEFAULT_LIMIT = 1000
 
+/** Hints that a server gave about a tool, and since when. */
+export interface StoredAnnotations {
+  readonly tenant: string
+  readonly server: string
+  readonly tool: string
+  readonly annotations: unknown
+  readonly since: string
+}
+
+const MAX_ANNOTATED = 50_000
+
+/** Every annotation that a definition ever had, with the first time; the newest where there are very many. */
+export async function listToolAnnotations(database: Database): Promise<StoredAnnotations[]> {
+  const rows = await database.query<{
+    tenant: string
+    server: string
+    tool: string
+    said: string
+    since: string
+  }>(
+    `SELECT tenant, mcp_server_name AS server, gen_ai_tool_name AS tool,
+       JSONExtractRaw(definition, 'annotations') AS said, min(first_seen) AS since
+     FROM tool_definitions WHERE said LIKE '{%' GROUP BY tenant, server, tool, said
+     ORDER BY since DESC, tenant, server, tool, said LIMIT {limit:UInt32}`,
+    { limit: MAX_ANNOTATED },
+  )
+  return rows.map(({ said, since, ...names }) => ({
+    ...names,
+    annotations: JSON.parse(said),
+    since: fromClickHouse(since),
+  }))
+}
+
 function changesOf(rows: readonly Row[]): DefinitionChange[] {
   const changes: DefinitionChange[] = []
   rows.forEach((row, index) => {

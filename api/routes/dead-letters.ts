@@ -1,7 +1,8 @@
 import type { Timestamp } from '../../core/audit-event.ts'
 import type { Clock } from '../../core/clock.ts'
 import { decodeCursor, encodeCursor } from '../../core/cursor.ts'
-import { type ErrorCode, GatewatchError } from '../../core/errors.ts'
+import { DEAD_LETTER_REASONS, type ErrorCode, GatewatchError } from '../../core/errors.ts'
+import { nearestName } from '../../core/nearest-name.ts'
 import { inertBytes } from '../../core/text.ts'
 import { fromMillis } from '../../core/timestamp.ts'
 import type { ApiServer } from '../api-server.ts'
@@ -107,6 +108,7 @@ export interface DeadLetterRoutes {
 
 const CURSOR_PARTS = [/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/, /^[0-9a-f]{1,64}$/]
 const LISTED_CHARS = 4000
+const LONGEST_REASON = 64
 
 export function addDeadLetterRoutes(app: ApiServer, deps: DeadLetterRoutes): void {
   addList(app, deps)
@@ -246,12 +248,23 @@ type ScopeQuery = {
 
 const scopeOf = (tenant: string, query: ScopeQuery, clock: Clock): DeadLetterScope => ({
   tenant,
-  ...given('reason', query.reason),
+  ...given('reason', knownReason(query.reason)),
   ...given('topic', query.topic),
   ...given('format', query.format),
   ...given('text', query.text),
   ...openRangeOf(query, clock.now()),
 })
+
+// A filter with a typing error must not look like a store without such letters.
+function knownReason(reason: string | undefined): string | undefined {
+  const known: readonly string[] = DEAD_LETTER_REASONS
+  if (reason === undefined || reason === '' || known.includes(reason)) return reason
+  const near = nearestName(reason.slice(0, LONGEST_REASON), known)
+  throw new GatewatchError('request_invalid', 'No dead letter has this reason.', {
+    field: 'reason',
+    remedy: `${near === undefined ? '' : `Did you mean ${near}? `}Reasons are ${known.join(', ')}.`,
+  })
+}
 
 function beforeOf(cursor: string | undefined) {
   if (cursor === undefined) return {}

@@ -4,7 +4,7 @@ import { inertJson, inertText } from '../../core/text.ts'
 export interface Output {
   /** With `--json`: one object or one line of NDJSON. */
   json(value: unknown): void
-  /** Rows for people; columns are padded, cells made inert and cut. */
+  /** Rows for people; columns are padded and cells made inert. On a terminal long cells are cut, elsewhere nothing is. */
   table(columns: readonly string[], rows: readonly (readonly (string | number | undefined)[])[]): void
   /** A line for people, on stdout unless `--json` was given. */
   line(text: string): void
@@ -33,9 +33,8 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
     },
     table: (columns, rows) => {
       if (json) return
-      const cells = [columns, ...rows].map((row) =>
-        row.map((cell) => inertText(String(cell ?? ''), MAX_CELL)),
-      )
+      const longest = people.isTTY ? MAX_CELL : Number.MAX_SAFE_INTEGER
+      const cells = [columns, ...rows].map((row) => row.map((cell) => inertText(String(cell ?? ''), longest)))
       const widths = columns.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
       for (const row of cells) {
         people.write(

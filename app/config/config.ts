@@ -47,7 +47,13 @@ export interface Config {
     readonly refreshMs: number
   }
   readonly clickhouse?: { readonly url: string; readonly username: string; readonly password: string }
-  readonly files: readonly { readonly path: string; readonly format?: string; readonly tenant: string }[]
+  readonly files: readonly {
+    readonly path: string
+    readonly format?: string
+    readonly tenant: string
+    /** Where the path is said, for the message when there is nothing to read. */
+    readonly place: SettingPlace
+  }[]
   readonly intake: IntakeConfig
   /** Mapping files of one’s own: formats that are asked before the shipped ones. */
   readonly mappings: readonly MappingText[]
@@ -148,7 +154,7 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
       : {}),
     files: (file.files ?? []).map((each, index) => {
       checkFormat(each.format, placeOf(`files.${index}.format`), formatNames)
-      return { tenant: 'default', ...each }
+      return { tenant: 'default', ...each, place: placeOf(`files.${index}.path`) }
     }),
     intake: intakeOf(file.intake, placeOf),
     mappings: mappings.texts,

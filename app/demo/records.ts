@@ -66,7 +66,7 @@ function remembered<Key extends object>(
 
 const MCP_ERROR_CODES: Readonly<Record<string, number>> = { denied: -32602, failure: -32603, timeout: -32001 }
 
-// agentgateway writes no time zone but Z, durations as text, and hides refusals behind “Unknown tool”.
+// agentgateway writes no time zone but Z, durations as text, and hides refusals behind “Unknown tool”. This one has tracing off.
 function agentgatewayLine(call: Call): string {
   const { principal, tool } = call
   const code = MCP_ERROR_CODES[call.outcome]
@@ -83,8 +83,6 @@ function agentgatewayLine(call: Call): string {
     'http.path': '/mcp',
     'http.version': 'HTTP/1.1',
     'http.status': 200,
-    'trace.id': call.id,
-    'span.id': call.id.slice(0, 16),
     'jwt.sub': principal.kind === 'person' ? principal.email : principal.id,
     protocol: 'mcp',
     'mcp.method.name': 'tools/call',

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { Clock } from '../../core/clock.ts'
+import { messageOf } from '../../core/errors.ts'
 import { createAssembler } from '../../ingest/assembler.ts'
 import { openIdempotencyKeys } from '../../ingest/idempotency.ts'
 import { createIntake, type Intake } from '../../ingest/intake.ts'
@@ -17,6 +18,7 @@ import { markReplayed, type ReplayMark } from '../../store/dead-letters.ts'
 import { createBatchWriter, createBlockEncoder, encodeBatch } from '../../store/event-writer.ts'
 import { createPartStore } from '../../store/parts.ts'
 import { findStoredIds } from '../../store/stored-ids.ts'
+import { listToolAnnotations } from '../../store/tool-definitions.ts'
 import type { Config } from '../config/config.ts'
 import type { Credentials } from '../credentials.ts'
 import type { Part } from '../lifecycle.ts'
@@ -35,7 +37,7 @@ export interface IngestOptions {
 
 /** What every way in shares: the pipeline, the encoding and the writer. */
 export function createIngest({ config, credentials, database, clock, logger, registry }: IngestOptions) {
-  const { redactor, pipeline: process, assemble } = createPipelineOf(config, credentials, clock)
+  const { redactor, pipeline: process, assemble, annotations } = createPipelineOf(config, credentials, clock)
   const telemetry = createIngestTelemetry(logger, ingestCounters(registry))
   const pipeline: Pipeline = (records) => {
     const batch = process(records)
@@ -49,11 +51,44 @@ export function createIngest({ config, credentials, database, clock, logger, reg
     reprocess: process,
     writer: createBatchWriter(database),
     assemble,
+    annotations,
     telemetry,
   }
 }
 
 export type Ingest = ReturnType<typeof createIngest>
+
+const LEARN_EVERY_MS = 60_000
+
+/** The hints of tools that other processes saw, or this one before it was started; asked for now and each minute. */
+export async function createAnnotationsPart(
+  { annotations, telemetry }: Pick<Ingest, 'annotations' | 'telemetry'>,
+  database: Database,
+  everyMs = LEARN_EVERY_MS,
+): Promise<Part> {
+  const learn = async () => {
+    for (const tool of (await listToolAnnotations(database)).toReversed()) annotations.see(tool)
+  }
+  await learn()
+  let timer: NodeJS.Timeout | undefined
+  let learning: Promise<void> | undefined
+  return {
+    name: 'annotations',
+    start: async () => {
+      timer = setInterval(() => {
+        learning ??= learn()
+          .catch((error) => telemetry.logFault(`hints of tools cannot be read: ${messageOf(error)}`))
+          .finally(() => {
+            learning = undefined
+          })
+      }, everyMs)
+    },
+    stop: async () => {
+      clearInterval(timer)
+      await learning
+    },
+  }
+}
 
 function ingestCounters(registry: Registry) {
   const labels = {
@@ -100,6 +135,16 @@ export function openSegments(
     findStored: (question) => findStoredIds(database, question),
     telemetry,
   })
+}
+
+/** For `/readyz`: whether what was accepted gets into the store, and which files do not. */
+export function checkSegments(segments: Pick<SegmentLog, 'status'>): { ok: boolean; detail?: string } {
+  const { stuck, lastError } = segments.status()
+  if (stuck !== undefined) {
+    const { files, reason, attempts } = stuck
+    return { ok: false, detail: `${files} is not stored after ${attempts} attempts: ${reason}` }
+  }
+  return lastError === undefined ? { ok: true } : { ok: false, detail: lastError }
 }
 
 /** The HTTP way in: answers when every record is on disk. Closed before the segment log. */

@@ -7,6 +7,7 @@ import { formatsWith } from '../../ingest/formats/registry.ts'
 import { createPipeline } from '../../ingest/pipeline.ts'
 import { createArgumentPolicy } from '../../ingest/redact/argument-policy.ts'
 import { createRedactor } from '../../ingest/redact/redactor.ts'
+import { createToolAnnotations } from '../../ingest/tool-annotations.ts'
 import type { Config } from '../config/config.ts'
 import type { Credentials } from '../credentials.ts'
 
@@ -29,12 +30,15 @@ export function createPipelineOf(
   clock: Clock,
 ) {
   const redactor = createRedactor({ keys: redactionKeys, personal: redaction.personal })
+  const annotations = createToolAnnotations()
   const completion = {
+    annotations,
     catalogue: loadToolCatalogue(toolCatalogue),
     ...(actorPrecedence ? { actorPrecedence: actorPrecedence as never } : {}),
   }
   return {
     redactor,
+    annotations,
     pipeline: createPipeline({
       ...completion,
       formats: formatsWith(parseMappings(mappings).formats),

@@ -87,7 +87,7 @@ function write(
   return store.command(
     expand(`
 INSERT INTO events (event_id, occurred_at, recorded_at, tenant, topic, actor, mcp_server_name, gen_ai_tool_name, mcp_method_name,
-  outcome, duration_ms, chain, capability, sensitivity, destination)
+  outcome, duration_ms, mcp_session_id, capability, sensitivity, destination)
 WITH
   ${first} + number AS n,
   intDiv(n, ${callsASession}) AS session,
@@ -103,7 +103,7 @@ WITH
   ${at} AS occurred
 SELECT concat('call-', toString(n)), occurred, ${recorded}, 'default', 'bench', ${actor}, concat('server-', toString(intDiv(tool, 12))),
   concat('tool-', toString(tool)), 'tools/call', if(draw('outcome', n) % 50 = 0, 'failure', 'success'), draw('ms', n) % 900,
-  concat('session:', toString(session)), able, 'none', if(able = 'send-external', concat('place-', toString(place), '.example'), '')
+  toString(session), able, 'none', if(able = 'send-external', concat('place-', toString(place), '.example'), '')
 FROM numbers(${count})
 WHERE occurred < now64(6, 'UTC')`),
   )

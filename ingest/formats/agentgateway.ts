@@ -7,6 +7,7 @@ import {
   isObject,
   type JsonObject,
   jsonTextOf,
+  notACall,
   notATime,
   numberOf,
   objectOf,
@@ -18,10 +19,17 @@ import { readTime } from './read-time.ts'
 
 const LINE = /^(\d{4}-\d\d-\d\dT[\d:.]+Z)[\t ]+(?:trace|debug|info|warn|error)[\t ]+request (\S.*)$/i
 
-/** agentgateway’s access log, as JSON or as the text lines it writes by default. */
+/**
+ * agentgateway’s access log, as JSON or as the text lines it writes by default. A line about MCP that is in a trace is a part, so
+ * that it and what agentgateway sends over OTLP about the same request are one event.
+ */
 export const agentgateway: Format = {
   name: 'agentgateway',
   reads: 'text',
+  marks: {
+    needs: ['scope=request', ['src.addr', 'listener']],
+    usual: ['gateway', 'route', 'http.method', 'http.path', 'http.status', 'mcp.method.name', 'duration'],
+  },
   recognises: ({ json, text }) =>
     json === undefined
       ? text !== undefined && LINE.test(text)
@@ -41,7 +49,18 @@ function decode({ json, text }: ParsedRecord): readonly Decoded[] {
   readWho(line, draft)
   readWhat(line, draft)
   readResult(line, draft)
-  return [{ kind: 'event', draft }]
+  const { 'mcp.method.name': method, trace_id: trace, span_id: span } = draft
+  if (method === undefined && draft['gen_ai.tool.name'] === undefined) {
+    if (draft.outcome !== 'denied')
+      return [notACall('A line of agentgateway’s access log that is not about MCP.')]
+    // Refused before it was read: nobody knows what it asked for.
+    draft['mcp.method.name'] = 'mcp/request'
+  }
+  // What comes over OTLP of calls of models and of such requests makes no event: there is no second record to join.
+  if (trace === undefined || span === undefined || method === undefined || method.startsWith('llm/'))
+    return [{ kind: 'event', draft }]
+  if (draft.occurred_at !== undefined) draft.timestamp_source = 'event'
+  return [{ kind: 'part', joinKey: `trace:${trace.toLowerCase()}`, callKey: `span:${span}`, draft }]
 }
 
 /**

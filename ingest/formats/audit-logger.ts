@@ -7,6 +7,7 @@ import { readTime } from './read-time.ts'
 /** The dict of a minimal audit logger: `{timestamp, tool, caller, param_keys, result_length, success}`. */
 export const auditLogger: Format = {
   name: 'audit-logger',
+  marks: { needs: ['tool', 'caller', ['timestamp', 'param_keys']], usual: ['result_length', 'success'] },
   recognises: ({ json }) =>
     isObject(json) && 'tool' in json && 'caller' in json && ('timestamp' in json || 'param_keys' in json),
   decode,

@@ -24,6 +24,10 @@ import { readTime } from './read-time.ts'
 export function createCloudEvents(inner: readonly Format[]): Format {
   return {
     name: 'cloudevents',
+    marks: {
+      needs: ['specversion', 'source', 'type'],
+      usual: ['datacontenttype', 'data', 'subject', 'time', 'id'],
+    },
     recognises: ({ headers, json }) =>
       isBinary(headers) ||
       (isObject(json) && typeof json['specversion'] === 'string' && 'source' in json && 'type' in json),

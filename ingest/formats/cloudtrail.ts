@@ -32,6 +32,10 @@ import { splitTool } from './split-tool.ts'
  */
 export const cloudtrail: Format = {
   name: 'cloudtrail',
+  marks: {
+    needs: ['eventVersion', 'eventID', 'eventSource'],
+    usual: ['Records', 'eventName', 'eventTime', 'userIdentity', 'awsRegion', 'requestID'],
+  },
   recognises: ({ json }) => isObject(json) && recordsOf(json) !== undefined,
   decode,
 }

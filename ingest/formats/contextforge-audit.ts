@@ -20,6 +20,10 @@ import { readTime } from './read-time.ts'
  */
 export const contextforgeAudit: Format = {
   name: 'contextforge-audit',
+  marks: {
+    needs: ['action', 'resource_type', 'old_values', 'new_values'],
+    usual: ['resource_id', 'data_classification', 'requires_review', 'auth_method', 'changes'],
+  },
   recognises: ({ json }) =>
     isObject(json) &&
     'action' in json &&

@@ -21,6 +21,10 @@ import { readTime } from './read-time.ts'
  */
 export const contextforgeLog: Format = {
   name: 'contextforge-log',
+  marks: {
+    needs: ['component', 'correlation_id', 'process_id'],
+    usual: ['levelname', 'user_email', 'resource_action', 'custom_fields', 'hostname', 'category'],
+  },
   recognises: ({ json }) =>
     isObject(json) &&
     'component' in json &&

@@ -24,6 +24,10 @@ import { readTime } from './read-time.ts'
 export const contextforgeSiem: Format = {
   name: 'contextforge-siem',
   reads: 'text',
+  marks: {
+    needs: ['schema_version', 'event_type', 'source'],
+    usual: ['action_taken', 'threat', 'actor', 'category', 'severity'],
+  },
   recognises: ({ json, text }) =>
     json === undefined
       ? text !== undefined && LINE.test(text)

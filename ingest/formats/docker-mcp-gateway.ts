@@ -11,6 +11,10 @@ import { readTime } from './read-time.ts'
  */
 export const dockerPolicyAudit: Format = {
   name: 'docker-policy-audit',
+  marks: {
+    needs: ['trigger', 'target_type', 'result'],
+    usual: ['server_name', 'tool_name', 'outcome_reason', 'transport', 'working_set'],
+  },
   recognises: ({ json }) => isObject(json) && 'trigger' in json && 'target_type' in json && 'result' in json,
   decode: decodeDecision,
 }

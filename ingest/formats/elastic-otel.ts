@@ -9,6 +9,10 @@ import { readTime } from './read-time.ts'
  */
 export const elasticOtel: Format = {
   name: 'elastic-otel',
+  marks: {
+    needs: ['@timestamp', 'attributes', 'resource'],
+    usual: ['data_stream', 'scope', 'trace_id', 'event_name', 'body'],
+  },
   recognises: ({ json }) =>
     isObject(json) &&
     (isDocument(json) ||

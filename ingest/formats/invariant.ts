@@ -19,6 +19,7 @@ import { isErrorResult } from './json-rpc.ts'
  */
 export const invariant: Format = {
   name: 'invariant',
+  marks: { needs: ['messages', ['extra_metadata', 'metadata']] },
   recognises: ({ json }) =>
     isObject(json) && Array.isArray(json['messages']) && objectOf(metadataOf(json))['source'] === 'mcp',
   decode,

@@ -28,6 +28,19 @@ import { readTime } from './read-time.ts'
  */
 export const kong: Format = {
   name: 'kong',
+  marks: {
+    needs: ['ai.mcp'],
+    usual: [
+      'request',
+      'response',
+      'latencies',
+      'service',
+      'route',
+      'client_ip',
+      'started_at',
+      'upstream_uri',
+    ],
+  },
   recognises: ({ json }) => isObject(json) && isObject(json['ai']) && isObject(json['ai']['mcp']),
   decode,
 }

@@ -10,6 +10,7 @@ import { readTime } from './read-time.ts'
  */
 export const kuadrantAudit: Format = {
   name: 'kuadrant-audit',
+  marks: { needs: ['audit', 'tool'], usual: ['user', 'server', 'status', 'session', 'request_id'] },
   recognises: ({ json }) => isObject(json) && json['audit'] === true && 'tool' in json,
   decode,
 }

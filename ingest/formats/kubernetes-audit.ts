@@ -29,6 +29,10 @@ import { readTime } from './read-time.ts'
  */
 export const kubernetesAudit: Format = {
   name: 'kubernetes-audit',
+  marks: {
+    needs: ['kind=Event', 'apiVersion'],
+    usual: ['auditID', 'stage', 'requestURI', 'verb', 'objectRef', 'responseStatus'],
+  },
   recognises: ({ json }) =>
     isObject(json) &&
     (json['kind'] === 'Event' || json['kind'] === 'EventList') &&

@@ -11,6 +11,10 @@ import { readTime } from './read-time.ts'
  */
 export const lasso: Format = {
   name: 'lasso-xetrack',
+  marks: {
+    needs: ['capability_name', 'capability_type', 'server_name'],
+    usual: ['response_type', 'isError', 'call_id', 'content_type'],
+  },
   recognises: ({ json }) =>
     isObject(json) && 'capability_name' in json && 'capability_type' in json && 'server_name' in json,
   decode,

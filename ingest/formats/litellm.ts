@@ -23,6 +23,10 @@ import { splitTool } from './split-tool.ts'
 /** LiteLLM’s StandardLoggingPayload, as its generic callback posts it (an array of them is several records). */
 export const litellm: Format = {
   name: 'litellm',
+  marks: {
+    needs: ['call_type', 'metadata', ['litellm_call_id', 'startTime']],
+    usual: ['endTime', 'response_cost', 'hidden_params', 'model', 'end_user', 'status_fields'],
+  },
   recognises: ({ json }) =>
     isObject(json) &&
     'call_type' in json &&

@@ -10,6 +10,7 @@ import { setRequest } from './json-rpc.ts'
  */
 export const mcpMessage: Format = {
   name: 'mcp-message',
+  marks: { needs: ['jsonrpc=2.0'], usual: ['method', 'params', 'id'] },
   recognises: ({ json }) => isObject(json) && json['jsonrpc'] === '2.0',
   decode,
 }

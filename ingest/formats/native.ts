@@ -41,6 +41,17 @@ const MAX_NESTING = 5
  */
 export const native: Format = {
   name: 'native',
+  marks: {
+    needs: [['occurred_at', 'gen_ai.tool.name', 'mcp.method.name', 'gen_ai.tool', 'mcp.method']],
+    usual: [
+      'user.id',
+      'outcome',
+      'mcp.server.name',
+      'gen_ai.agent.name',
+      'duration_ms',
+      'gen_ai.tool.call.arguments',
+    ],
+  },
   recognises: ({ json }) =>
     isObject(json) &&
     ('occurred_at' in json ||

@@ -25,6 +25,10 @@ import { readTime } from './read-time.ts'
  */
 export const ocsf: Format = {
   name: 'ocsf',
+  marks: {
+    needs: ['class_uid', 'category_uid', 'metadata'],
+    usual: ['activity_id', 'type_uid', 'severity_id', 'api', 'actor', 'class_name'],
+  },
   recognises: ({ json }) =>
     isObject(json) &&
     'class_uid' in json &&

@@ -24,6 +24,10 @@ import { readTime } from './read-time.ts'
  */
 export const openaiAgents: Format = {
   name: 'openai-agents',
+  marks: {
+    needs: ['object=trace.span'],
+    usual: ['span_data', 'trace_id', 'parent_id', 'started_at', 'ended_at'],
+  },
   recognises: ({ json }) =>
     isObject(json) &&
     (isItem(json) || (Array.isArray(json['data']) && json['data'].length > 0 && json['data'].every(isItem))),

@@ -1,4 +1,5 @@
 import type { EventDraft } from '../../core/audit-event.ts'
+import { emptyDraft } from '../empty-draft.ts'
 import { addressOf, countOf, durationOf, jsonTextOf, textOf } from './field-values.ts'
 import type { OtlpValue } from './otlp-value.ts'
 
@@ -156,6 +157,9 @@ const READS: Partial<Record<OtlpField, Read>> = {
   'gen_ai.usage.output_tokens': countOf,
 }
 
+/** What an attribute fills. */
+export type AttributeUses = readonly Use[]
+
 interface Use {
   readonly slot: number
   readonly rank: number
@@ -165,7 +169,7 @@ interface Use {
 const present: Read = (value) => (value === '' || value === null ? undefined : value)
 
 // Attribute name → what it fills. One look-up an attribute is several times cheaper than one an alias.
-const USES: ReadonlyMap<string, readonly Use[]> = (() => {
+const USES: ReadonlyMap<string, AttributeUses> = (() => {
   const uses = new Map<string, Use[]>()
   const add = (names: readonly string[], slot: number, read: Read) => {
     for (const [rank, name] of names.entries())
@@ -176,8 +180,8 @@ const USES: ReadonlyMap<string, readonly Use[]> = (() => {
   return uses
 })()
 
-/** Whether the table has the name: the values of other attributes need not be read. */
-export const isKnownAttribute = (name: string): boolean => USES.has(name)
+/** What the table says of a name; `undefined` where it has none: the values of those attributes need not be read. */
+export const usesOf = (name: string): AttributeUses | undefined => USES.get(name)
 
 const UNSET = 255
 
@@ -193,7 +197,11 @@ export class OtlpAttributes {
 
   take(name: string, value: OtlpValue): void {
     const uses = USES.get(name)
-    if (uses === undefined || value === undefined) return
+    if (uses !== undefined) this.use(uses, value)
+  }
+
+  use(uses: AttributeUses, value: OtlpValue): void {
+    if (value === undefined) return
     for (const { slot, rank, read } of uses) {
       if (rank > (this.#ranks[slot] ?? UNSET)) continue
       const found = read(value)
@@ -209,7 +217,7 @@ export class OtlpAttributes {
 
   /** The fields that were said, as a draft of its own. */
   draft(): EventDraft {
-    const draft: Record<string, unknown> = {}
+    const draft = emptyDraft() as Record<string, unknown>
     for (let slot = 0; slot < FIELD_NAMES.length; slot++) {
       const value = this.#values[slot]
       if (value !== undefined) draft[FIELD_NAMES[slot] as string] = value

@@ -1,6 +1,6 @@
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { fault, isObject, type JsonObject, listOf, numberOf, objectOf } from './field-values.ts'
-import { isKnownAttribute, OtlpAttributes } from './otlp-attributes.ts'
+import { OtlpAttributes, usesOf } from './otlp-attributes.ts'
 import { decodeOtlpRecord } from './otlp-call.ts'
 import type { OtlpRecord } from './otlp-records.ts'
 import { MAX_NESTING, type OtlpValue } from './otlp-value.ts'
@@ -12,6 +12,7 @@ import { MAX_NESTING, type OtlpValue } from './otlp-value.ts'
  */
 export const otlpJson: Format = {
   name: 'otlp-json',
+  marks: { needs: [['resourceLogs', 'resourceSpans', 'resourceMetrics']] },
   recognises: ({ json }) =>
     isObject(json) &&
     (Array.isArray(json['resourceLogs']) ||
@@ -138,7 +139,8 @@ function attributesOf(owner: JsonObject, shared?: OtlpAttributes): OtlpAttribute
   const attributes = new OtlpAttributes(shared)
   for (const item of listOf(owner['attributes'])) {
     const { key, value } = objectOf(item)
-    if (typeof key === 'string' && isKnownAttribute(key)) attributes.take(key, readValue(value, 0))
+    const uses = typeof key === 'string' ? usesOf(key) : undefined
+    if (uses) attributes.use(uses, readValue(value, 0))
   }
   return attributes
 }

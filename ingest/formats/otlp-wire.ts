@@ -9,18 +9,21 @@ import {
   SpanSchema,
   StatusSchema,
 } from './generated/otlp_pb.ts'
-import { isKnownAttribute, OtlpAttributes } from './otlp-attributes.ts'
+import { type AttributeUses, OtlpAttributes, usesOf } from './otlp-attributes.ts'
 import {
   endOf,
   type Input,
+  numberOfTag,
   OtlpBytesError,
   openInput,
   readFields,
   readHex,
   reading,
   readRange,
+  readTag,
   readText,
   skip,
+  wireOfTag,
 } from './otlp-input.ts'
 import type { OtlpRecord } from './otlp-records.ts'
 import { MAX_NESTING, type OtlpValue } from './otlp-value.ts'
@@ -42,16 +45,17 @@ export function createOtlpReader() {
 
   const readScope = (resource: Uint8Array, scope: Uint8Array): ScopeContext => {
     const attributes = new OtlpAttributes()
-    readFields(resource, (input, number, wire) =>
-      number === RESOURCE.attributes.number
+    readFields(resource, (input, tag) =>
+      numberOfTag(tag) === RESOURCE.attributes.number
         ? takeAttribute(input, attributes, keys)
-        : skip(input, number, wire),
+        : skip(input, tag),
     )
     let name = ''
-    readFields(scope, (input, number, wire) => {
+    readFields(scope, (input, tag) => {
+      const number = numberOfTag(tag)
       if (number === SCOPE.name.number) name = readText(input)
       else if (number === SCOPE.attributes.number) takeAttribute(input, attributes, keys)
-      else skip(input, number, wire)
+      else skip(input, tag)
     })
     return { name, attributes }
   }
@@ -59,9 +63,10 @@ export function createOtlpReader() {
   const readLog = (bytes: Uint8Array, scope: ScopeContext, source: unknown): OtlpRecord => {
     const record = emptyRecord('log', bytes, scope, source)
     keys.restart()
-    let body = { at: 0, length: 0 }
-    readFields(bytes, (input, number, wire) => {
+    let body = { at: 0, end: 0 }
+    readFields(bytes, (input, tag) => {
       const { reader } = input
+      const number = numberOfTag(tag)
       if (number === LOG.attributes.number) takeAttribute(input, record.attributes, keys)
       else if (number === LOG.timeUnixNano.number) record.time = String(reader.fixed64())
       else if (number === LOG.observedTimeUnixNano.number) record.observedTime = String(reader.fixed64())
@@ -69,13 +74,13 @@ export function createOtlpReader() {
       else if (number === LOG.traceId.number) record.traceId = readHex(input)
       else if (number === LOG.spanId.number) record.spanId = readHex(input)
       else if (number === LOG.eventName.number) record.name = readText(input)
-      else if (number === LOG.body.number) body = readRange(input)
-      else skip(input, number, wire)
+      else if (number === LOG.body.number) body = { at: readRange(input), end: reader.pos }
+      else skip(input, tag)
     })
     record.body = () => {
       const input = openInput(bytes)
       input.reader.pos = body.at
-      return reading(() => readValue(input, body.at + body.length, 0))
+      return reading(() => readValue(input, body.end, 0))
     }
     return record
   }
@@ -83,8 +88,9 @@ export function createOtlpReader() {
   const readSpan = (bytes: Uint8Array, scope: ScopeContext, source: unknown): OtlpRecord => {
     const record = emptyRecord('span', bytes, scope, source)
     keys.restart()
-    readFields(bytes, (input, number, wire) => {
+    readFields(bytes, (input, tag) => {
       const { reader } = input
+      const number = numberOfTag(tag)
       if (number === SPAN.attributes.number) takeAttribute(input, record.attributes, keys)
       else if (number === SPAN.traceId.number) record.traceId = readHex(input)
       else if (number === SPAN.spanId.number) record.spanId = readHex(input)
@@ -93,7 +99,7 @@ export function createOtlpReader() {
       else if (number === SPAN.startTimeUnixNano.number) record.time = String(reader.fixed64())
       else if (number === SPAN.endTimeUnixNano.number) record.endTime = String(reader.fixed64())
       else if (number === SPAN.status.number) readStatus(input, record)
-      else skip(input, number, wire)
+      else skip(input, tag)
     })
     return record
   }
@@ -120,10 +126,12 @@ function signalOfRecord(record: Uint8Array): OtlpSignal | undefined {
   let first: number | undefined
   let second = 8
   try {
-    readFields(record, (input, number, wire) => {
-      const isBytes = wire === WireType.LengthDelimited
-      const length = isBytes ? readRange(input).length : -1
-      if (!isBytes) input.reader.skip(wire, number)
+    readFields(record, (input, tag) => {
+      const number = numberOfTag(tag)
+      const isBytes = wireOfTag(tag) === WireType.LengthDelimited
+      const start = isBytes ? readRange(input) : 0
+      const length = isBytes ? input.reader.pos - start : -1
+      if (!isBytes) skip(input, tag)
       if (number === 1) first = length
       if (number === 2 && isBytes) second = length
     })
@@ -174,27 +182,32 @@ function readStatus(input: Input, record: Writable<OtlpRecord>): void {
   const { reader } = input
   const end = endOf(input)
   while (reader.pos < end) {
-    const [number, wire] = reader.tag()
+    const tag = readTag(input)
+    const number = numberOfTag(tag)
     if (number === STATUS.code.number) record.statusCode = reader.int32()
     else if (number === STATUS.message.number) record.statusMessage = readText(input)
-    else reader.skip(wire, number)
+    else skip(input, tag)
   }
 }
 
 function takeAttribute(input: Input, attributes: OtlpAttributes, keys: KeyCache): void {
   const { reader } = input
   const end = endOf(input)
-  let key: string | undefined
-  let value: { at: number; length: number } | undefined
+  let key: KnownKey | undefined
+  let start = -1
+  let valueEnd = -1
   while (reader.pos < end) {
-    const [number, wire] = reader.tag()
+    const tag = readTag(input)
+    const number = numberOfTag(tag)
     if (number === PAIR.key.number) key = keys.read(input)
-    else if (number === PAIR.value.number) value = readRange(input)
-    else reader.skip(wire, number)
+    else if (number === PAIR.value.number) {
+      start = readRange(input)
+      valueEnd = reader.pos
+    } else skip(input, tag)
   }
-  if (key === undefined || value === undefined || !isKnownAttribute(key)) return
-  reader.pos = value.at
-  attributes.take(key, readValue(input, value.at + value.length, 0))
+  if (key?.uses === undefined || start === -1) return
+  reader.pos = start
+  attributes.use(key.uses, readValue(input, valueEnd, 0))
   reader.pos = end
 }
 
@@ -203,7 +216,8 @@ function readValue(input: Input, end: number, nesting: number): OtlpValue {
   const { reader } = input
   let value: OtlpValue
   while (reader.pos < end) {
-    const [number, wire] = reader.tag()
+    const tag = readTag(input)
+    const number = numberOfTag(tag)
     if (number === VALUE.stringValue.number) value = readText(input)
     else if (number === VALUE.boolValue.number) value = reader.bool()
     else if (number === VALUE.intValue.number) value = integerOf(reader.int64())
@@ -211,9 +225,9 @@ function readValue(input: Input, end: number, nesting: number): OtlpValue {
     else if (number === VALUE.arrayValue.number) value = readArray(input, nesting)
     else if (number === VALUE.kvlistValue.number) value = readMap(input, nesting)
     else if (number === VALUE.bytesValue.number) {
-      const { at, length } = readRange(input)
-      value = input.buffer.toString('base64', at, at + length)
-    } else reader.skip(wire, number)
+      const at = readRange(input)
+      value = input.buffer.toString('base64', at, reader.pos)
+    } else skip(input, tag)
   }
   return value
 }
@@ -226,9 +240,10 @@ function readArray(input: Input, nesting: number): OtlpValue {
   const end = endOf(input)
   const items: OtlpValue[] = []
   while (reader.pos < end) {
-    const [number, wire] = reader.tag()
+    const tag = readTag(input)
+    const number = numberOfTag(tag)
     if (number === LIST.values.number) items.push(readValue(input, endOf(input), nesting + 1))
-    else reader.skip(wire, number)
+    else skip(input, tag)
   }
   return items
 }
@@ -238,9 +253,10 @@ function readMap(input: Input, nesting: number): OtlpValue {
   const end = endOf(input)
   const entries: (readonly [string, OtlpValue])[] = []
   while (reader.pos < end) {
-    const [number, wire] = reader.tag()
+    const tag = readTag(input)
+    const number = numberOfTag(tag)
     if (number === LIST.values.number) entries.push(readPair(input, nesting + 1))
-    else reader.skip(wire, number)
+    else skip(input, tag)
   }
   return Object.fromEntries(entries)
 }
@@ -251,10 +267,11 @@ function readPair(input: Input, nesting: number): readonly [string, OtlpValue] {
   let key = ''
   let value: OtlpValue
   while (reader.pos < end) {
-    const [number, wire] = reader.tag()
+    const tag = readTag(input)
+    const number = numberOfTag(tag)
     if (number === PAIR.key.number) key = readText(input)
     else if (number === PAIR.value.number) value = readValue(input, endOf(input), nesting)
-    else reader.skip(wire, number)
+    else skip(input, tag)
   }
   return [key, value]
 }
@@ -262,13 +279,19 @@ function readPair(input: Input, nesting: number): readonly [string, OtlpValue] {
 interface KeyCache {
   /** Call at the start of a record. */
   restart(): void
-  read(input: Input): string
+  read(input: Input): KnownKey
+}
+
+interface KnownKey {
+  readonly bytes: Buffer
+  /** What the table says of it. */
+  readonly uses: AttributeUses | undefined
 }
 
 // The records of a batch mostly have the same attributes in the same order: comparing bytes with the key that stood in
-// the same place before is cheaper than making the text again.
+// the same place before is cheaper than making the text again and looking it up.
 function createKeyCache(): KeyCache {
-  const known: { readonly bytes: Buffer; readonly text: string }[] = []
+  const known: KnownKey[] = []
   let place = 0
   return {
     restart: () => {
@@ -283,12 +306,12 @@ function createKeyCache(): KeyCache {
       if (before?.bytes.length === length && startsWith(buffer, at, before.bytes)) {
         reader.pos = at + length
         place++
-        return before.text
+        return before
       }
       reader.pos = start
-      const text = readText(input)
-      known[place++] = { bytes: buffer.subarray(at, at + length), text }
-      return text
+      const key = { uses: usesOf(readText(input)), bytes: buffer.subarray(at, at + length) }
+      known[place++] = key
+      return key
     },
   }
 }

@@ -68,18 +68,40 @@ function isText(bytes: Uint8Array): boolean {
 }
 
 /**
- * Whether 24 letters and digits stand side by side. Text as base64 has hardly a `+` or `/` (ASCII gives them for `>`, `?`
- * and `~` only), paths have many. Looks at every 24th character, and back from there while it may be within a run.
+ * Whether 24 letters and digits stand side by side that are no hex id. Text as base64 has hardly a `+` or `/` (ASCII gives
+ * them for `>`, `?` and `~` only), paths have many. Looks at every 24th character, and back from there while it may be
+ * within a run.
  */
 function hasLongRun(text: string): boolean {
   for (let end = SHORTEST_BASE64 - 1; end < text.length; ) {
     let at = end
     while (at > end - SHORTEST_BASE64 && isAlphanumeric(text.charCodeAt(at))) at--
-    if (at === end - SHORTEST_BASE64) return true
+    if (at === end - SHORTEST_BASE64) {
+      at = endOfHexId(text, at + 1)
+      if (at === -1) return true
+    }
     end = at + SHORTEST_BASE64
   }
   return false
 }
+
+/**
+ * The end of a run of lower-case hex digits that begins here, or −1 if it holds anything else: ids of traces and hashes
+ * are the long runs that are in nearly every record. As base64 they give bytes in which no keyword of a secret, no
+ * address and no long number can be written, because every digit is one of so few.
+ */
+function endOfHexId(text: string, start: number): number {
+  if (start > 0 && isBase64(text.charCodeAt(start - 1))) return -1
+  let at = start
+  while (at < text.length && isHex(text.charCodeAt(at))) at++
+  return at < text.length && isBase64(text.charCodeAt(at)) ? -1 : at
+}
+
+const isHex = (code: number): boolean => (code >= 0x30 && code <= 0x39) || (code >= 0x61 && code <= 0x66)
+
+// `+`, `/`, `=`, `_` and `-` too.
+const isBase64 = (code: number): boolean =>
+  isAlphanumeric(code) || code === 0x2b || code === 0x2f || code === 0x3d || code === 0x5f || code === 0x2d
 
 const isAlphanumeric = (code: number): boolean =>
   (code >= 0x61 && code <= 0x7a) || (code >= 0x30 && code <= 0x39) || (code >= 0x41 && code <= 0x5a)

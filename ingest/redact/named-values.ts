@@ -1,3 +1,4 @@
+import { createEdits, type Edits } from './edits.ts'
 import { type Extent, readValue, schemeLength } from './read-value.ts'
 import { isCount, looksOpaque, type Secrecy } from './secret-keys.ts'
 
@@ -25,6 +26,14 @@ const PLACEHOLDER =
   /^(?:\$\{[\w.:-]{1,80}\}|\$[A-Z_][A-Z0-9_]*|\{\{[^{}]{1,80}\}\}|%[\w]+%|<[\w .-]{1,60}>|\*{3,}|\.{3,}|x{4,}|null|none|nil|true|false|undefined|str|string|int|integer|number|bool|boolean|bytes|object|array|optional|required|missing|invalid|expired|revoked|empty|unset|unknown|denied|incorrect|wrong|rejected|redacted|hidden|\[\w+\])$/i
 const CODE =
   /^(?:(?:self|this|args|config|settings|cfg|env|os\.environ|process\.env|options|opts|params|request|req|ctx)\.[A-Za-z_][\w.]*|[A-Za-z_.]+[([].*)$/
+
+// A call that gives a name its value; with the last of them, more often a message than a secret where it has words.
+const SETTER = /(?:set\w{0,40}|put\w{0,40}|define)$/i
+const ADDER = /(?:add|append|field|header|with\w{0,40}|insert|store|export)$/i
+// The second of two columns: `["password", "email"]`.
+const COLUMN = /^[A-Za-z_.$]{1,40}$/
+const COLUMN_OF_TUPLE =
+  /^(?:(?:user_?)?(?:name|id|email)|login|user|role|type|value|created_at|updated_at|text|varchar|char|password_?confirm\w*|confirm\w*)$/i
 
 /**
  * Secrets that are known by their name in running text, however the text writes it: `name=value`, `"name": "value"` with
@@ -56,7 +65,13 @@ export function createNamedValues(secrecyOf: (name: string) => Secrecy): NamedVa
     return secrecy === 'none' && twoWords !== undefined ? secrecyOf(twoWords) : secrecy
   }
 
-  function listed(text: string, comma: number, { name, quoted }: Name, edits: Edits, hide: Hide): void {
+  function listed(
+    text: string,
+    comma: number,
+    { name, start, quoted }: Name,
+    edits: Edits,
+    hide: Hide,
+  ): void {
     if (!quoted) return
     const secrecy = secrecyOf(name)
     if (secrecy === 'none') return
@@ -64,7 +79,25 @@ export function createNamedValues(secrecyOf: (name: string) => Secrecy): NamedVa
     const label = VALUE_OF_LABEL.exec(text)
     if (label) hideAt(text, VALUE_OF_LABEL.lastIndex, name, secrecy, edits, hide)
     // A list of column names names secrets too: only headers and flags say that a value follows.
-    else if (HEADER.test(name) || name.startsWith('-')) hideAt(text, comma + 1, name, secrecy, edits, hide)
+    else if (HEADER.test(name) || name.startsWith('-') || isPair(text, start, comma))
+      hideAt(text, comma + 1, name, secrecy, edits, hide)
+  }
+
+  // `('password', '…')`, `["api_key", "…"]`, `set("password", "…")`: two texts between brackets and nothing else.
+  function isPair(text: string, nameStart: number, comma: number): boolean {
+    let before = nameStart
+    while (before > 0 && nameStart - before < 16 && /["'`\\\s]/.test(text[before - 1] ?? '')) before--
+    const bracket = text[before - 1]
+    if (bracket !== '(' && bracket !== '[' && bracket !== '{') return false
+    const value = readValue(text, comma + 1)
+    if (!value?.quoted || !/^[\\"'`]{0,16}\s{0,8}(?:[)\]}]|$)/.test(text.slice(value.end, value.end + 26)))
+      return false
+    const found = text.slice(value.start, value.end)
+    if (COLUMN.test(found) && secrecyOf(found) !== 'none') return false
+    if (bracket !== '(') return !COLUMN.test(found)
+    const call = /[\w.]{1,80}$/.exec(text.slice(Math.max(0, before - 81), before - 1))?.[0]
+    if (call === undefined) return !COLUMN_OF_TUPLE.test(found)
+    return SETTER.test(call) || (ADDER.test(call) && !/\s/.test(found))
   }
 
   function hideAt(
@@ -75,13 +108,15 @@ export function createNamedValues(secrecyOf: (name: string) => Secrecy): NamedVa
     edits: Edits,
     hide: Hide,
   ): void {
-    const value = readValue(text, from, extentOf(name, text[from - 1]))
+    const extent = extentOf(name, text[from - 1])
+    const value = readValue(text, afterEmphasis(text, from), extent)
     if (value === undefined || value.start < edits.done()) return
     const found = text.slice(value.start, value.end)
+    if (value.below && (extent !== 'run' || secrecy !== 'secret')) return
     if (!value.quoted && (CODE.test(found) || found === name)) return
     // “Of the tokens: they are …”
     if (!value.quoted && secrecy === 'several' && /^[a-z]+$/.test(found)) return
-    if (found.length < SHORTEST_VALUE || PLACEHOLDER.test(found)) return
+    if (isPlaceholder(found)) return
     const clean = hideValue(found, name, secrecy, hide)
     if (clean !== found) edits.replace(value.start, value.end, clean)
   }
@@ -96,11 +131,24 @@ export function replaceFlags(text: string, secrecyOf: (name: string) => Secrecy,
     const value = readValue(text, match.index + match[0].length)
     if (value === undefined) continue
     const found = text.slice(value.start, value.end)
-    if (found.length < SHORTEST_VALUE || PLACEHOLDER.test(found)) continue
+    if (isPlaceholder(found)) continue
     edits.replace(value.start, value.end, hideValue(found, match[1] ?? '', secrecy, hide))
   }
   return edits.result()
 }
+
+const isPlaceholder = (found: string): boolean => found.length < SHORTEST_VALUE || PLACEHOLDER.test(found)
+
+/** Whether what stands where a secret would is none: too short, a template, a word of a message, the name again. */
+export const standsForSecret = (found: string, name: string): boolean =>
+  isPlaceholder(found) || lettersOf(found) === lettersOf(name)
+
+const lettersOf = (text: string): string =>
+  text.length > LONGEST_NAME ? text : text.toLowerCase().replace(/[^a-z0-9]/g, '')
+
+// `**Password:** x`
+const afterEmphasis = (text: string, from: number): number =>
+  /^(?:\*\*|__)\s/.test(text.slice(from, from + 3)) ? from + 2 : from
 
 /**
  * The value of a name that says “secret”, hidden. The scheme of an authorization and the names of cookies stay, so that
@@ -138,6 +186,7 @@ function extentOf(name: string, separator: string | undefined): Extent {
 
 interface Name {
   readonly name: string
+  readonly start: number
   /** With the word before it: `api key`, `seed phrase`. */
   readonly twoWords?: string
   readonly quoted: boolean
@@ -165,7 +214,7 @@ function nameBefore(text: string, separator: number): Name | undefined {
   while (
     end > 0 &&
     beforeQuotes - end < 16 &&
-    (isQuote(text[end - 1]) || text[end - 1] === '\\' || text[end - 1] === ']')
+    (isQuote(text[end - 1]) || text[end - 1] === '\\' || text[end - 1] === ']' || text[end - 1] === '*')
   )
     end--
   let start = end
@@ -173,31 +222,10 @@ function nameBefore(text: string, separator: number): Name | undefined {
   if (start === end) return undefined
   const name = text.slice(start, end)
   const quoted = end !== beforeQuotes
-  if (text[start - 1] !== ' ') return { name, quoted }
+  if (text[start - 1] !== ' ') return { name, start, quoted }
   let first = start - 1
   while (first > 0 && start - first < 24 && NAME_CHAR.test(text[first - 1] ?? '')) first--
-  return { name, twoWords: text.slice(first, end), quoted }
+  return { name, start, twoWords: text.slice(first, end), quoted }
 }
 
 const isQuote = (char: string | undefined): boolean => char === '"' || char === "'" || char === '`'
-
-/** Replacements in a text, in the order of their places. */
-interface Edits {
-  /** Up to here nothing may be replaced any more. */
-  done(): number
-  replace(start: number, end: number, by: string): void
-  result(): string
-}
-
-function createEdits(text: string): Edits {
-  let made = ''
-  let done = 0
-  return {
-    done: () => done,
-    replace(start, end, by) {
-      made += text.slice(done, start) + by
-      done = end
-    },
-    result: () => (done === 0 ? text : made + text.slice(done)),
-  }
-}

@@ -10,6 +10,8 @@ export type Extent = 'run' | 'authorization' | 'line'
 /** What stands after a name and its separator. `quoted`: between quotes, which are not part of the span. */
 export interface ReadValue extends Span {
   readonly quoted: boolean
+  /** On the line below the name, not indented: by its look it is a value. */
+  readonly below?: true
 }
 
 const LONGEST = 65_536
@@ -27,9 +29,9 @@ const SCHEME =
 
 // A scheme that nobody listed, before something with a digit in it.
 const OTHER_SCHEME = /[A-Z][A-Za-z0-9-]{1,24}[ \t]{1,8}(?=[^\s"'`<>\\]{6})(?=[^\s"'`<>\\]{0,200}\d)/y
-// What languages write before the quote: `b'…'`, `u"…"`, `SecretStr('…')`, `Some("…")`.
+// What languages write before the quote: `b'…'`, `u"…"`, `N'…'`, `SecretStr('…')`, `Some("…")`.
 const WRAPPER =
-  /(?:[bBuUrRfF]{1,2}|(?:SecretStr|Secret|Some|Just|str|bytes|md5|sha1|sha256|quote)\()(?=\\{0,8}["'`])/y
+  /(?:[bBuUrRfFnNeE]{1,2}|(?:SecretStr|Secret|Some|Just|str|bytes|md5|sha1|sha256|quote)\()(?=\\{0,8}["'`])/y
 
 /** Skips white space, but no line end. */
 export function skipSpace(text: string, from: number): number {
@@ -53,7 +55,8 @@ export function readValue(text: string, from: number, extent: Extent = 'run'): R
   if (mark === '{' || mark === '[') return readBracketed(text, quote)
   if ((mark === '|' || mark === '>') && /^[|>][+-]?\r?\n/.test(text.slice(quote, quote + 4)))
     return readBlock(text, quote)
-  if (mark === '\r' || mark === '\n' || mark === undefined) return readNextLine(text, quote)
+  if (mark === '\r' || mark === '\n' || mark === undefined)
+    return readNextLine(text, quote, ':*_'.includes(text[from - 1] ?? ' '))
   return readBare(text, at, extent)
 }
 
@@ -97,14 +100,33 @@ function readBlock(text: string, from: number): ReadValue | undefined {
   return block === undefined ? undefined : trimmed(text, start, start + block.length)
 }
 
-// `password:` and the value on the line below, indented.
-function readNextLine(text: string, from: number): ReadValue | undefined {
-  const line = /^\r?\n[ \t]{1,32}(?![ \t])/.exec(text.slice(from, from + 40))?.[0]
-  if (line === undefined) return undefined
-  const value = readBare(text, from + line.length, 'run')
+const NEXT_LINE = /^\r?\n([ \t]{0,32})(?![ \t])/
+// Nothing but a comment after it.
+const ALONE = /^["'`)\]};,.]{0,4}[ \t]{0,32}(?:$|\r?\n|\s#)/
+const STATEMENT = /^(?:return|pass|continue|break|raise|throw|yield|else|try|end|done|then|print)$/
+const SETTING = /^[\w.-]{1,64}[:=]|:\/\/|^[./~]|[$#%>]$/
+
+// `password:` and the value on the line below. Indented it belongs to the name; else it has to look like one.
+function readNextLine(text: string, from: number, mayBeBelow: boolean): ReadValue | undefined {
+  const [line, indent] = NEXT_LINE.exec(text.slice(from, from + 40)) ?? []
+  if (line === undefined || (indent === '' && !mayBeBelow)) return undefined
+  const at = from + line.length
+  const mark = text[at]
+  // Three quotes begin the description of a function; three backticks a block of Markdown.
+  if (/^(?:'''|""")/.test(text.slice(at, at + 3))) return undefined
+  const isQuoted = mayBeBelow && mark !== undefined && QUOTES.includes(mark)
+  const value = isQuoted ? readQuoted(text, at, 0, mark) : readBare(text, at, 'run')
+  if (value === undefined || !ALONE.test(text.slice(value.end, value.end + 48))) return undefined
+  const found = text.slice(value.start, value.end)
   // A list or a setting of its own below the name is looked at by itself.
-  return value && /[:=]$/.test(text.slice(value.start, value.end)) ? undefined : value
+  if (/[:=]$/.test(found) || /[\r\n]/.test(found.trim()) || STATEMENT.test(found)) return undefined
+  if (indent !== '') return value
+  return SETTING.test(found) || !looksChosen(found) ? undefined : { ...value, below: true }
 }
+
+// Not a word: with a digit, a capital or a sign within, or long.
+const looksChosen = (found: string): boolean =>
+  !/\s/.test(found) && (found.length >= 16 || /\d|[a-z][A-Z]|\w[^\w\s.,-]\w/.test(found))
 
 function trimmed(text: string, start: number, end: number): ReadValue {
   const value = text.slice(start, end)

@@ -1,7 +1,9 @@
 import { COMMAND_KEYWORDS, replaceCommandSecrets } from './command-lines.ts'
+import { NETRC_KEYWORDS, PGPASS_KEYWORDS, replaceNetrc, replacePgpass } from './credential-files.ts'
 import { mayBeEncoded, replaceEncoded } from './encoded-text.ts'
 import { createJsonRedaction, jsonOf } from './json-values.ts'
 import { createKeywordScanner } from './keyword-scanner.ts'
+import { replaceMarkupSecrets } from './markup-values.ts'
 import { createNamedValues, replaceFlags } from './named-values.ts'
 import {
   compact,
@@ -14,6 +16,7 @@ import {
 import { schemeLength } from './read-value.ts'
 import { createSecrecyOf, NAME_KEYWORDS } from './secret-keys.ts'
 import { SECRET_PATTERNS, type SecretPattern } from './secret-patterns.ts'
+import { replaceQuotedSecrets, replaceStatementSecrets, STATEMENT_KEYWORDS } from './statement-secrets.ts'
 import { createTokens, type RedactionKey } from './tokens.ts'
 import { replaceUrlUserinfo } from './url-secrets.ts'
 
@@ -64,6 +67,9 @@ const KEYWORDS = [
     ...SECRET_PATTERNS.flatMap(({ keywords }) => keywords),
     ...NAME_KEYWORDS,
     ...COMMAND_KEYWORDS,
+    ...NETRC_KEYWORDS,
+    ...PGPASS_KEYWORDS,
+    ...STATEMENT_KEYWORDS,
     URL_KEYWORD,
     ESCAPE_KEYWORD,
     SLASH_KEYWORD,
@@ -77,8 +83,18 @@ const CALLS = KEYWORDS.map((keyword) =>
 )
 const NAMES = new Set(indexesOf(NAME_KEYWORDS))
 const COMMANDS = new Set(indexesOf(COMMAND_KEYWORDS))
+const NETRC = new Set(indexesOf(NETRC_KEYWORDS))
+const PGPASS = new Set(indexesOf(PGPASS_KEYWORDS))
+const STATEMENTS = new Set(indexesOf(STATEMENT_KEYWORDS))
 // What is not only about patterns: the names and places of values decide.
-const ELSEWHERE = new Set([...NAMES, ...COMMANDS, ...indexesOf([ESCAPE_KEYWORD, SLASH_KEYWORD])])
+const ELSEWHERE = new Set([
+  ...NAMES,
+  ...COMMANDS,
+  ...NETRC,
+  ...PGPASS,
+  ...STATEMENTS,
+  ...indexesOf([ESCAPE_KEYWORD, SLASH_KEYWORD]),
+])
 const NOTHING_PERSONAL: ReadonlySet<PersonalKind> = new Set()
 const URLS = KEYWORDS.indexOf(URL_KEYWORD)
 
@@ -101,7 +117,12 @@ export function createRedactor(options: RedactionKey | RedactionOptions): Redact
     }
     if (found.has(URLS) && clean.includes('@')) clean = replaceUrlUserinfo(clean, hide)
     if (!found.isDisjointFrom(COMMANDS)) clean = replaceCommandSecrets(clean, hide)
+    if (!found.isDisjointFrom(PGPASS)) clean = replacePgpass(clean, hide)
+    if (!found.isDisjointFrom(STATEMENTS)) clean = replaceStatementSecrets(clean, secrecyOf, hide)
     if (!found.isDisjointFrom(NAMES)) {
+      if (!found.isDisjointFrom(NETRC)) clean = replaceNetrc(clean, hide)
+      clean = replaceQuotedSecrets(clean, secrecyOf, hide)
+      if (clean.includes('<') || clean.includes('&lt;')) clean = replaceMarkupSecrets(clean, secrecyOf, hide)
       clean = namedValues.replace(clean, hide)
       if (clean.includes('-')) clean = replaceFlags(clean, secrecyOf, hide)
     }
@@ -178,6 +199,9 @@ function formsOf(value: string): readonly string[] {
   const forms = new Set([value, trimmed, trimmed.slice(schemeLength(trimmed, 0))])
   if (isPan(trimmed) || isIban(trimmed)) forms.add(compact(trimmed))
   if (/^[^\s@]+@[^\s@]+$/.test(trimmed)) forms.add(trimmed.toLowerCase())
+  // In a query or a form it was hidden as it was written there.
+  const escaped = encodeURIComponent(trimmed.toWellFormed())
+  forms.add(escaped).add(escaped.replaceAll('%20', '+'))
   forms.delete('')
   return [...forms]
 }

@@ -9,9 +9,10 @@ export interface SplitRecord {
 
 /**
  * Cuts a stream of bytes into records without knowing their format: lines (NDJSON, text logs), the elements of JSON
- * arrays, and JSON documents that span lines; they may follow each other in any order. Where a document cannot be
- * one (its line is broken off), its lines are records, so that a broken line costs only itself. Memory is bounded by
- * `maxRecordBytes`: of a longer record only so much is kept (and too large it stays, so it becomes a dead letter).
+ * arrays, and JSON documents that span lines; they may follow each other in any order. Where a document or an element
+ * cannot be one (its line is broken off), its lines are records, so that a broken line costs only itself. Memory is
+ * bounded by twice `maxRecordBytes`: of a longer record only so much is kept (and too large it stays, so it becomes a
+ * dead letter).
  */
 export interface RecordSplitter {
   push(chunk: Uint8Array): SplitRecord[]
@@ -36,7 +37,8 @@ for (const byte of Buffer.from('{}[],:" \t\r\n0123456789+-.eEtrufalsn')) IN_JSON
 type Place = 'between' | 'bracket' | 'array' | 'element' | 'document' | 'line'
 
 export function createRecordSplitter(maxRecordBytes = 8 * 1024 * 1024): RecordSplitter {
-  const piece = createPiece(maxRecordBytes)
+  // Room for two, so that a line is not lost behind a broken one that is as long as may be.
+  const piece = createPiece(2 * maxRecordBytes)
   let place: Place = 'between'
   let first = { offset: 0, line: 1 }
   let depth = 0
@@ -44,6 +46,9 @@ export function createRecordSplitter(maxRecordBytes = 8 * 1024 * 1024): RecordSp
   let escaped = false
   // A value of the document has just ended: only a comma, a colon or another end may follow.
   let ended = false
+  let endedLine = 0
+  // The bracket before the first element of an array, which belongs to it if that turns out to be none.
+  let opening: SplitRecord | undefined
   // The first element of what may be an array, where it is a number or a word.
   let scalar = NO_SCALAR
   let base = 0
@@ -60,11 +65,12 @@ export function createRecordSplitter(maxRecordBytes = 8 * 1024 * 1024): RecordSp
     scalar = { ...NO_SCALAR }
   }
   const emit = (value: Uint8Array, where: { offset: number; line: number }) => {
-    const trimmed = trimEnd(value)
+    const trimmed = trimEnd(value.byteLength > maxRecordBytes ? value.subarray(0, maxRecordBytes) : value)
     if (trimmed.byteLength > 0) records.push({ value: trimmed, ...where })
   }
   const finish = (next: Place) => {
     inText = false
+    opening = undefined
     emit(piece.take(), first)
     place = next
   }
@@ -74,8 +80,10 @@ export function createRecordSplitter(maxRecordBytes = 8 * 1024 * 1024): RecordSp
    * line goes on, that is a line of text, and the answer is true.
    */
   const giveUp = (lineGoesOn: boolean): boolean => {
-    const whole = piece.size() <= maxRecordBytes
-    const bytes = piece.take()
+    const whole = piece.size() <= 2 * maxRecordBytes
+    const bytes = opening === undefined ? piece.take() : Buffer.concat([opening.value, piece.take()])
+    if (opening !== undefined) first = { offset: opening.offset, line: opening.line }
+    opening = undefined
     inText = false
     place = 'between'
     const lines = whole ? linesOf(bytes, first) : []
@@ -112,6 +120,19 @@ export function createRecordSplitter(maxRecordBytes = 8 * 1024 * 1024): RecordSp
     return byte !== COMMA && byte !== COLON && !closes(byte)
   }
 
+  /** As above, but only the end of a line breaks an element: what is wrong within one costs that element only. */
+  const breaksElement = (byte: number): boolean => {
+    if (inText) return byte === NEWLINE
+    if (depth === 0) return IN_JSON[byte] === 0 || byte === CLOSE_BRACE
+    if (!ended || isSpace(byte)) return false
+    ended = false
+    return line !== endedLine && byte !== COMMA && byte !== COLON && !closes(byte)
+  }
+
+  /** The end of a line that is too long to be read, and of nothing that could be: the next line is another record. */
+  const endsTooLong = (byte: number, unsaved: number): boolean =>
+    byte === NEWLINE && !inText && depth > 0 && first.line === line && piece.size() + unsaved > maxRecordBytes
+
   /** The end of a line that is a record for sure: an object, and the next line begins another one. */
   const endOfPlainLine = (chunk: Uint8Array, at: number): number | undefined => {
     const end = chunk.indexOf(NEWLINE, at)
@@ -138,6 +159,10 @@ export function createRecordSplitter(maxRecordBytes = 8 * 1024 * 1024): RecordSp
         line++
         continue
       }
+      if ((place === 'document' || place === 'element') && endsTooLong(byte, at - from)) {
+        piece.add(chunk.subarray(from, at))
+        finish('between')
+      }
       if (place === 'document') {
         if (breaksDocument(byte)) {
           piece.add(chunk.subarray(from, at))
@@ -158,14 +183,34 @@ export function createRecordSplitter(maxRecordBytes = 8 * 1024 * 1024): RecordSp
         }
       }
       if (place === 'element') {
-        if (!inText && depth === 0 && (byte === COMMA || closes(byte))) {
+        if (!inText && depth === 0 && (byte === COMMA || byte === CLOSE_BRACKET)) {
           piece.add(chunk.subarray(from, at))
           finish(byte === COMMA ? 'array' : 'between')
           continue
         }
-        follow(byte)
-        if (byte === NEWLINE) line++
-        continue
+        // No comma behind it: another element, or what is no array any more.
+        if (!inText && depth === 0 && ended && !isSpace(byte)) {
+          piece.add(chunk.subarray(from, at))
+          finish(opens(byte) || byte === QUOTE ? 'array' : 'between')
+          at--
+          continue
+        }
+        if (breaksElement(byte)) {
+          piece.add(chunk.subarray(from, at))
+          from = at
+          if (giveUp(byte !== NEWLINE)) {
+            at--
+            continue
+          }
+        } else {
+          const now = follow(byte)
+          if (byte === NEWLINE) line++
+          if (now !== undefined && (closes(byte) || (now === 0 && (byte === QUOTE || isSpace(byte))))) {
+            ended = true
+            endedLine = line
+          }
+          continue
+        }
       }
       if (place === 'bracket') {
         if (isScalarByte(byte) && !scalar.whole && scalar.text.length < LONGEST_SCALAR) {
@@ -179,10 +224,22 @@ export function createRecordSplitter(maxRecordBytes = 8 * 1024 * 1024): RecordSp
           continue
         }
         if (!beginsArray(byte, scalar.text)) {
-          place = 'line'
+          if (first.line === line) place = 'line'
+          else {
+            piece.add(chunk.subarray(from, at))
+            from = at
+            giveUp(true)
+          }
           at--
           continue
         }
+        const before =
+          scalar.text === '' && first.line === line ? [piece.take(), chunk.subarray(from, at)] : []
+        const bracket = Buffer.concat(before)
+        opening =
+          bracket.byteLength > 0 && bracket.byteLength <= LONGEST_OPENING
+            ? { value: bracket, ...first }
+            : undefined
         piece.take()
         const { text, offset, line: scalarLine } = scalar
         emit(Buffer.from(text), { offset, line: scalarLine })
@@ -191,13 +248,15 @@ export function createRecordSplitter(maxRecordBytes = 8 * 1024 * 1024): RecordSp
       if (byte === NEWLINE) line++
       if (isSpace(byte) || byte === SEPARATOR) continue
       if (place === 'array') {
-        if (closes(byte)) place = 'between'
-        else if (byte !== COMMA) {
+        if (byte === CLOSE_BRACKET || byte === CLOSE_BRACE) {
+          place = 'between'
+          opening = undefined
+        } else if (byte !== COMMA) {
           begin(at, 'element')
           from = at
           follow(byte)
         }
-        continue
+        if (byte !== CLOSE_BRACE) continue
       }
       if (isMark(byte, base + at)) continue
       from = at
@@ -221,7 +280,7 @@ export function createRecordSplitter(maxRecordBytes = 8 * 1024 * 1024): RecordSp
     push,
     end: () => {
       records = []
-      if (place === 'document') giveUp(false)
+      if (place === 'document' || place === 'element') giveUp(false)
       else finish('between')
       return records
     },
@@ -238,13 +297,14 @@ function endOfPlainText(chunk: Uint8Array, at: number): number {
 }
 
 const LONGEST_SCALAR = 40
+const LONGEST_OPENING = 64
 const NO_SCALAR = { text: '', whole: false, offset: 0, line: 1 }
 const isScalarByte = (byte: number): boolean => /[\w+.-]/.test(String.fromCharCode(byte))
 
 /** `[{`, `["`, `[1,` and `[]` begin arrays; `[2026-08-21 …` and `[info]` begin lines of a log. */
 const beginsArray = (byte: number, scalar: string): boolean =>
   scalar === ''
-    ? byte === QUOTE || opens(byte) || closes(byte)
+    ? byte === QUOTE || opens(byte) || byte === CLOSE_BRACKET
     : (byte === COMMA || byte === CLOSE_BRACKET) && isJson(Buffer.from(scalar))
 
 // A byte order mark, at the beginning of the stream only.

@@ -1,32 +1,14 @@
 -- Parts of calls, and what was made of them, are kept for as long as another part may still come. Without an end both
--- would grow as fast as the events, and with them the time to look a key up. What was made of a key is kept as JSON (rows
--- by position would be shifted by every new column of `events`), with the number of its parts: when fewer are left, some
--- have ended. Both tables begin anew, because what the one has means nothing without the other.
-DROP TABLE event_parts;
+-- would grow as fast as the events, and with them the time to look a key up.
+ALTER TABLE event_parts MODIFY COLUMN body String CODEC(ZSTD(1));
+ALTER TABLE event_parts MODIFY TTL toDateTime(recorded_at) + toIntervalDay(30);
 
-CREATE TABLE event_parts
-(
-    tenant LowCardinality(String),
-    join_key String CODEC(ZSTD(1)),
-    part_id String CODEC(ZSTD(1)),
-    recorded_at DateTime64(6, 'UTC') DEFAULT now64(6) CODEC(Delta(8), ZSTD(1)),
-    source_format LowCardinality(String),
-    topic LowCardinality(String),
-    partition UInt32,
-    offset UInt64 CODEC(Delta(8), ZSTD(1)),
-    record_index UInt32,
-    body String CODEC(ZSTD(1)),
-    INDEX by_recorded_at recorded_at TYPE minmax GRANULARITY 1
-)
-ENGINE = ReplacingMergeTree
-PARTITION BY toMonday(recorded_at)
-ORDER BY (tenant, join_key, part_id)
-TTL toDateTime(recorded_at) + toIntervalDay(30)
-SETTINGS non_replicated_deduplication_window = 10000;
-
-DROP TABLE assembled;
-
-CREATE TABLE assembled
+-- What the assembler has made of a join key: the events that are in `events` now (after) and those that the same tick
+-- replaced (before), each as its version, a space, and its JSON — rows by position, as `assembled` had them, would be
+-- shifted by every new column of `events` —, and of how many parts: when fewer are left, some have ended. A row is
+-- written before the events are, so that whatever crashes in between, the same corrections are inserted again. owner:
+-- whose plan of the tick was first; the token of the insert lets only one in, and says nothing to the other.
+CREATE TABLE assembled_calls
 (
     tenant LowCardinality(String),
     join_key String CODEC(ZSTD(1)),
@@ -42,3 +24,5 @@ ENGINE = ReplacingMergeTree(tick)
 ORDER BY (tenant, join_key)
 TTL recorded_at + toIntervalDay(30)
 SETTINGS non_replicated_deduplication_window = 10000;
+
+DROP TABLE IF EXISTS assembled;

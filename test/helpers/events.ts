@@ -1,10 +1,11 @@
 import { type AuditEvent, eventFields } from '../../core/audit-event.ts'
+import { deriveChain } from '../../core/chain.ts'
 import { stableId } from '../../core/hash.ts'
 
-/** An event with the fields that every event has. `event_id` follows from tenant and offset. */
+/** An event with the fields that every event has. `event_id` follows from tenant and offset, the chain from the rest. */
 export function smallEvent(fields: Partial<AuditEvent> = {}): AuditEvent {
   const offset = fields.offset ?? 0
-  return {
+  const event = {
     event_id: stableId(fields.tenant ?? 'default', offset),
     occurred_at: '2026-08-21T14:03:11.482915Z',
     timestamp_source: 'event',
@@ -18,11 +19,12 @@ export function smallEvent(fields: Partial<AuditEvent> = {}): AuditEvent {
     'mcp.server.name': 'github',
     'gen_ai.tool.name': 'search_issues',
     outcome: 'success',
-    chain: 'session:s1',
+    'mcp.session.id': 's1',
     capability: 'read',
     sensitivity: 'internal',
     ...fields,
-  }
+  } as const
+  return { ...event, chain: deriveChain(event, event.actor) }
 }
 
 /** An event that has every field a writer sends, each with a value of its own and text that needs care. */
@@ -47,10 +49,10 @@ export function fullEvent(fields: Partial<AuditEvent> = {}): AuditEvent {
       .map((field) => [field, `${field} 'quoted' "double" \\ back\ttab\nline 😀 \u0000 end`]),
   )
   const { event_id, occurred_at, timestamp_source, outcome, capability, sensitivity } = smallEvent()
-  return {
-    ...texts,
-    ...smallEvent({ ...(texts as Partial<AuditEvent>), ...numbers }),
+  return smallEvent({
+    ...(texts as Partial<AuditEvent>),
+    ...numbers,
     ...{ event_id, occurred_at, timestamp_source, outcome, capability, sensitivity },
     ...fields,
-  }
+  })
 }

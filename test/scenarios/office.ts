@@ -104,6 +104,7 @@ export function officeEvent(
     'mcp.server.name': tool.server,
     'gen_ai.tool.name': tool.tool,
     outcome: 'success',
+    ...(chain.startsWith('session:') ? { 'mcp.session.id': chain.slice('session:'.length) } : {}),
     chain,
     capability: tool.capability,
     sensitivity: 'none',

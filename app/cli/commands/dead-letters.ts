@@ -1,8 +1,9 @@
-import { type Command, Option } from 'commander'
-import { GatewatchError } from '../../../core/errors.ts'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { DEAD_LETTER_REASONS, GatewatchError } from '../../../core/errors.ts'
+import { nearestName } from '../../../core/nearest-name.ts'
 import { inertText } from '../../../core/text.ts'
 import { type Access, type AccessFlags, openAccess } from '../access.ts'
-import { addAccessOptions, limitOption } from '../options.ts'
+import { addAccessOptions, limitOption, time } from '../options.ts'
 import { createOutput, type Output } from '../output.ts'
 
 interface ScopeFlags extends AccessFlags {
@@ -122,12 +123,21 @@ export function addDeadLettersCommand(program: Command): void {
 
 const addScopeOptions = (command: Command): Command =>
   command
-    .option('--reason <REASON>', 'only this reason, such as record_not_json')
+    .option('--reason <REASON>', 'only this reason, such as record_not_json', reason)
     .option('--topic <TOPIC>', 'only from this topic')
     .option('--format <NAME>', 'only records that this format read')
-    .option('--since <TIME>', 'recorded since: ISO 8601, or -24h')
-    .option('--until <TIME>', 'recorded before')
+    .option('--since <TIME>', 'recorded since: ISO 8601, or -24h', time)
+    .option('--until <TIME>', 'recorded before', time)
     .option('--text <TEXT>', 'with this text in the record or the message')
+
+function reason(text: string): string {
+  const known: readonly string[] = DEAD_LETTER_REASONS
+  if (known.includes(text)) return text
+  const near = nearestName(text, known)
+  throw new InvalidArgumentError(
+    `${near === undefined ? '' : `Did you mean ${near}? `}Reasons are ${known.join(', ')}.`,
+  )
+}
 
 const statusOption = (): Option =>
   new Option('--status <STATUS>', 'waiting, replayed or all')

@@ -1,11 +1,16 @@
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { GatewatchError, messageOf } from '../../../core/errors.ts'
+import { inertText } from '../../../core/text.ts'
+import { inspectSegments } from '../../../ingest/segment-file.ts'
 import { type Config, loadConfig } from '../../config/config.ts'
 import { readRunFile } from '../../run-file.ts'
 import { createReceivers, loadRules } from '../../wire/detect.ts'
 import { loadToolCatalogue } from '../../wire/pipeline.ts'
 import { openStore } from '../../wire/store.ts'
+import { openAccess } from '../access.ts'
+import { checkFollowed } from '../followed-files.ts'
 import { describeSpace, spaceAt } from '../free-space.ts'
 import { addCommonOptions, type RunFlags } from '../options.ts'
 import { createOutput } from '../output.ts'
@@ -32,7 +37,12 @@ export function addDoctorCommand(program: Command): void {
         { name: 'tool catalogue', run: () => checkCatalogue(config) },
         { name: 'receivers', run: () => checkReceivers(config) },
         { name: 'store', run: () => checkStore(config) },
+        { name: 'segments', run: () => checkSegments(config, flags) },
         { name: 'disk', run: () => checkDisk(config.data) },
+        ...config.files.map(({ path, place }) => ({
+          name: `files ${inertText(path)}`,
+          run: () => checkFollowed(path, place),
+        })),
         ...(config.kafka?.brokers ?? []).map((broker) => ({
           name: `broker ${broker}`,
           run: () => reach(broker),
@@ -97,6 +107,37 @@ async function checkStore(config: Config): Promise<string> {
     return `${database.kind}, ${row?.events ?? 0} events`
   } finally {
     await database.close()
+  }
+}
+
+// What was accepted and is not in the store: the process that is at it knows why, else the folder is looked at.
+async function checkSegments(config: Config, flags: RunFlags): Promise<string> {
+  if (readRunFile(config.data) !== undefined) return askProcess(flags)
+  const { segments, rows, faults } = await inspectSegments(join(config.data, 'segments'))
+  const [fault] = faults
+  if (fault !== undefined) {
+    const others = faults.length > 1 ? ` (${faults.length - 1} more are like it)` : ''
+    throw new GatewatchError('internal', `${fault.files} cannot be stored: ${fault.reason}${others}.`, {
+      remedy: 'docs/operations.md, “a segment that the store does not take”, says what to do.',
+    })
+  }
+  return segments === 0 ? 'nothing waits' : `${rows} rows in ${segments} segments; the next start stores them`
+}
+
+async function askProcess(flags: RunFlags): Promise<string> {
+  const access = await openAccess(flags)
+  try {
+    const { checks } = await access.get<{ checks: Record<string, { ok: boolean; detail?: string }> }>(
+      '/v1/health',
+    )
+    const failing = Object.entries(checks).filter(([, { ok }]) => !ok)
+    if (failing.length === 0) return `the running process is well: ${Object.keys(checks).join(', ')}`
+    const said = failing.map(([name, { detail }]) => `${name}: ${inertText(detail ?? 'not well', 1000)}`)
+    throw new GatewatchError('internal', `The running process says ${said.join('; ')}.`, {
+      remedy: 'docs/operations.md, “When something is wrong”, says what to do.',
+    })
+  } finally {
+    await access.close()
   }
 }
 

@@ -2,7 +2,7 @@ import type { GatewatchError } from '../../../core/errors.ts'
 import { nearestName } from '../../../core/nearest-name.ts'
 import { DEFAULT_DECODE_LIMITS } from '../../decode.ts'
 import { emptyDraft } from '../../empty-draft.ts'
-import type { Decoded, Format, ParsedRecord } from '../../format.ts'
+import type { Decoded, Format, Marks, ParsedRecord } from '../../format.ts'
 import { definitionsOf, prefixedBy } from '../definitions.ts'
 import { fault, isObject, kindOf, listOf, notACall, textOf } from '../field-values.ts'
 import { type Condition, conditionIn } from './condition.ts'
@@ -91,6 +91,7 @@ function formatIn(root: Given, at: string): MappedFormat | undefined {
     at,
     description: typeof description === 'string' ? description.trim() : '',
     ...(readText === undefined ? {} : { reads: 'text' as const }),
+    ...marksIn(root.at('recognise').value, root.at('fields').value),
     recognises: (record) => {
       if (recognises === undefined) return false
       const value = readingOf(record)
@@ -151,6 +152,26 @@ function recogniserIn(given: Given, jsonTexts: JsonTexts): Condition | undefined
     (any.length === 0 || any.some(({ has }) => has(scope))) &&
     !none.some(({ has }) => has(scope)) &&
     (where === undefined || where(scope))
+}
+
+/** What the file says of keys, as far as they are plain. */
+function marksIn(recognise: unknown, fields: unknown): { readonly marks?: Marks } {
+  if (!isObject(recognise)) return {}
+  const keysOf = (value: unknown): string[] =>
+    (Array.isArray(value) ? value : [value]).filter(
+      (key) => typeof key === 'string' && /^[\w@-][\w@.-]*$/.test(key),
+    )
+  const any = keysOf(recognise['any'])
+  const where = isObject(recognise['where']) ? Object.entries(recognise['where']) : []
+  const words = where.flatMap(([key, word]) => (typeof word === 'string' ? [`${key}=${word}`] : []))
+  const needs = [...keysOf(recognise['all']), ...words, ...(any.length > 0 ? [any] : [])]
+  const usual = isObject(fields)
+    ? Object.values(fields).flatMap((from) => (isObject(from) ? keysOf(from['from']) : keysOf(from)))
+    : []
+  const needed = new Set(needs.flat())
+  return needs.length === 0
+    ? {}
+    : { marks: { needs, usual: [...new Set(usual)].filter((key) => !needed.has(key)) } }
 }
 
 function recipeIn(root: Given, jsonTexts: JsonTexts): Recipe {

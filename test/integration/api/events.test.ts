@@ -94,7 +94,7 @@ describe('GET /v1/events', () => {
       'gen_ai.tool.name': 'read_secret',
       outcome: 'denied',
       capability: 'read-credential',
-      chain: 'session:eve',
+      'mcp.session.id': 'eve',
     })
     await api.insert([wanted, event(tenant, 3), event(tenant, 2000, { actor: 'eve' })])
     for (const query of [
@@ -133,14 +133,16 @@ describe('GET /v1/events', () => {
   it('gives hostile text back as it came', async () => {
     const tenant = 'hostile'
     const text = `</script><img src=x onerror=alert(1)>‮ '; DROP TABLE events; -- \u001b[31m {x:String} \\N`
-    const hostile = event(tenant, 4, { actor: text, 'gen_ai.tool.name': text, chain: text })
+    const hostile = event(tenant, 4, { actor: text, 'gen_ai.tool.name': text, 'mcp.session.id': text })
     await api.insert([hostile])
     for (const url of [
       `/v1/events?actor=${encodeURIComponent(text)}`,
       `/v1/events?tool=${encodeURIComponent(text)}`,
-      `/v1/chains?key=${encodeURIComponent(text)}`,
+      `/v1/chains?key=${encodeURIComponent(`session:${text}`)}`,
     ]) {
-      expect(eventsOf((await get(url, tenant)).body)).toMatchObject([{ actor: text, chain: text }])
+      expect(eventsOf((await get(url, tenant)).body)).toMatchObject([
+        { actor: text, chain: `session:${text}` },
+      ])
     }
   })
 })

@@ -1,9 +1,10 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { crc32 } from 'node:zlib'
 import { afterAll, describe, expect, it } from 'vitest'
 import { eventually, runCommand, startProcess } from '../../helpers/gatewatch.ts'
 
@@ -149,6 +150,47 @@ describe('a running gatewatch', () => {
       const { login_url } = JSON.parse(login.stdout) as { login_url: string }
       expect((await fetch(login_url, { redirect: 'manual' })).status).toBe(303)
       expect((await runCommand(['doctor', '--data', data])).code).toBe(0)
+    } finally {
+      await running.kill('SIGTERM')
+    }
+  })
+
+  it('doctor warns of followed paths where nothing is, and names a segment that cannot be stored', async () => {
+    const data = path('unwell')
+    const config = path('unwell.yaml')
+    writeFileSync(config, `listen: { port: 0 }\nfiles:\n  - { path: ${path('nowhere')}/*.log }\n`)
+    const warned = await runCommand(['doctor', '--data', data, '--config', config])
+    expect([warned.code, warned.stdout]).toEqual([
+      0,
+      expect.stringContaining(`unwell.yaml:3: files.0.path: No file is there.`),
+    ])
+    expect(warned.stdout).toContain('ok    segments: nothing waits')
+    const segments = join(data, 'segments')
+    mkdirSync(segments, { recursive: true })
+    // Sealed, and its rows are gone.
+    const lines = [
+      { segment: 7, sequences: {} },
+      { sealed: [{ table: 'events', columns: ['event_id'], bytes: 6, count: 1 }] },
+    ].map((line) => JSON.stringify(line))
+    writeFileSync(
+      join(segments, '000000000007.journal'),
+      lines.map((line) => `${crc32(line).toString(16).padStart(8, '0')} ${line}\n`).join(''),
+    )
+    const failed = await runCommand(['doctor', '--data', data])
+    expect(failed.code).toBe(1)
+    expect(failed.stdout).toMatch(
+      /FAIL {2}segments: .*000000000007\.\* cannot be stored: ENOENT.*events\.jsonl/,
+    )
+    const running = await startProcess({ args: ['up'], data })
+    try {
+      const asked = await eventually(
+        () => runCommand(['doctor', '--data', data]),
+        ({ stdout }) => stdout.includes('FAIL  segments'),
+      )
+      expect(asked.stdout).toMatch(
+        /FAIL {2}segments: The running process says segments: .*000000000007\.\* is not stored after \d+ attempts: /,
+      )
+      expect(asked.code).toBe(1)
     } finally {
       await running.kill('SIGTERM')
     }

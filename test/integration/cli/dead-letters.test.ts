@@ -65,6 +65,31 @@ describe('gatewatch dead-letters', () => {
   }, 60_000)
 })
 
+describe('what was typed wrong', () => {
+  it.each([
+    ['list', []],
+    ['counts', ['counts']],
+    ['replay', ['replay']],
+  ])('%s refuses an unknown reason and a time that is none, by the option', async (_, command) => {
+    const unknown = await run('dead-letters', ...command, '--reason', 'record_not_jsn')
+    expect(unknown.code).toBe(2)
+    expect(unknown.stderr).toMatch(/--reason .*Did you mean record_not_json\? Reasons are record_empty, /)
+    for (const option of ['--since', '--until']) {
+      const { code, stderr } = await run('dead-letters', ...command, option, 'yesterday')
+      expect(code).toBe(2)
+      expect(stderr).toContain(`'${option} <TIME>' argument 'yesterday' is invalid`)
+    }
+  })
+
+  it('cuts no message where a program reads', async () => {
+    writeFileSync(join(folder, 'odd.log'), '{"neither":1}\n')
+    await run('ingest', join(folder, 'odd.log'))
+    const listed = await runCommand(['dead-letters', '--reason', 'format_unknown', '--data', data])
+    expect(listed.stdout).toMatch(/Known formats: .*native\./)
+    expect(listed.stdout).not.toContain('…')
+  })
+})
+
 describe('POST /v1/events with a key', () => {
   it('stores a body once over kill -9 and restart, and answers the same', async () => {
     const keyed = join(folder, 'keyed')

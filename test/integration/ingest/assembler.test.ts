@@ -289,7 +289,7 @@ it('does not write a call again whose parts are sent again when all that was kno
   })
   await insertParts(old(21_000))
   expect(await settle(assembler())).toEqual({ written: 1, cancelled: 0 })
-  await endParts('old-21000', 'event_parts', 'assembled')
+  await endParts('old-21000', 'event_parts', 'assembled_calls')
   // As a topic that is read from its beginning once more, with one call that was never stored.
   await insertParts(old(21_000), old(21_001))
   expect(await settle(assembler())).toEqual({ written: 1, cancelled: 0 })

@@ -133,6 +133,33 @@ describe.each([1, 2])('in a shuffled order (%i)', (seed) => {
     ])
   })
 
+  it('ContextForge’s structured log beside its spans: still 30 calls', async () => {
+    const tenant = `contextforge-log-${seed}`
+    const spans = run(await recordsOf('contextforge-live', '.body', tenant))
+    const value = sample('contextforge-live/structured_log_entries.jsonl')
+    const lines = run([record(value, { tenant, topic: 'log', format: 'contextforge-log' })])
+    expect([lines.events.length, lines.parts.length > 0]).toEqual([0, true])
+    await arrive(shuffled([...spans.parts, ...lines.parts], seed))
+    expect(await callsOf(tenant)).toHaveLength(30)
+  })
+
+  it('agentgateway’s access log beside its OTLP log: one call, however the line is written', async () => {
+    const tenant = `agentgateway-${seed}`
+    const json = JSON.parse(sample('agentgateway-access-log.json').toString('utf8'))
+    const { level, time, scope, ...fields } = json
+    const written = Object.entries(fields).map(([name, field]) =>
+      typeof field === 'object' ? `${name}=${JSON.stringify(JSON.stringify(field))}` : `${name}=${field}`,
+    )
+    const parts = [
+      run([record(JSON.stringify(json), { tenant, topic: 'log-json' })]),
+      run([record(`${time}\t${level}\t${scope} ${written.join(' ')}`, { tenant, topic: 'log-text' })]),
+      run([record(sample('agentgateway-otlp-log.json'), { tenant, topic: 'otlp_logs' })]),
+    ].flatMap((batch) => batch.parts)
+    expect(parts).toHaveLength(3)
+    await arrive(shuffled(parts, seed))
+    expect(await callsOf(tenant)).toMatchObject([{ tool: 'echo', outcome: 'success', keys: ['message'] }])
+  })
+
   it('LiteLLM’s spans: each of 20 calls once, as the clients know them', async () => {
     const tenant = `litellm-${seed}`
     const batch = run(await recordsOf('litellm-live', '00001.body', tenant))
@@ -197,7 +224,7 @@ describe.each([1, 2])('in a shuffled order (%i)', (seed) => {
 it('keeps the canary nowhere in clear', async () => {
   for (const [table, column] of [
     ['event_parts', 'body'],
-    ['assembled', "arrayStringConcat(after, '')"],
+    ['assembled_calls', "arrayStringConcat(after, '')"],
     ['events', 'gen_ai_tool_call_arguments'],
     ['dead_letters', 'record'],
   ] as const) {

@@ -157,7 +157,9 @@ describe.each(CONNECTIONS)('$name', ({ open }) => {
       ...words.map((offset) =>
         smallEvent({ tenant, offset, actor: `a${offset}`, argument_keys: [`${offset}`] }),
       ),
-      ...[300, 70_000].map((length) => smallEvent({ tenant, offset: length, chain: 'ä'.repeat(length) })),
+      ...[300, 70_000].map((length) =>
+        smallEvent({ tenant, offset: length, 'mcp.session.id': 'ä'.repeat(length) }),
+      ),
     ]
     await insert(eventsOf('by-lines').map(eventRow), 'by-lines')
     const encoder = createEventColumns()

@@ -2,14 +2,20 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createAnnotationsPart } from '../../../app/wire/ingest.ts'
 import { openSegmentLog } from '../../../ingest/segment-log.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
+import { createToolAnnotations } from '../../../ingest/tool-annotations.ts'
 import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createBatchWriter, createBlockEncoder, encodeBatch } from '../../../store/event-writer.ts'
 import { migrate } from '../../../store/migrate.ts'
 import { findStoredIds } from '../../../store/stored-ids.ts'
-import { listDefinitionChanges, listToolDefinitions } from '../../../store/tool-definitions.ts'
+import {
+  listDefinitionChanges,
+  listToolAnnotations,
+  listToolDefinitions,
+} from '../../../store/tool-definitions.ts'
 import { record, run, sample } from '../../unit/ingest/sample-pipeline.ts'
 
 let folder: string
@@ -146,5 +152,33 @@ describe('definitions of tools', () => {
     await log.close()
     const stored = await listToolDefinitions(database, { server: 'ways' })
     expect(stored.map(({ definition }) => definition.description)).toEqual(['a', 'b', 'c'])
+  })
+})
+
+describe('hints of tools', () => {
+  it('are learned from the store at the start, and from then on, with the first time of each', async () => {
+    const list = (at: string, tenantTool: string, annotations: object) =>
+      listing(at, 'hinting', [{ name: tenantTool, annotations }])
+    await write('hints-1', list('2026-08-21T09:00:00Z', 'frob', { destructiveHint: true }))
+    await write('hints-2', list('2026-08-21T08:00:00Z', 'frob', { destructiveHint: true, title: 'Frob' }))
+    await write('hints-3', listing('2026-08-21T08:00:00Z', 'hinting', [{ name: 'plain' }]))
+    expect((await listToolAnnotations(database)).filter(({ server }) => server === 'hinting')).toEqual(
+      [
+        ...[{ annotations: { destructiveHint: true }, since: '2026-08-21T09:00:00.000000Z' }],
+        ...[{ annotations: { destructiveHint: true, title: 'Frob' }, since: '2026-08-21T08:00:00.000000Z' }],
+      ].map((each) => ({ tenant: 'acme', server: 'hinting', tool: 'frob', ...each })),
+    )
+    const annotations = createToolAnnotations()
+    const part = await createAnnotationsPart({ annotations, telemetry: silentTelemetry }, database, 20)
+    const hintsOf = (tool: string, at: string) =>
+      annotations.of({ tenant: 'acme', server: 'hinting', tool, at })
+    expect(hintsOf('frob', '2026-08-21T08:30:00.000000Z')).toEqual({ destructiveHint: true })
+    expect(hintsOf('frob', '2026-08-21T07:30:00.000000Z')).toBeUndefined()
+    await part.start()
+    await write('hints-4', list('2026-08-21T09:00:00Z', 'twiddle', { readOnlyHint: true }))
+    await expect
+      .poll(() => hintsOf('twiddle', '2026-08-21T10:00:00.000000Z'), { timeout: 5000 })
+      .toEqual({ readOnlyHint: true })
+    await part.stop()
   })
 })

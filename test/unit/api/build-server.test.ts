@@ -44,6 +44,7 @@ describe('authentication', () => {
       '/v1/findings',
       '/v1/findings/{id}',
       '/v1/findings/{id}/baseline',
+      '/v1/health',
       '/v1/login-tickets',
       '/v1/logout',
       '/v1/logs',
@@ -301,6 +302,34 @@ describe('problems', () => {
   })
 })
 
+describe('dead letters', () => {
+  it.each(['/v1/dead-letters', '/v1/dead-letters/counts'])(
+    '%s refuses a reason that is none',
+    async (url) => {
+      const { app, apiKey } = await startApi()
+      const refused = await getJson(app, `${url}?reason=record_not_jsn`, apiKey)
+      expect(refused).toMatchObject({ status: 400, body: { code: 'request_invalid', field: 'reason' } })
+      expect(refused.body['remedy']).toMatch(
+        /^Did you mean record_not_json\? Reasons are record_empty, .*internal\.$/,
+      )
+      expect((await getJson(app, `${url}?reason=unauthenticated`, apiKey)).status).toBe(400)
+      for (const reason of ['record_not_json', 'store_rejected', ''])
+        expect((await getJson(app, `${url}?reason=${reason}`, apiKey)).status).toBe(200)
+    },
+  )
+
+  it('replays none for a reason that is none', async () => {
+    const { app, apiKey } = await startApi()
+    const answer = await app.inject({
+      method: 'POST',
+      url: '/v1/dead-letters/replay',
+      headers: { ...LOCAL, authorization: `Bearer ${apiKey}` },
+      payload: { reason: 'foo' },
+    })
+    expect([answer.statusCode, answer.json().field]).toEqual([400, 'reason'])
+  })
+})
+
 describe('operations', () => {
   it('says which checks fail, by name only', async () => {
     const { app } = await startApi({
@@ -310,6 +339,22 @@ describe('operations', () => {
     expect(answer.statusCode).toBe(503)
     expect(answer.json()).toEqual({ status: 'not ready', failing: ['broker'] })
     expect((await app.inject({ url: '/healthz' })).json()).toEqual({ status: 'ok' })
+  })
+
+  it('tells whoever may see metrics what is wrong, so that it acts on no terminal', async () => {
+    const { app, tokenFor } = await startApi({
+      health: {
+        check: async () => ({ store: { ok: true }, segments: { ok: false, detail: '/d/07.*: \u001b[2Jno' } }),
+      },
+    })
+    const health = await getJson(app, '/v1/health', tokenFor(['metrics:read']))
+    expect(health).toMatchObject({
+      status: 200,
+      body: {
+        status: 'not ready',
+        checks: { store: { ok: true }, segments: { ok: false, detail: '/d/07.*: \\u{1b}[2Jno' } },
+      },
+    })
   })
 
   it('counts requests by pattern, never by what a caller sent', async () => {

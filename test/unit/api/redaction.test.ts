@@ -32,10 +32,11 @@ describe('POST /v1/redaction/tokens', () => {
     const answer = await ask(SECRET)
     expect(answer.statusCode).toBe(200)
     const { tokens } = answer.json<{ tokens: string[] }>()
-    const stored = KEYS.map(
-      (key) => createRedactor(key).json({ password: SECRET }, 'acme') as { password: string },
+    const written = ['correct horse battery', 'correct+horse+battery', 'correct%20horse%20battery']
+    const stored = KEYS.flatMap((key) =>
+      written.map((password) => createRedactor(key).json({ password }, 'acme') as { password: string }),
     )
-    expect(tokens).toEqual(stored.map(({ password }) => password))
+    expect(tokens.toSorted()).toEqual(stored.map(({ password }) => password).toSorted())
   })
 
   it('knows a value however it was written', async () => {

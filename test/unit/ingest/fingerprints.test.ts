@@ -46,6 +46,53 @@ describe('fingerprints', () => {
     expect(new Set([of('a'), of('b'), of('a', 8)]).size).toBe(3)
   })
 
+  it('are those of each value and then of the entities in it, in order, the first 32', () => {
+    const entity = fc.constantFrom(
+      'Ann@Acme.example',
+      'https://evil.example/x',
+      '4711-2026-99',
+      'GB29NWBK60161331926819',
+    )
+    const leaf = fc.oneof(
+      fc.string(),
+      fc.integer(),
+      fc.boolean(),
+      fc.array(entity).map((all) => all.join(' and ')),
+    )
+    const value = fc.oneof(
+      fc.dictionary(fc.string({ maxLength: 3 }), leaf, { maxKeys: 60 }),
+      fc.dictionary(fc.string({ maxLength: 3 }), fc.dictionary(fc.string({ maxLength: 3 }), leaf)),
+      fc.array(fc.dictionary(fc.constantFrom('to', 'text', '__proto__', '7'), leaf), { maxLength: 40 }),
+    )
+    const expected = (given: unknown, name = ''): string[] => {
+      if (typeof given === 'object' && given !== null)
+        return Array.isArray(given)
+          ? given.flatMap((item) => expected(item, name))
+          : Object.entries(given).flatMap(([key, item]) => expected(item, key))
+      if (typeof given === 'boolean') return []
+      const text = String(given).trim().toLowerCase()
+      const inside =
+        text.match(/ann@acme\.example|(?<=:\/\/)evil\.example|4711-2026-99|gb29nwbk60161331926819/g) ?? []
+      const whole = text.length >= 4 && text.length <= 256 ? [text] : []
+      return [...whole, ...inside].flatMap((each) =>
+        values(fingerprints.ofResult({ each }, 't'))
+          .slice(0, 1)
+          .map((mark) => `${name}:${mark}`),
+      )
+    }
+    fc.assert(
+      fc.property(value, (given) => {
+        // What random text holds of numbers and addresses by accident is another test’s.
+        fc.pre(
+          !/[@\d]\S{4}/.test(
+            JSON.stringify(given).replace(/Ann@Acme|https:..evil|4711-2026-99|GB29NWBK\d+/g, ''),
+          ),
+        )
+        expect(fingerprints.ofArguments(given, 't')).toEqual([...new Set(expected(given))].slice(0, 32))
+      }),
+    )
+  })
+
   it('are few, distinct and found in linear time, whatever is in the arguments', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {

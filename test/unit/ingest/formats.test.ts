@@ -55,11 +55,56 @@ describe('agentgateway', () => {
     expect(run([record(line(fields))]).events[0]?.outcome).toBe(outcome)
   })
 
+  const traced = { 'trace.id': '286CB6C44380A45E1F77F29CE4D146FD', 'span.id': 'f7f30629c29d9089' }
+  it('is a part of its trace, if it is about MCP and in a trace', () => {
+    const [part] = run([record(line(traced))]).parts
+    expect([part?.joinKey, part?.body.callKey]).toEqual([
+      'trace:286cb6c44380a45e1f77f29ce4d146fd',
+      'span:f7f30629c29d9089',
+    ])
+    for (const fields of [{}, { 'trace.id': traced['trace.id'] }]) {
+      expect(run([record(line(fields))]).parts).toEqual([])
+    }
+    const model = { ...traced, 'mcp.method.name': undefined, 'gen_ai.tool.name': undefined }
+    for (const fields of [{ protocol: 'llm' }, { reason: 'JwtAuth', 'http.status': 401 }]) {
+      expect(run([record(line({ ...model, ...fields }))]).events).toHaveLength(1)
+    }
+  })
+
+  it('is a refused request where nothing was read of it, and else no call without MCP', () => {
+    const bare = { 'mcp.method.name': undefined, 'gen_ai.tool.name': undefined }
+    const refused = run([record(line({ ...bare, reason: 'JwtAuth', 'http.status': 401 }))])
+    expect(refused.events).toMatchObject([{ 'mcp.method.name': 'mcp/request', outcome: 'denied' }])
+    expect(run([record(line(bare))]).deadLetters).toMatchObject([{ reason: 'not_a_call' }])
+  })
+
   it('pads the microseconds of its times', () => {
     const times = ['12.59908Z', '12.5Z', '12.482915Z', '12Z'].map((end) =>
       run([record(line({ time: `2026-08-21T14:03:${end}` }))]).events[0]?.occurred_at.slice(17),
     )
     expect(times).toEqual(['12.059908Z', '12.000005Z', '12.482915Z', '12.000000Z'])
+  })
+})
+
+describe('litellm', () => {
+  // docs/formats.md tells operators to send one of the two; should LiteLLM ever write an id in both, they can be joined.
+  it('has no id of a successful call in both its callback and its spans', () => {
+    const records = JSON.parse(sample('litellm-live/00002.body').toString('utf8')) as Record<string, string>[]
+    const spans = JSON.stringify(run([record(sample('litellm-live/00001.body'))]).parts)
+    const idsOf = (call: Record<string, string>): readonly string[] =>
+      ['id', 'litellm_call_id', 'trace_id'].flatMap((field) => {
+        const id = call[field] ?? ''
+        return [id, id.replaceAll('-', '')]
+      })
+    const calls = records.filter(({ call_type }) => call_type === 'call_mcp_tool')
+    const known = calls.filter((call) => idsOf(call).some((id) => id !== '' && spans.includes(id)))
+    expect(calls).toHaveLength(20)
+    expect(known.map(({ status }) => status)).toEqual(['failure', 'failure', 'failure', 'failure'])
+    const traces = new Set(
+      run([record(sample('litellm-live/00001.body'))]).parts.map(({ joinKey }) => joinKey),
+    )
+    const callback = sample('litellm-live/00002.body').toString('utf8')
+    expect([...traces].filter((key) => callback.includes(key.replace('trace:', '')))).toEqual([])
   })
 })
 

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { AuditEvent } from '../../../core/audit-event.ts'
 import { destinationOf } from '../../../ingest/destination.ts'
@@ -145,5 +146,23 @@ describe('events', () => {
     expect(method('"gen_ai.tool.name":"x"')).toBe('tools/call')
     expect(method('"mcp.resource.uri":"file:///x"')).toBe('resources/read')
     expect(method('"gen_ai.prompt.name":"x"')).toBe('prompts/get')
+  })
+})
+
+describe('ids of traces', () => {
+  it('are lower-case hex without dashes where they are hex of that length, none where they are zeros, else as given', () => {
+    const digits = fc.string({ unit: fc.constantFrom(...'0123456789abcdefABCDEF-0000'), maxLength: 40 })
+    const exact = fc.string({ unit: fc.constantFrom(...'0a9fA'), minLength: 32, maxLength: 32 })
+    const other = fc.string({ unit: fc.constantFrom(...'0f-g.é'), minLength: 1, maxLength: 34 })
+    fc.assert(
+      fc.property(fc.oneof(digits, exact, other, fc.constantFrom('0'.repeat(32), '-'.repeat(32))), (id) => {
+        fc.pre(id !== '')
+        const plain = id.replaceAll('-', '').toLowerCase()
+        const isId = plain.length === 32 && /^[0-9a-f]+$/.test(plain)
+        const expected = isId ? (/^0+$/.test(plain) ? undefined : plain) : id
+        expect(event({ trace_id: id })?.trace_id).toBe(expected)
+      }),
+      { numRuns: 300 },
+    )
   })
 })

@@ -33,6 +33,25 @@ describe('everything', () => {
     '\\u0070',
     '\u0012\n\u007f',
     '\u0012ÿÿ',
+    '<password>',
+    '<password ',
+    '<key name="',
+    '<key>token</key>',
+    '&lt;password&gt;',
+    '<token><![CDATA[',
+    "PASSWORD '",
+    "PASSWORD ''",
+    'CREATE USER a IDENTIFIED BY ',
+    "SET PASSWORD FOR a='",
+    'INSERT INTO a(password)VALUES(',
+    "insert into a (token) values ('",
+    "('password', ",
+    "(('token', '",
+    'machine a login b ',
+    '*:*:a:a:',
+    'a:5432:',
+    'password:\n',
+    '**token:**\n`',
   ])('takes its time in proportion to the text: %s', (piece) => {
     const startMs = performance.now()
     const value = piece.repeat(200_000 / piece.length)
@@ -341,5 +360,151 @@ describe('what a second attack found', () => {
   it('leaves sentences and code alone', () => {
     for (const text of ['see the function token(name)', 'author: B. Smith'])
       expect(redactor.text(text, 'acme')).toBe(text)
+  })
+})
+
+// Each shape with a twin that has the same words and no secret.
+describe('shapes of other languages and files', () => {
+  const W = 'Zq7 lorem four words'
+  const noTrace = (shape: string, clean: string) => {
+    expect(clean, shape).not.toMatch(/lorem/)
+    expect(clean, shape).toMatch(/hmac:k1:[\w-]{22}/)
+  }
+
+  it.each([
+    ['form', `user=bob&password=Zq7+lorem+four+words&x=1`, `password=&user=bob+the+builder&x=1`],
+    ['form, percent too', `client_secret=Zq7+lorem%26four%3D1&x=1`, `page_token=Zq7+lorem%26four&x=1`],
+    ['XML element', `<password>${S}</password>`, '<password></password><passwords/>'],
+    [
+      'XML element with words',
+      `<db><password>${W}</password></db>`,
+      '<db><password>Password</password></db>',
+    ],
+    [
+      'XML element with attributes',
+      `<password enc="plain">${S}</password>`,
+      '<key id="4">Paris in spring</key>',
+    ],
+    [
+      'XML with a namespace',
+      `<w:Password Type="x#Text">${W}</w:Password>`,
+      '<w:Title Type="x#Text">a b</w:Title>',
+    ],
+    ['XML over lines', `<password>\n  ${S}\n</password>`, '<password>\n  <rule min="12"/>\n</password>'],
+    ['XML CDATA', `<password><![CDATA[${W}]]></password>`, '<note><![CDATA[the password is long]]></note>'],
+    ['XML attribute', `<user password="${W}"/>`, '<user password=""/>'],
+    ['XML key and value', `<add key="ApiKey" value="${S}"/>`, `<add key="Region" value="${S}"/>`],
+    ['XML value and key', `<add value='${W}' key='ApiKey'/>`, `<add value='${W}' key='Theme'/>`],
+    [
+      'XML property',
+      `<property name="db.password">${W}</property>`,
+      `<property name="db.host">${W}</property>`,
+    ],
+    [
+      'XML name and value elements',
+      `<param-name>db.password</param-name>\n<param-value>${W}</param-value>`,
+      `<param-name>db.host</param-name>\n<param-value>${W}</param-value>`,
+    ],
+    [
+      'a property list',
+      `<key>ApiKey</key>\n<string>${S}</string>`,
+      `<key>Region</key>\n<string>${S}</string>`,
+    ],
+    ['a field of HTML', `<input type="password" value="${W}">`, `<input type="search" value="${W}">`],
+    ['markup in markup', `&lt;password&gt;${W}&lt;/password&gt;`, `&lt;host&gt;${W}&lt;/host&gt;`],
+    [
+      'markup in JSON in text',
+      `{\\"x\\":\\"<password>${S}<\\\\/password>`,
+      `{\\"x\\":\\"<host>${S}<\\\\/host>`,
+    ],
+    ['markup that was cut', `<db><user>u</user><password>${S}`, `curl -H "X: <token>" https://h/lorem`],
+    ['IDENTIFIED BY', `CREATE USER bob IDENTIFIED BY '${W}'`, `the record is identified by 'the customer'`],
+    [
+      'IDENTIFIED BY without quotes',
+      `alter user bob identified by ${S};`,
+      'they are identified by their-names-2;',
+    ],
+    [
+      'IDENTIFIED WITH … BY',
+      `create user 'b'@'%' identified with mysql_native_password by '${W}'`,
+      `create user b identified with ldap server 'Zq7 lorem'`,
+    ],
+    [
+      'PASSWORD',
+      `ALTER USER bob WITH ENCRYPTED PASSWORD '${W}' VALID UNTIL 'x'`,
+      'ALTER USER bob PASSWORD NULL',
+    ],
+    [
+      'PASSWORD =',
+      `CREATE LOGIN bob WITH PASSWORD = N'${W}', CHECK_POLICY = OFF`,
+      "WITH DEFAULT_SCHEMA = N'lorem ipsum'",
+    ],
+    ['PASSWORD()', `SET PASSWORD = PASSWORD('${W}')`, `SELECT UPPER('${W}')`],
+    ['SET PASSWORD FOR', `SET PASSWORD FOR 'bob'@'h' = '${W}'`, `SET ROLE FOR 'bob'@'h' = '${W}'`],
+    ['password LIKE', `SELECT 1 FROM u WHERE password LIKE '${W}'`, `SELECT 1 FROM u WHERE name LIKE '${W}'`],
+    ['a doubled quote', `ALTER USER bob PASSWORD 'it''s lorem'`, `SELECT 'it''s lorem'`],
+    ['SECRET', `CREATE SECRET s (TYPE S3, SECRET '${S}')`, `SyntaxError: Unexpected token '${S}'`],
+    [
+      'INSERT',
+      `INSERT INTO users (name, password, n) VALUES ('bob, (a)', '${W}', 1), ('eve', crypt('${W}', gen_salt('bf')), 2)`,
+      `INSERT INTO users (name, password_hint) VALUES ('bob', '${W}')`,
+    ],
+    ['a tuple', `('password', '${W}')`, `('title', '${W}')`],
+    ['tuples', `[("user","bob"),("password","${W}")]`, '[("user","password"),("name","email")]'],
+    ['a list', `the pair ["api_key", "${S}"], as agreed`, 'columns ["password", "email"], as agreed'],
+    [
+      'a call that sets',
+      `os.environ.setdefault('DB_PASSWORD', '${W}')`,
+      `os.environ.get('DB_PASSWORD', '${W}')`,
+    ],
+    ['a call that adds', `params.append("token", "${S}")`, `errors.add("token", "is too short")`],
+    ['netrc', `machine h.example login bob password ${S}`, `the machine has a login and a password field`],
+    ['netrc over lines', `machine h\n  login bob\n  password ${S}\n`, `machine h\n  login bob\n`],
+    ['netrc, default', `default login anonymous password ${S}`, `the default login page asks for a password`],
+    ['pgpass', `db.internal:5432:orders:svc:${S}`, `db.internal:5432:orders:svc`],
+    ['pgpass, several', `# h:p\n*:*:*:svc:${S}\nh:5432:*:u:a\\:${S}\n`, `src/a.ts:5432:12:error:lorem`],
+    [
+      'pgpass in a command',
+      `echo "h:7777:db:u:${S}" >> ~/.pgpass`,
+      `echo "12:7777:34:56:lorem" >> ~/.pgpass`,
+    ],
+    ['the line below', `Password:\n${S}`, `Password:\nForgot your lorem?\n`],
+    ['the line below, CRLF', `User:\r\nbob\r\nPassword:\r\n${S}\r\nok`, `Password:\r\nLorem\r\nok`],
+    ['the line below, in quotes', `**API key:**\n\`${S}\``, `**API key:**\n\`lorem\``],
+    ['Markdown', `**Password:** ${S}`, `**Password:** required`],
+  ])('%s', (shape, secret, twin) => {
+    const found = redactor.text(secret, 'acme')
+    noTrace(shape, found)
+    again(found)
+    noTrace(shape, clean(JSON.stringify({ body: secret })))
+    noTrace(shape, redactRecord(Buffer.from(secret), 'acme', redactor).record)
+    again(twin)
+  })
+
+  it.each([
+    'if password:\n    return lorem4x',
+    'def f(password):\n    """Longer-than-16-letters."""',
+    'C<passwd> Also xx88 works.</new>',
+    'if not token:\n    raise\n',
+    'case "token":\ncase "x1y2":',
+    'password:\nuser: bob4',
+    'API_KEY=\nHOST=h4x',
+    '/// <param name="token">The token to wait for, 2 at most.</param>',
+    '<string name="prompt_password">Enter your password</string>',
+    'Authorization: Bearer <token> and then 4 more',
+    "the user's password's length, and 'password' 'email4'",
+    'z.string("password", "Passwords have 8 letters")',
+    'at 2026-11-21T10:5432:00, a:1:b:c:d',
+    'grep -n: file.ts:1024:import:x',
+  ])('leaves %s', (text) => again(text))
+
+  it('gives the token of the bare secret, whatever stands around it', () => {
+    const bare = redactor.token('a&b <c>', 'acme')
+    expect(redactor.text('<password>a&amp;b &lt;c&gt;</password>', 'acme')).toBe(
+      `<password>${bare}</password>`,
+    )
+    expect(redactor.text("PASSWORD 'a&b <c>'", 'acme')).toBe(`PASSWORD '${bare}'`)
+    const [, form] = redactor.text('password=two+words&x=1', 'acme').split(/[=&]/)
+    expect(redactor.tokensFor('two words', 'acme')).toContain(form)
   })
 })

@@ -2,8 +2,10 @@ import { appendFile, cp, mkdtemp, readdir, readFile, rm, truncate } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { checkSegments } from '../../../app/wire/ingest.ts'
 import { GatewatchError } from '../../../core/errors.ts'
 import type { Batch, DeadLetter } from '../../../ingest/record.ts'
+import { inspectSegments } from '../../../ingest/segment-file.ts'
 import { openSegmentLog, type SegmentLog, type SegmentLogOptions } from '../../../ingest/segment-log.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
 import { encodeBatch } from '../../../store/event-writer.ts'
@@ -226,6 +228,47 @@ describe('segment log', () => {
     expect(store.lines('events').map((line) => Number(JSON.parse(line)[0]))).toEqual(
       Array.from({ length: 50 }, (_, index) => index),
     )
+  })
+
+  it('names the segment that the store does not take, why, and how often it was tried', async () => {
+    let broken = true
+    const store = createLineStore()
+    const log = await open({
+      write: (blocks, token) =>
+        broken
+          ? Promise.reject(new GatewatchError('store_rejected', 'Cannot parse row 1'))
+          : store.write(blocks, token),
+    })
+    await log.append(eventBatch('a'))
+    await expect.poll(() => log.status().stuck?.attempts ?? 0, { timeout: 5000 }).toBeGreaterThan(2)
+    const files = join(folder, '000000000001.*')
+    expect(log.status()).toMatchObject({
+      stuck: { files, reason: 'Cannot parse row 1' },
+      lastError: 'Cannot parse row 1',
+    })
+    expect(checkSegments(log)).toEqual({
+      ok: false,
+      detail: expect.stringMatching(/000000000001\.\* is not stored after \d+ attempts: Cannot parse row 1$/),
+    })
+    broken = false
+    await log.flush()
+    expect(checkSegments(log)).toEqual({ ok: true })
+  })
+
+  it('names a segment whose rows are gone, also to who looks at the folder only', async () => {
+    const first = await open({ write: deafStore, sealMs: 60_000 })
+    await first.append(eventBatch('a', 'b'))
+    await first.close(0)
+    expect(await inspectSegments(folder)).toEqual({ segments: 1, rows: 2, faults: [] })
+    const before = await readFile(join(folder, '000000000001.journal'))
+    await rm(join(folder, '000000000001.events.jsonl'))
+    expect((await inspectSegments(folder)).faults).toEqual([
+      { files: join(folder, '000000000001.*'), reason: expect.stringContaining('ENOENT') },
+    ])
+    expect(await readFile(join(folder, '000000000001.journal'))).toEqual(before)
+    const second = await open({ write: createLineStore().write })
+    await expect.poll(() => second.status().stuck?.reason ?? '').toContain('000000000001.events.jsonl')
+    expect(await inspectSegments(join(folder, 'none'))).toEqual({ segments: 0, rows: 0, faults: [] })
   })
 
   it('refuses appends after close and tells those who wait for the store', async () => {

@@ -46,7 +46,7 @@ describe('events by columns', () => {
         'y'.repeat(70_000),
         'bad \ud800',
       ].map((text, offset) =>
-        smallEvent({ offset, chain: text, 'gen_ai.tool.name': text, argument_keys: [text] }),
+        smallEvent({ offset, 'mcp.session.id': text, 'gen_ai.tool.name': text, argument_keys: [text] }),
       ),
     ],
     [

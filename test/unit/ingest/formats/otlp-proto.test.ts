@@ -177,6 +177,25 @@ describe('otlp-proto', () => {
     expect(kinds([metric])).toEqual(['fault'])
   })
 
+  it('passes over fields that it does not know, of any type and number', () => {
+    const unknown = (number: number) => {
+      const writer = new BinaryWriter()
+        .tag(number, 0)
+        .uint64('18446744073709551615')
+        .tag(number, 1)
+        .fixed64('1')
+      writer.tag(number, 2).bytes(bytesOf(300)).tag(number, 5).fixed32(1)
+      return writer.tag(number, 3).tag(7, 0).int32(-1).tag(number, 4).finish()
+    }
+    const known = log({ timeUnixNano: '1787320991482000000', attributes: call('echo') })
+    for (const number of [4, 13, 15, 16, 2047, 2048, 2 ** 28, 2 ** 29 - 1]) {
+      const [entry] = decode(envelope([Buffer.concat([unknown(number), known, unknown(number)])]))
+      expect(entry, `field ${number}`).toMatchObject({ draft: { 'gen_ai.tool.name': 'echo' } })
+      const [broken] = decode(envelope([Buffer.concat([known, unknown(number).subarray(0, -1)])]))
+      expect(broken, `field ${number}, cut`).toMatchObject({ kind: 'fault', reason: 'field_type' })
+    }
+  })
+
   it('keeps integers beyond 2^53 exactly, and bytes as base64', () => {
     const big = { value: { case: 'intValue', value: '9007199254740993' } } as const
     const bytes = { value: { case: 'bytesValue', value: Uint8Array.of(0, 255) } } as const

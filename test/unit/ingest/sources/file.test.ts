@@ -101,6 +101,36 @@ describe('record splitter', () => {
       ['{ starting up', 't: "x"', '{"a":1}'],
       [1, 2, 3],
     ],
+    [
+      'a broken line of brackets, and the next one by itself',
+      '[[[\n{"a":1}\n{"a":2}\n[{"b":\n{"a":3}\n{"a":4}',
+      ['[[[', '{"a":1}', '{"a":2}', '[{"b":', '{"a":3}', '{"a":4}'],
+      [1, 2, 3, 4, 5, 6],
+    ],
+    [
+      'an array that is broken off, and the lines after it',
+      '[{"a":1},{"b":["x\n{"a":2}\n[{"a":3}\n{"a":4}\n[1\n{"a":5}\n{"a":6}',
+      ['{"a":1}', '{"b":["x', '{"a":2}', '{"a":3}', '{"a":4}', '[1', '{"a":5}', '{"a":6}'],
+      [1, 1, 2, 3, 4, 5, 6, 7],
+    ],
+    [
+      'an array whose elements are wrong here and there',
+      '[{"a":NaN},{"a":2} {"a":3},{"b":[} ,{"a":4}]\n{"a":5}',
+      ['{"a":NaN}', '{"a":2}', '{"a":3}', '{"b":[} ,{"a":4}]', '{"a":5}'],
+      [1, 1, 1, 1, 2],
+    ],
+    [
+      'text after a bracket',
+      '[[INFO] one, two\n[[INFO: three\n{"a":1}\n{"a":2}',
+      ['[INFO]', 'one, two', '[[INFO: three', '{"a":1}', '{"a":2}'],
+      [1, 1, 2, 3, 4],
+    ],
+    [
+      'a number after a bracket, and the next line by itself',
+      '[1\n{"a":1}\n[\nINFO text\n{"a":2}\n',
+      ['[1', '{"a":1}', '[', 'INFO text', '{"a":2}'],
+      [1, 2, 3, 4, 5],
+    ],
     ['JSON text sequences', '\u001e{"a":1}\n\u001e{"a":2}\n', ['{"a":1}', '{"a":2}'], [1, 2]],
     ['nothing', ' \n\n', [], []],
     ['an empty array', '[]', [], []],
@@ -137,6 +167,60 @@ describe('record splitter', () => {
         },
       ),
       { numRuns: 25 },
+    )
+  })
+
+  it.each(['[', '{', '{"a":[', '[{"a":', '[[1],', '["a",{"b":'])(
+    'a line of very many %s costs itself only, and no more time for its length',
+    (broken) => {
+      const lines = Array.from({ length: 3 }, (_, index) => `{"a":${index}}`)
+      for (const bytes of [1_000_000, 10_000_000]) {
+        const line = broken.repeat(bytes / broken.length)
+        const startMs = performance.now()
+        const split = splitAll(`${line}\n${lines.join('\n')}\n`)
+        expect(performance.now() - startMs).toBeLessThan(10_000)
+        expect(split.slice(-3).map(({ text }) => text)).toEqual(lines)
+        expect(split.slice(-3).map((record) => record.line)).toEqual([2, 3, 4])
+      }
+    },
+  )
+
+  it('loses nothing but the structure of arrays, however broken, and however it is cut', () => {
+    const fragments = [
+      '[',
+      ']',
+      '{',
+      '}',
+      '"',
+      ',',
+      ':',
+      '\n',
+      '\n',
+      ' ',
+      '{"a":1}',
+      '[2]',
+      'x',
+      '7',
+      '\\',
+      'true',
+    ]
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom(...fragments), { maxLength: 60 }),
+        fc.integer({ min: 1, max: 9 }),
+        (chosen, chunkBytes) => {
+          const text = chosen.join('')
+          const contentOf = (part: string) => part.replace(/[[\],\s]/g, '')
+          for (const records of [splitAll(text), splitAll(text, chunkBytes)]) {
+            expect(contentOf(records.map((record) => record.text).join(''))).toBe(contentOf(text))
+            for (const { text: value, offset, line } of records) {
+              expect(text.slice(offset).startsWith(value)).toBe(true)
+              expect(text.slice(0, offset).split('\n')).toHaveLength(line)
+            }
+          }
+        },
+      ),
+      { numRuns: 3000 },
     )
   })
 
