@@ -89,8 +89,10 @@ export function createPartStore(database: Database, name = 'assembler/0') {
       (
         await perTenant<PlanRow>(
           keys,
-          `SELECT ${PLAN_SELECT} FROM assembled_calls FINAL
-           WHERE tenant = {tenant:String} AND join_key IN {keys:Array(String)}`,
+          // Not FINAL, which would read the events of all keys that lie between.
+          `SELECT ${PLAN_SELECT} FROM assembled_calls
+           WHERE tenant = {tenant:String} AND join_key IN {keys:Array(String)}
+           ORDER BY join_key, tick DESC LIMIT 1 BY join_key`,
         )
       ).map(plannedOf),
 

@@ -77,6 +77,6 @@ async function untilStored(store: Database, rows: number): Promise<void> {
       'SELECT toUInt64(sum(calls)) AS stored FROM calls_by_actor',
     )
     if ((row?.stored ?? 0) >= rows) return
-    await sleep(100)
+    await sleep(250)
   }
 }

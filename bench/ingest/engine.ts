@@ -18,7 +18,7 @@ const FIELDS = [
 
 /**
  * The peer: ClickHouse’s own Kafka engine, reading the same topic into the same table with the same views behind it.
- * It derives what SQL can derive cheaply (actor, chain, coordinates), and neither validates nor redacts.
+ * It derives what SQL can derive cheaply (actor, coordinates), and neither validates nor redacts.
  */
 export async function startEngine(
   database: Database,
@@ -37,7 +37,7 @@ export async function startEngine(
     `CREATE MATERIALIZED VIEW kafka_in_view TO events AS
      SELECT ${targets}, parseDateTime64BestEffort(occurred_at, 6, 'UTC') AS occurred_at, duration_ms, response_bytes, 'event' AS timestamp_source, 'native' AS source_format,
             'default' AS tenant, _topic AS topic, _partition AS partition, _offset AS offset, \`user.email\` AS actor,
-            concat('session:', \`mcp.session.id\`) AS chain, 'unknown' AS capability, 'none' AS sensitivity
+            'unknown' AS capability, 'none' AS sensitivity
      FROM kafka_in`,
   )
 }
