@@ -1,8 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { UNKNOWN_ACTOR } from '../core/actor.ts'
-import type { AuditEvent, Timestamp } from '../core/audit-event.ts'
+import type { AuditEvent } from '../core/audit-event.ts'
 import { messageOf } from '../core/errors.ts'
-import { fromMillis } from '../core/timestamp.ts'
 import type { EventPart } from './record.ts'
 import type { IngestTelemetry } from './telemetry.ts'
 
@@ -18,7 +17,8 @@ interface PartBlock {
 
 /** All parts of one join key; parsed when read, so that those of a whole tick never live at once. */
 interface KeptParts extends PartKey {
-  readonly count: number
+  /** A short mark of each. */
+  readonly marks: readonly string[]
   read(): readonly unknown[]
 }
 
@@ -30,8 +30,8 @@ interface EventVersion {
 }
 
 interface PlannedKey extends PartKey {
-  /** How many parts it was made of. */
-  readonly parts: number
+  /** The marks of the parts it was made of. */
+  readonly parts: readonly string[]
   readonly before: readonly EventVersion[]
   readonly after: readonly EventVersion[]
 }
@@ -45,8 +45,6 @@ interface TickBlocks {
 
 /** What the assembler needs of the store; `store/parts.ts` has it. */
 export interface AssemblerStore<Blocks extends TickBlocks = TickBlocks> {
-  /** Days that it keeps a part. */
-  readonly keptDays: number
   /** What two versions of an event are told apart by. */
   textOf(event: AuditEvent): string
   readProgress(): Promise<{ tick: number; recordedThroughUs: number }>
@@ -78,7 +76,8 @@ export interface AssemblerOptions<Blocks extends TickBlocks> {
 // Half the time a part of ticks of 5,000; at 50,000 ClickHouse takes minutes over the list of keys.
 const DEFAULT_PARTS = 20_000
 
-const DAY_MS = 86_400_000
+// Join keys that the store is asked about at one go: the fewer, the sooner their events are encoded and forgotten.
+const KEYS_ASKED_AT_ONCE = 2048
 
 // Join keys that are folded at one go.
 const KEYS_AT_ONCE = 256
@@ -150,7 +149,15 @@ export function createAssembler<Blocks extends TickBlocks>(
     current: Work,
   ): Promise<{ blocks: Blocks; incomplete: number; late: number }> => {
     const blocks = store.openTick(tick)
-    const old: PlannedKey[] = []
+    const fresh: PlannedKey[] = []
+    // Of a key that nothing is known of there may be events nevertheless, when what was known has ended.
+    const addFresh = async () => {
+      const keys = fresh.splice(0)
+      if (keys.length === 0) return
+      const unknown = await store.unknownOf(keys)
+      for (const planned of unknown) blocks.add(planned)
+      late += keys.length - unknown.length
+    }
     let incomplete = 0
     let late = 0
     let looked = 0
@@ -161,9 +168,9 @@ export function createAssembler<Blocks extends TickBlocks>(
       if (++looked % KEYS_AT_ONCE === 0) await nextTurn()
       const events = foldParts(parts)
       if (events === undefined) continue
-      const { tenant, joinKey, count } = parts
+      const { tenant, joinKey, marks } = parts
       const known = assembled.get(nameOf(parts))
-      if (known !== undefined && known.parts > count) {
+      if (known !== undefined && isMissing(known.parts, marks)) {
         // Some have ended, and of the rest a poorer event would be made.
         late++
         continue
@@ -172,14 +179,12 @@ export function createAssembler<Blocks extends TickBlocks>(
       const after = versionsOf(events, tick, before)
       if (after.length === before.length && after.every(({ version }) => version !== tick)) continue
       for (const event of events) if (isIncomplete(event)) incomplete++
-      const planned = { tenant, joinKey, parts: count, before, after }
-      if (before.length === 0 && events.some((event) => event.occurred_at < current.keptSince))
-        old.push(planned)
-      else blocks.add(planned)
+      const planned = { tenant, joinKey, parts: marks, before, after }
+      if (known !== undefined) blocks.add(planned)
+      else if (fresh.push(planned) === KEYS_ASKED_AT_ONCE) await addFresh()
     }
-    const unknown = old.length === 0 ? old : await store.unknownOf(old)
-    for (const planned of unknown) blocks.add(planned)
-    return { blocks, incomplete, late: late + old.length - unknown.length }
+    await addFresh()
+    return { blocks, incomplete, late }
   }
 
   // While this tick is folded and written. What it plans is about other keys; and if another owner makes the next tick,
@@ -236,7 +241,6 @@ export function createAssembler<Blocks extends TickBlocks>(
       taken: 0,
       keysAtOnce: Math.max(1, Math.floor((maxParts * keys.length) / Math.max(1, parts))),
       isLast: blocks.length === fresh.length,
-      keptSince: fromMillis((blocks[0]?.recordedAtUs ?? 0) / 1000 - store.keptDays * DAY_MS),
     }
   }
 
@@ -270,6 +274,8 @@ export function createAssembler<Blocks extends TickBlocks>(
 
   async function runTick(): Promise<TickResult> {
     if (progress === undefined) {
+      // What was read ahead is from before another owner’s last ticks.
+      if (work !== undefined) work.reading = undefined
       const stored = await store.readProgress()
       throughUs = Math.max(throughUs, stored.recordedThroughUs)
       const begun = await store.readPlan(stored.tick + 1)
@@ -317,8 +323,6 @@ interface Work {
   /** There were no further inserts when these were found. */
   readonly isLast: boolean
   taken: number
-  /** What happened before this may have had parts that have ended. */
-  readonly keptSince: Timestamp
   /** The next keys, if they are being read already. */
   reading?: Promise<KnownKeys> | undefined
 }
@@ -336,6 +340,11 @@ const keysFrom = ({ keys, keysAtOnce }: Work, from: number): readonly PartKey[] 
 // What no part of a call said, and a later one may.
 const isIncomplete = ({ actor, outcome }: AuditEvent): boolean =>
   actor === UNKNOWN_ACTOR || outcome === 'unknown'
+
+const isMissing = (some: readonly string[], all: readonly string[]): boolean => {
+  const there = new Set(all)
+  return some.some((mark) => !there.has(mark))
+}
 
 const nameOf = ({ tenant, joinKey }: PartKey): string => `${tenant}\0${joinKey}`
 

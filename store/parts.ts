@@ -20,7 +20,8 @@ export interface PartBlock {
 
 /** All parts of one join key, parsed when they are read. */
 export interface KeptParts extends PartKey {
-  readonly count: number
+  /** The end of the id of each, enough to tell one that is missing. */
+  readonly marks: readonly string[]
   read(): readonly PartInput[]
 }
 
@@ -38,9 +39,6 @@ export function createPartStore(database: Database, name = 'assembler/0') {
   }
 
   return {
-    /** Days that a part is kept, and what was made of it (0008_parts_for_a_while.sql). */
-    keptDays: 30,
-
     textOf: (event: AuditEvent): string => JSON.stringify(event),
 
     async readProgress(): Promise<{ tick: number; recordedThroughUs: number }> {
@@ -51,11 +49,12 @@ export function createPartStore(database: Database, name = 'assembler/0') {
     saveProgress: (tick: number, recordedThroughUs: number): Promise<void> =>
       watermarks.write(name, { recordedThroughUs, version: tick, body: '' }),
 
-    /** Inserts recorded after the time, oldest first. */
+    /** Inserts recorded after the time, oldest first; those of the last minutes in any case, should the clock have gone back. */
     blocksSince: (sinceUs: number): Promise<PartBlock[]> =>
       database.query<PartBlock>(
         `SELECT toUnixTimestamp64Micro(recorded_at) AS recordedAtUs, toUInt32(count()) AS count
-         FROM event_parts WHERE recorded_at > fromUnixTimestamp64Micro({since:Int64})
+         FROM event_parts
+         WHERE recorded_at > least(fromUnixTimestamp64Micro({since:Int64}), now64(6) - toIntervalMinute(2))
          GROUP BY recorded_at ORDER BY recorded_at`,
         { since: sinceUs },
       ),
@@ -96,11 +95,13 @@ export function createPartStore(database: Database, name = 'assembler/0') {
         )
       ).map(plannedOf),
 
-    /** Those of which no event is stored: asked for keys of which everything else may have ended. */
+    /** Those of which no event is stored. */
     unknownOf: async (keys: readonly PlannedKey[]): Promise<PlannedKey[]> => {
       const events = keys.flatMap(({ after }) => after.flatMap(({ event }) => event ?? []))
       const stored = new Set<string>()
-      for (const [tenant, group] of Map.groupBy(events, (event) => event.tenant)) {
+      // Day by day, because one call from long ago must not have the whole time in between looked through.
+      for (const group of Map.groupBy(events, dayOf).values()) {
+        const { tenant } = group[0] as AuditEvent
         const times = group.map((event) => event.occurred_at).sort()
         const found = await findStoredIds(database, {
           tenant,
@@ -152,10 +153,12 @@ export function createPartStore(database: Database, name = 'assembler/0') {
 }
 
 interface PlanRow extends PartKey {
-  readonly parts: number
+  readonly parts: readonly string[]
   readonly before: readonly string[]
   readonly after: readonly string[]
 }
+
+const dayOf = (event: AuditEvent): string => `${event.tenant}\0${event.occurred_at.slice(0, 10)}`
 
 const PLAN_SELECT = 'tenant, join_key AS joinKey, parts, before, after'
 
@@ -165,6 +168,8 @@ const plannedOf = ({ tenant, joinKey, parts, before, after }: PlanRow): PlannedK
   after: after.map(decodeVersion),
 })
 
+const MARK_LENGTH = 8
+
 // Rows of one key lie together.
 function runsOf(rows: readonly PartRow[]): KeptParts[] {
   const runs: KeptParts[] = []
@@ -172,7 +177,12 @@ function runsOf(rows: readonly PartRow[]): KeptParts[] {
     const { tenant, join_key: joinKey } = rows[from] as PartRow
     while (rows[to]?.join_key === joinKey && rows[to]?.tenant === tenant) to++
     const run = rows.slice(from, to)
-    runs.push({ tenant, joinKey, count: run.length, read: () => run.map(partOf) })
+    runs.push({
+      tenant,
+      joinKey,
+      marks: run.map((row) => row.part_id.slice(-MARK_LENGTH)),
+      read: () => run.map(partOf),
+    })
   }
   return runs
 }

@@ -1,14 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AuditEvent } from '../core/audit-event.ts'
 import { createEventColumns } from './event-columns.ts'
-import {
-  int8Column,
-  textColumn,
-  textsColumn,
-  uint32Column,
-  uint64Column,
-  wordColumn,
-} from './native-columns.ts'
+import { int8Column, textColumn, textsColumn, uint64Column, wordColumn } from './native-columns.ts'
 import { createRowColumns, type RowColumn } from './row-columns.ts'
 
 /** The parts of one call, or of several, share it. */
@@ -26,8 +19,8 @@ export interface EventVersion {
 
 /** What one tick makes of one join key: the versions that stood before, and those that stand after it. */
 export interface PlannedKey extends PartKey {
-  /** How many parts it was made of. */
-  readonly parts: number
+  /** The marks of the parts it was made of. */
+  readonly parts: readonly string[]
   readonly before: readonly EventVersion[]
   readonly after: readonly EventVersion[]
 }
@@ -59,7 +52,7 @@ const PLAN_COLUMNS: readonly RowColumn<PlanRow>[] = [
   ['tenant', wordColumn, (row) => row.tenant],
   ['join_key', textColumn, (row) => row.joinKey],
   ['tick', uint64Column, (row) => row.tick],
-  ['parts', uint32Column, (row) => row.parts],
+  ['parts', textsColumn, (row) => row.parts],
   ['before', textsColumn, (row) => row.before.map(encodeVersion)],
   ['after', textsColumn, (row) => row.after.map(encodeVersion)],
   ['owner', wordColumn, (row) => row.owner],

@@ -13,6 +13,7 @@ import {
   objectOf,
   set,
   textOf,
+  traceableId,
 } from './field-values.ts'
 import { outcomeOfAgentgateway } from './outcome.ts'
 import { readTime } from './read-time.ts'
@@ -75,8 +76,8 @@ function readWho(line: JsonObject, draft: EventDraft): void {
   set(draft, 'user.id', textOf(line['jwt.sub']) ?? textOf(line['src.identity']))
   set(draft, 'client.address', addressOf(line['src.addr']))
   set(draft, 'mcp.session.id', textOf(line['mcp.session.id']))
-  set(draft, 'trace_id', textOf(line['trace.id']))
-  set(draft, 'span_id', textOf(line['span.id']))
+  set(draft, 'trace_id', traceableId(line['trace.id']))
+  set(draft, 'span_id', traceableId(line['span.id']))
 }
 
 function readWhat(line: JsonObject, draft: EventDraft): void {

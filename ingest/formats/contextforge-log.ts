@@ -10,6 +10,7 @@ import {
   parsedObjectOf,
   set,
   textOf,
+  traceableId,
 } from './field-values.ts'
 import { outcomeOfErrorType } from './outcome.ts'
 import { readTime } from './read-time.ts'
@@ -53,8 +54,8 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
   set(draft, 'gateway.id', textOf(line['hostname']))
   set(draft, 'gen_ai.tool.name', textOf(objectOf(line['custom_fields'])['tool_name']))
   set(draft, 'duration_ms', durationOf(line['duration_ms']))
-  set(draft, 'trace_id', textOf(line['trace_id']))
-  set(draft, 'span_id', textOf(line['span_id']))
+  set(draft, 'trace_id', traceableId(line['trace_id']))
+  set(draft, 'span_id', traceableId(line['span_id']))
   const errorType = textOf(line['error_type'])
   set(draft, 'error.type', errorType)
   set(draft, 'error.message', textOf(line['error_message']))

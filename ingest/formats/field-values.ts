@@ -1,4 +1,5 @@
 import type { EventDraft, Timestamp } from '../../core/audit-event.ts'
+import { inertText } from '../../core/text.ts'
 import { toMillis } from '../../core/timestamp.ts'
 import { exactJsonText, parseExactly } from '../exact-json.ts'
 import type { Decoded } from '../format.ts'
@@ -116,8 +117,19 @@ export const fault = (
   message: string,
 ): Decoded => ({ kind: 'fault', reason, field, message })
 
-export const notATime = (field: string, value: unknown): Decoded =>
-  fault('field_type', field, `${field} must be a time (ISO 8601 or epoch), but is ${kindOf(value)}.`)
+/** `notation` says what a time is in this place. The message holds the value, whole or not at all: half a secret is not known for one. */
+export const notATime = (field: string, value: unknown, notation = 'ISO 8601 or epoch'): Decoded =>
+  fault('field_type', field, `${field} must be a time (${notation}), but is ${shortly(value)}.`)
+
+const MAX_SHOWN = 60
+
+function shortly(value: unknown): string {
+  if (typeof value === 'number') return String(value)
+  if (typeof value !== 'string') return kindOf(value)
+  return value.length > MAX_SHOWN
+    ? `a text of ${value.length} characters`
+    : `"${inertText(value, 6 * MAX_SHOWN)}"`
+}
 
 /** What a record says that is no call; `message` names it, so that whoever sends it knows what to leave out. */
 export const notACall = (message: string, source?: unknown): Decoded => ({
@@ -126,3 +138,9 @@ export const notACall = (message: string, source?: unknown): Decoded => ({
   message,
   ...(source === undefined ? {} : { source }),
 })
+
+/** The id of a trace or span, as text; `undefined` for nothing but zeros, W3C’s word for none: strangers share those. */
+export function traceableId(value: unknown): string | undefined {
+  const id = textOf(value)
+  return id === undefined || /^[0-]+$/.test(id) ? undefined : id
+}

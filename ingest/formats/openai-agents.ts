@@ -13,6 +13,7 @@ import {
   objectOf,
   set,
   textOf,
+  traceableId,
 } from './field-values.ts'
 import { outcomeOfErrorMessage } from './json-rpc.ts'
 import { readTime } from './read-time.ts'
@@ -55,7 +56,7 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
 }
 
 // "trace_4bf9…" is a W3C id with a word before it: without it, records of the same trace from a gateway join.
-const traceIdOf = (id: unknown): string | undefined => textOf(id)?.replace(/^trace_/, '')
+const traceIdOf = (id: unknown): string | undefined => traceableId(textOf(id)?.replace(/^trace_/, ''))
 
 function decodeItem(item: JsonObject): readonly Decoded[] {
   const isTrace = item['object'] === 'trace'

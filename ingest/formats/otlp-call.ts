@@ -1,7 +1,16 @@
 import type { EventDraft, Outcome } from '../../core/audit-event.ts'
 import { stableId } from '../../core/hash.ts'
 import type { Decoded } from '../format.ts'
-import { isObject, type JsonObject, jsonTextOf, numberOf, objectOf, set, textOf } from './field-values.ts'
+import {
+  isObject,
+  type JsonObject,
+  jsonTextOf,
+  numberOf,
+  objectOf,
+  set,
+  textOf,
+  traceableId,
+} from './field-values.ts'
 import { readPythonLiteral } from './otlp-python-literal.ts'
 import type { OtlpRecord } from './otlp-records.ts'
 import type { OtlpValue } from './otlp-value.ts'
@@ -65,9 +74,9 @@ function draftOf(record: OtlpRecord): EventDraft {
 const hostOf = (address: string): string => /^[a-z]+:\/\/([^/?#:@]+)/i.exec(address)?.[1] ?? address
 
 function setTrace(draft: EventDraft, { attributes, traceId, spanId, parentSpanId }: OtlpRecord): void {
-  set(draft, 'trace_id', traceId || textOf(attributes.fact('traceId')))
-  set(draft, 'span_id', spanId || textOf(attributes.fact('spanId')))
-  set(draft, 'parent_span_id', parentSpanId || undefined)
+  set(draft, 'trace_id', traceableId(traceId) ?? traceableId(attributes.fact('traceId')))
+  set(draft, 'span_id', traceableId(spanId) ?? traceableId(attributes.fact('spanId')))
+  set(draft, 'parent_span_id', traceableId(parentSpanId))
 }
 
 function setTime(draft: EventDraft, record: OtlpRecord): void {
@@ -216,7 +225,7 @@ function callKeyOf(record: OtlpRecord, draft: EventDraft): string {
   if (session !== undefined && draft['jsonrpc.request.id'] !== undefined)
     return `rpc:${session}:${draft['jsonrpc.request.id']}`
   // A log record in the context of a span is about that span; alone in a trace it speaks for itself.
-  return record.spanId === '' ? recordKey(record) : `span:${record.spanId}`
+  return traceableId(record.spanId) === undefined ? recordKey(record) : `span:${record.spanId}`
 }
 
 // The same record sent twice is one; so is an exporter's retry.

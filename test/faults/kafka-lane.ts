@@ -28,7 +28,7 @@ const INSERTS: Readonly<Record<string, (insert: string) => boolean>> = {
   'dead letter': (insert) => insert.startsWith('INSERT INTO dead_letters '),
   parts: (insert) => insert.startsWith('INSERT INTO event_parts '),
   insert: (insert) => insert.startsWith('INSERT INTO events ') && !insert.includes("'assemble/"),
-  plan: (insert) => insert.startsWith('INSERT INTO assembled '),
+  plan: (insert) => insert.startsWith('INSERT INTO assembled_calls '),
   correction: (insert) => insert.startsWith('INSERT INTO events ') && insert.includes("'assemble/"),
 }
 const COMMITS: Readonly<Record<string, (request: Buffer) => boolean>> = {

@@ -11,6 +11,7 @@ import type { Database } from '../../../store/database.ts'
 import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
 import { migrate } from '../../../store/migrate.ts'
 import { createPartStore } from '../../../store/parts.ts'
+import type { PlannedKey } from '../../../store/tick-blocks.ts'
 import { smallEvent } from '../../helpers/events.ts'
 
 let folder: string
@@ -295,5 +296,59 @@ it('does not write a call again whose parts are sent again when all that was kno
   expect(await settle(assembler())).toEqual({ written: 1, cancelled: 0 })
   const { events } = await live()
   expect(events.filter((event) => event.live !== 1)).toEqual([])
+  expect(events).toHaveLength(before + 2)
+})
+
+it('does not go by what it read ahead when another owner went on in between', async () => {
+  await settle(assembler())
+  const many = Array.from({ length: 300 }, (_, index) => ({
+    ...part(30_000 + index, 0, { 'gen_ai.tool.name': 'ahead' }),
+    joinKey: `ahead-${index}`,
+  }))
+  await insertParts(...many)
+  const reads: Promise<unknown>[] = []
+  const stored = createPartStore(database)
+  const store = {
+    ...stored,
+    assembledOf: (keys: Parameters<typeof stored.assembledOf>[0]) => {
+      const read = stored.assembledOf(keys)
+      reads.push(read)
+      return read
+    },
+    // Without the second look at what is stored, which would hide it.
+    unknownOf: async (keys: readonly PlannedKey[]) => [...keys],
+  }
+  const [a, b] = [assembler({ store, maxParts: 100 }), assembler({ store, maxParts: 100 })]
+  // A writes the first hundred; B finds them done and reads the second ahead; A writes the second; B goes on.
+  for (const owner of [a, b, a, b]) {
+    await owner.tick()
+    await Promise.all(reads)
+  }
+  await settle(a)
+  await settle(b)
+  const events = (await live()).events.filter(({ tool }) => tool === 'ahead')
+  expect(events.filter((event) => event.live !== 1)).toEqual([])
+  expect(events).toHaveLength(300)
+})
+
+it('keeps a call whose part has ended, also when others of its trace have come since', async () => {
+  await settle(assembler())
+  const before = (await live()).events.length
+  const of = (call: number) => ({
+    ...part(call, 0, { 'gen_ai.tool.name': `t${call}` }),
+    joinKey: 'long-trace',
+  })
+  await insertParts(of(40_000))
+  await settle(assembler())
+  await insertParts(of(40_001))
+  await settle(assembler())
+  await database.command(
+    "ALTER TABLE event_parts DELETE WHERE part_id = 'p40000-0' SETTINGS mutations_sync = 2",
+  )
+  await insertParts(of(40_002))
+  await settle(assembler())
+  const { events } = await live()
+  expect(events.filter((event) => event.live !== 1)).toEqual([])
+  expect(events.map(({ event_id }) => event_id)).toEqual(expect.arrayContaining(['call-40000', 'call-40001']))
   expect(events).toHaveLength(before + 2)
 })

@@ -297,6 +297,16 @@ describe('notations of OTLP/JSON', () => {
     expect(who({ 'user.id': '', 'enduser.id': 'b' })).toBe('b')
   })
 
+  it('joins nothing by ids of zeros, which are nobody’s', () => {
+    const zeros = { traceId: '0'.repeat(32), spanId: '0'.repeat(16) }
+    const of = (user: string) => ({ ...zeros, attributes: { ...call, 'user.id': user } })
+    for (const kind of ['log', 'span'] as const) {
+      const events = eventsOf(kind, of('a'), of('b'), of('c'))
+      expect(events.map((event) => event['user.id']).sort()).toEqual(['a', 'b', 'c'])
+      expect(events.map((event) => event.trace_id)).toEqual([undefined, undefined, undefined])
+    }
+  })
+
   it('counts a record that an exporter sent twice once', () => {
     expect(eventsOf('log', { attributes: call }, { attributes: call })).toHaveLength(1)
     expect(eventsOf('log', { attributes: call }, { attributes: { ...call, 'user.id': 'b' } })).toHaveLength(2)
