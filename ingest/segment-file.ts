@@ -1,5 +1,16 @@
-import { type FileHandle, open, readdir, readFile, rename, rm, stat, truncate } from 'node:fs/promises'
-import { join } from 'node:path'
+import {
+  cp,
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  truncate,
+} from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { messageOf } from '../core/errors.ts'
 
@@ -52,8 +63,10 @@ export interface RecoveredSegment {
   readonly sequences: Sequences
   /** Set when the segment was ready for the store: exactly these files, so that a replay is the same insert. */
   readonly sealed: readonly TableFile[] | undefined
-  /** Bytes of rows that were never acknowledged, or whose checksum is wrong. */
+  /** Bytes of rows that were never acknowledged. */
   readonly cutBytes: number
+  /** What is wrong with rows that were acknowledged, if anything is; the segment as it was found is in `damaged/`. */
+  readonly damage?: string
 }
 
 interface AppendLine {
@@ -62,6 +75,8 @@ interface AppendLine {
 }
 
 interface JournalContent {
+  /** A line is damaged, and not just the last one torn: others follow. */
+  readonly isDamaged: boolean
   readonly sequences: Sequences
   readonly appends: readonly { readonly line: AppendLine; readonly endsAt: number }[]
   readonly sealed: readonly Omit<TableFile, 'path'>[] | undefined
@@ -302,18 +317,61 @@ export async function inspectSegments(folder: string): Promise<WaitingSegments> 
   return { segments, rows, faults }
 }
 
-/** Reads a segment back after a crash: keeps every append that its journal vouches for, and cuts the rest. */
+/**
+ * Reads a segment back after a crash: keeps every append that its journal vouches for, and cuts what a crash left of the
+ * last one. Where the disk has damaged an append that others follow, a copy of the segment is set aside first.
+ */
 export async function recoverSegment(folder: string, number: number): Promise<RecoveredSegment> {
-  const { recovered, cuts } = await readSegment(folder, number)
-  for (const { path, bytes } of cuts) await truncate(path, bytes)
-  return recovered
+  const { recovered, cuts, intact } = await readSegment(folder, number)
+  if (recovered.damage === undefined) {
+    for (const { path, bytes } of cuts) await truncate(path, bytes)
+    return recovered
+  }
+  await setAside(folder, number)
+  const files: TableFile[] = []
+  const tables: Record<string, AppendLine['tables'][string]> = {}
+  for (const [table, { columns, count, rows }] of intact) {
+    const content = Buffer.concat(rows)
+    const path = rowsPath(folder, number, table)
+    await writeWhole(folder, basename(path), content)
+    tables[table] = { end: content.byteLength, crc: crc32(content), count, columns: [...columns] }
+    files.push({ table, columns, path, bytes: content.byteLength, count })
+  }
+  const { sequences } = recovered
+  const journal = [journalLine({ segment: number, sequences }), journalLine({ tables, sequences })]
+  await writeWhole(folder, `${nameOf(number)}.journal`, Buffer.concat(journal))
+  return { ...recovered, files }
+}
+
+/** Where segments lie that the disk has damaged, as they were found. */
+export const damagedFolder = (folder: string): string => join(folder, 'damaged')
+
+async function setAside(folder: string, number: number): Promise<void> {
+  await mkdir(damagedFolder(folder), { recursive: true, mode: 0o700 })
+  for (const name of await readdir(folder)) {
+    // What an earlier start has set aside is what was found first.
+    if (name.startsWith(`${nameOf(number)}.`))
+      await cp(join(folder, name), join(damagedFolder(folder), name), { force: false })
+  }
+  await syncFolder(damagedFolder(folder))
+}
+
+/** Rows of a table in appends whose checksums are right. */
+interface IntactRows {
+  readonly columns: readonly string[]
+  count: number
+  readonly rows: Buffer[]
 }
 
 /** The segment as its journal vouches for it, and what is to be cut off. */
 async function readSegment(
   folder: string,
   number: number,
-): Promise<{ recovered: RecoveredSegment; cuts: readonly { path: string; bytes: number }[] }> {
+): Promise<{
+  recovered: RecoveredSegment
+  cuts: readonly { path: string; bytes: number }[]
+  intact: ReadonlyMap<string, IntactRows>
+}> {
   const journal = parseJournal(await readFile(journalPath(folder, number)))
   const contents = new Map<string, Buffer>()
   const read = async (table: string): Promise<Buffer> => {
@@ -324,17 +382,32 @@ async function readSegment(
     return content
   }
   const files = new Map<string, TableFile>()
+  const intact = new Map<string, IntactRows>()
+  const before = new Map<string, { end: number; count: number }>()
   let { sequences } = journal
   let journalEnd = journal.headerEnd
-  for (const { line, endsAt } of journal.appends) {
+  let broken: number | undefined
+  for (const [at, { line, endsAt }] of journal.appends.entries()) {
     for (const table of Object.keys(line.tables)) await read(table)
-    if (!holds(line, files, contents)) break
+    const whole = holds(line, before, contents)
+    if (!whole) broken ??= at
     for (const [table, { end, count, columns }] of Object.entries(line.tables)) {
-      files.set(table, { table, columns, path: rowsPath(folder, number, table), bytes: end, count })
+      const { end: start, count: counted } = before.get(table) ?? { end: 0, count: 0 }
+      before.set(table, { end, count })
+      if (!whole) continue
+      const kept = intact.get(table) ?? { columns, count: 0, rows: [] }
+      kept.rows.push(contents.get(table)?.subarray(start, end) ?? Buffer.alloc(0))
+      kept.count += count - counted
+      intact.set(table, kept)
+      if (broken === undefined)
+        files.set(table, { table, columns, path: rowsPath(folder, number, table), bytes: end, count })
     }
+    if (broken !== undefined) continue
     sequences = line.sequences
     journalEnd = endsAt
   }
+  const isDamaged = journal.isDamaged || (broken !== undefined && broken < journal.appends.length - 1)
+  if (isDamaged) sequences = journal.appends.at(-1)?.line.sequences ?? sequences
   if (journal.sealed !== undefined) {
     const sealed = journal.sealed.map((file) => ({
       ...file,
@@ -343,6 +416,7 @@ async function readSegment(
     return {
       recovered: { number, files: [...files.values()], sequences, sealed, cutBytes: 0 },
       cuts: [],
+      intact,
     }
   }
   let cutBytes = 0
@@ -354,34 +428,45 @@ async function readSegment(
   }
   cuts.push({ path: journalPath(folder, number), bytes: journalEnd })
   return {
-    recovered: { number, files: [...files.values()], sequences, sealed: undefined, cutBytes },
+    recovered: {
+      ...{ number, files: [...files.values()], sequences, sealed: undefined, cutBytes },
+      ...(isDamaged ? { damage: 'rows or journal lines that were acknowledged have wrong checksums' } : {}),
+    },
     cuts,
+    intact,
   }
 }
 
 function holds(
   line: AppendLine,
-  files: ReadonlyMap<string, TableFile>,
+  before: ReadonlyMap<string, { readonly end: number }>,
   contents: ReadonlyMap<string, Buffer>,
 ): boolean {
   return Object.entries(line.tables).every(([table, { end, crc }]) => {
     const content = contents.get(table)
     if (content === undefined || content.byteLength < end) return false
-    return crc32(content.subarray(files.get(table)?.bytes ?? 0, end)) === crc
+    return crc32(content.subarray(before.get(table)?.end ?? 0, end)) === crc
   })
 }
 
-/** The lines of a journal up to the first that is torn. A journal without a whole header vouches for nothing. */
+/** The lines of a journal that check out. A journal without a whole header vouches for nothing. */
 function parseJournal(bytes: Buffer): JournalContent {
   const appends: { line: AppendLine; endsAt: number }[] = []
   let sequences: Sequences = {}
   let sealed: JournalContent['sealed']
   let headerEnd = 0
   let start = 0
+  let isTorn = false
+  let isDamaged = false
   for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, start)) {
     const text = bytes.toString('utf8', start, end)
     const json = text.slice(9)
-    if (text.slice(0, 8) !== crc32(json).toString(16).padStart(8, '0')) break
+    if (text.slice(0, 8) !== crc32(json).toString(16).padStart(8, '0')) {
+      isTorn = true
+      start = end + 1
+      continue
+    }
+    isDamaged ||= isTorn
     const content = JSON.parse(json) as Partial<AppendLine> & {
       segment?: number
       sealed?: NonNullable<JournalContent['sealed']>
@@ -395,5 +480,12 @@ function parseJournal(bytes: Buffer): JournalContent {
       appends.push({ line: { tables: content.tables, sequences: content.sequences }, endsAt: start })
     }
   }
-  return { sequences, appends, sealed, headerEnd }
+  // A journal is made with its header: one without it has lost it.
+  return {
+    isDamaged: isDamaged || (headerEnd === 0 && bytes.length > 0),
+    sequences,
+    appends,
+    sealed,
+    headerEnd,
+  }
 }

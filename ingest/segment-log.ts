@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GatewatchError, messageOf } from '../core/errors.ts'
 import type { Batch } from './record.ts'
@@ -11,9 +11,11 @@ import {
 } from './segment-drain.ts'
 import {
   createSegment,
+  damagedFolder,
   listSegments,
   recoverSegment,
   type Segment,
+  segmentPattern,
   type TableRows,
   writeWhole,
 } from './segment-file.ts'
@@ -44,6 +46,8 @@ export interface SegmentLogStatus {
   readonly waitingSegments: number
   /** The segment that the store does not take, with the reason; it is tried again, and the others wait behind it. */
   readonly stuck: StuckSegment | undefined
+  /** Folder of segments that the disk has damaged, as they were found; `undefined` when there are none. */
+  readonly damaged: string | undefined
   readonly lastError: string | undefined
 }
 
@@ -87,6 +91,12 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
   let left = { segments: 0, rows: 0, cutBytes: 0 }
   for (const number of await listSegments(folder)) {
     const recovered = await recoverSegment(folder, number)
+    if (recovered.damage !== undefined) {
+      const files = segmentPattern(damagedFolder(folder), number)
+      telemetry.logFault(
+        `a segment is damaged: ${recovered.damage}; the rest goes to the store, all is kept as ${files}`,
+      )
+    }
     lastNumber = number
     for (const [topic, next] of Object.entries(recovered.sequences)) {
       sequences[topic] = Math.max(sequences[topic] ?? 0, next)
@@ -100,6 +110,10 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
     drain.addRecovered(recovered)
   }
   if (left.rows + left.cutBytes > 0) telemetry.logRecovered(left)
+  const damaged = await stat(damagedFolder(folder)).then(
+    () => damagedFolder(folder),
+    () => undefined,
+  )
 
   // The new segment's header holds the sequences before the drain may remove an old one.
   let active: Segment = await createSegment(folder, lastNumber + 1, { ...sequences })
@@ -218,6 +232,7 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
       waitingBytes: drain.waitingBytes() + active.byteCount() + queuedBytes,
       waitingSegments: drain.waitingSegments() + (active.rowCount() > 0 ? 1 : 0),
       stuck: drain.stuck(),
+      damaged,
       lastError: lastError ?? drain.stuck()?.reason,
     }),
     close: async (drainMs = 10_000) => {

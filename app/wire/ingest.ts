@@ -139,12 +139,15 @@ export function openSegments(
 
 /** For `/readyz`: whether what was accepted gets into the store, and which files do not. */
 export function checkSegments(segments: Pick<SegmentLog, 'status'>): { ok: boolean; detail?: string } {
-  const { stuck, lastError } = segments.status()
+  const { stuck, damaged, lastError } = segments.status()
   if (stuck !== undefined) {
     const { files, reason, attempts } = stuck
     return { ok: false, detail: `${files} is not stored after ${attempts} attempts: ${reason}` }
   }
-  return lastError === undefined ? { ok: true } : { ok: false, detail: lastError }
+  if (lastError !== undefined) return { ok: false, detail: lastError }
+  if (damaged === undefined) return { ok: true }
+  // What can be stored is; the rest is for a person to look at.
+  return { ok: true, detail: `the disk has damaged segments; look at ${damaged} and remove it` }
 }
 
 /** The HTTP way in: answers when every record is on disk. Closed before the segment log. */

@@ -1,4 +1,4 @@
-import { appendFile, cp, mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises'
+import { appendFile, cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -151,6 +151,58 @@ describe('segment log', () => {
     const second = await open({ write: store.write })
     await second.flush()
     expect(store.lines('events')).toHaveLength(1)
+  })
+
+  /** The log after a crash with an append for each id, one of its files changed by the disk. */
+  async function damagedLog(ids: readonly string[], name: string, change: (content: string) => string) {
+    const first = await open({ write: deafStore, sealMs: 60_000 })
+    for (const id of ids) await first.append(eventBatch(id))
+    const crashed = await mkdtemp(join(tmpdir(), 'gatewatch-log-'))
+    await cp(folder, crashed, { recursive: true })
+    const content = await readFile(join(crashed, name), 'utf8')
+    const changed = change(content)
+    expect(changed).not.toBe(content)
+    await writeFile(join(crashed, name), changed)
+    const faults: string[] = []
+    const telemetry = { ...silentTelemetry, logFault: (message: string) => faults.push(message) }
+    const store = createLineStore()
+    const log = await open({ folder: crashed, write: store.write, telemetry })
+    await log.flush()
+    const stored = store.lines('events').map((line) => JSON.parse(line)[0])
+    const kept = await readFile(join(crashed, 'damaged', name), 'utf8')
+    await log.close()
+    await rm(crashed, { recursive: true })
+    return { log, stored, faults, isKept: kept === changed }
+  }
+
+  it('stores what is whole around a damaged append, keeps the segment as it was, and says so', async () => {
+    const { log, stored, faults, isKept } = await damagedLog(
+      ['a', 'b', 'c'],
+      '000000000001.events.jsonl',
+      (rows) => rows.replace('"b"', '"X"'),
+    )
+    expect(stored).toEqual(['a', 'c'])
+    expect(isKept).toBe(true)
+    expect(faults).toEqual([expect.stringContaining('damaged/000000000001.*')])
+    expect(checkSegments(log)).toEqual({ ok: true, detail: expect.stringContaining('damaged') })
+  })
+
+  it('stores what is whole when a line of the journal is damaged', async () => {
+    const journal = await damagedLog(['a', 'b', 'c', 'd'], '000000000001.journal', (lines) =>
+      lines
+        .split('\n')
+        // Header, a, b, c, d: what the line of b vouched for, and where c begins, is not known any more.
+        .map((line, at) => (at === 2 ? `x${line.slice(1)}` : line))
+        .join('\n'),
+    )
+    expect([journal.stored, journal.isKept]).toEqual([['a', 'd'], true])
+  })
+
+  it('stores what is left when rows of several appends are gone', async () => {
+    const { stored, isKept } = await damagedLog(['a', 'b', 'c'], '000000000001.events.jsonl', (rows) =>
+      rows.slice(0, rows.indexOf('\n') + 5),
+    )
+    expect([stored, isKept]).toEqual([['a'], true])
   })
 
   it('never hands out an acknowledged offset again', async () => {
