@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { ErrorCode } from '../core/errors.ts'
+import { nearestName } from '../core/nearest-name.ts'
 import { parseExactly } from './exact-json.ts'
 import type { Decoded, Format, ParsedRecord } from './format.ts'
 import { createNearestFormat } from './nearest-format.ts'
@@ -46,7 +47,6 @@ export const FORMAT_HEADER = 'x-gatewatch-format'
 export function createDecoder(options: DecoderOptions): (record: RawRecord) => readonly DecodedPiece[] {
   const limits = { ...DEFAULT_DECODE_LIMITS, ...options.limits }
   const byName = new Map(options.formats.map((format) => [format.name, format]))
-  const names = [...byName.keys()].join(', ')
   const nearest = createNearestFormat(options.formats)
 
   function decodePiece(piece: ParsedRecord, name: string | undefined): DecodedPiece | undefined {
@@ -130,7 +130,7 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
     const values = whole ? valuesIn(text) : []
     if (values.length > 1) return decodePieces(values, parsed, name)
     const readable = name === undefined || byName.get(name)?.reads === 'text'
-    const message = `The record is neither JSON nor a text that a format recognises (${names}).`
+    const message = `The record is neither JSON nor a text that a format recognises. ${FORMATS_LISTED}`
     return [(readable ? decodePiece(parsed, name) : undefined) ?? faulty('record_not_json', message, name)]
   }
 
@@ -143,11 +143,8 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
     return options.formats.some((format) => format.reads === 'text' && format.recognises(first))
   }
 
-  const unknownFormat = (json: unknown): DecodedPiece => {
-    const near = nearest(json)
-    const message = `No format recognises the record. ${near === undefined ? '' : `${near} `}Known formats: ${names}.`
-    return faulty('format_unknown', message, undefined)
-  }
+  const unknownFormat = (json: unknown): DecodedPiece =>
+    faulty('format_unknown', formatUnknown(nearest(json)), undefined)
 
   return (record) => {
     const header = record.headers[FORMAT_HEADER]
@@ -165,14 +162,11 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
           name,
         ),
       ]
-    if (name !== undefined && !byName.has(name))
-      return [
-        faulty(
-          'format_unknown',
-          `There is no format "${name.slice(0, 64)}". Known formats: ${names}.`,
-          undefined,
-        ),
-      ]
+    if (name !== undefined && !byName.has(name)) {
+      const near = name.length > 64 ? undefined : nearestName(name, [...byName.keys()])
+      const hint = near === undefined ? FORMATS_LISTED : `Did you mean ${near}?`
+      return [faulty('format_unknown', `There is no format "${name.slice(0, 64)}". ${hint}`, undefined)]
+    }
 
     const bare: ParsedRecord = { headers: record.headers, bytes: value, text: undefined, json: undefined }
     // Where a binary format is named its bytes may well be valid UTF-8, or even JSON.
@@ -186,6 +180,13 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
     return decodeText(text, { ...bare, text }, name, true)
   }
 }
+
+// The list itself would be the longest part of every such dead letter.
+const FORMATS_LISTED = 'gatewatch formats list shows the known ones.'
+
+/** What is said of a record that no format recognises; `near` is what `createNearestFormat` says of it. */
+export const formatUnknown = (near: string | undefined): string =>
+  `No format recognises the record. ${near ?? FORMATS_LISTED}`
 
 const BOM = 0xfeff
 

@@ -32,7 +32,10 @@ export interface IntakeReceipt {
   readonly deadLettered: number
   readonly duplicate: number
   readonly errors: readonly {
+    /** Where the record begins in the body, from 1. */
     readonly line: number
+    /** Place of the record among those of the body, from 0. */
+    readonly index: number
     readonly reason: ErrorCode
     readonly message: string
     readonly field?: string
@@ -141,6 +144,7 @@ const receiptOf = (
   ...countsOf(batch, duplicate),
   errors: batch.deadLetters.slice(0, MAX_ERRORS).map(({ offset, reason, message, field }) => ({
     line: lines[offset - firstOffset] ?? 0,
+    index: offset - firstOffset,
     reason,
     message,
     ...(field === '' ? {} : { field }),

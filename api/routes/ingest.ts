@@ -11,9 +11,13 @@ export interface Receipt {
   readonly stored: number
   readonly deadLettered: number
   readonly duplicate: number
-  /** The first faults; `line` is where the record begins in the body, from 1. */
+  /**
+   * The first faults; `line` is where the record begins in the body, from 1, and `index` its place among the body’s
+   * records, from 0.
+   */
   readonly errors: readonly {
     readonly line: number
+    readonly index?: number
     readonly reason: ErrorCode
     readonly message: string
     readonly field?: string
@@ -84,12 +88,14 @@ export function addIngestRoutes(
         })
         if (receipt.repeated) reply.header('idempotent-replayed', 'true')
         reply.code(202)
+        const errors = receipt.errors.slice(0, MAX_ERRORS)
         return {
           read: receipt.read,
           stored: receipt.stored,
           dead_lettered: receipt.deadLettered,
           duplicate: receipt.duplicate,
-          errors: receipt.errors.slice(0, MAX_ERRORS).map((error) => ({ ...error })),
+          errors: errors.map((error) => ({ ...error })),
+          errors_left_out: Math.max(0, receipt.deadLettered - errors.length),
         }
       },
     )

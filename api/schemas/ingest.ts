@@ -8,7 +8,10 @@ export const ReceiptSchema = Type.Object(
       description:
         'Calls and parts of calls in the body, and what could not be read: the sum of the three below',
     }),
-    stored: Type.Integer({ description: 'Events and parts of events that are stored now' }),
+    stored: Type.Integer({
+      description:
+        'Events, parts of calls and definitions of tools that are stored now; parts of which no call can be made give no event',
+    }),
     dead_lettered: Type.Integer({
       description: 'Records that could not become events, kept with the reason',
     }),
@@ -17,6 +20,12 @@ export const ReceiptSchema = Type.Object(
       Type.Object(
         {
           line: Type.Integer({ description: 'Line of the body in which the record begins, from 1' }),
+          index: Type.Optional(
+            Type.Integer({
+              description:
+                'Place of the record in the body, from 0: among the elements of its array, or among its lines that are not empty',
+            }),
+          ),
           reason: Type.Enum(Object.keys(ERROR_CODES) as ErrorCode[]),
           message: Type.String(),
           field: Type.Optional(Type.String()),
@@ -25,6 +34,7 @@ export const ReceiptSchema = Type.Object(
       ),
       { maxItems: 20, description: 'The first faults' },
     ),
+    errors_left_out: Type.Integer({ description: 'Faults that `errors` has no room for', minimum: 0 }),
   },
   { ...strict, title: 'Receipt' },
 )

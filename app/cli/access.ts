@@ -1,10 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ERROR_CODES, type ErrorCode, GatewatchError, messageOf } from '../../core/errors.ts'
+import { inertText } from '../../core/text.ts'
 import { type ConfigFlags, environmentToken, loadConfig } from '../config/config.ts'
 import { createLogger } from '../logger.ts'
 import { readRunFile } from '../run-file.ts'
 import { startGatewatch } from '../wire.ts'
+import { createOutput } from './output.ts'
 
 export interface AccessFlags extends ConfigFlags {
   readonly url?: string
@@ -18,12 +20,20 @@ export interface Access {
   /** @throws GatewatchError with the code that the API answered */
   get<Answer>(path: string, query?: Readonly<Record<string, string | number | undefined>>): Promise<Answer>
   post<Answer>(path: string, body: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>
+  /** The same, of bytes under an `Idempotency-Key`; says whether this is the answer that an earlier request had. */
+  postOnce<Answer>(
+    path: string,
+    body: Uint8Array,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<{ readonly answer: Answer; readonly repeated: boolean }>
   close(): Promise<void>
 }
 
 interface Reply {
   readonly status: number
   readonly body: string
+  /** `idempotent-replayed: true` */
+  readonly repeated: boolean
 }
 
 type Send = (
@@ -36,7 +46,11 @@ type Send = (
 export async function openAccess(flags: AccessFlags): Promise<Access> {
   const config = loadConfig({ logLevel: 'warn', ...flags })
   const served = flags.url ?? readRunFile(config.data)?.url
-  if (served !== undefined) return accessOf(sendTo(served), tokenFor(config.credentials), async () => {})
+  if (served !== undefined) {
+    const access = accessOf(sendTo(served), tokenFor(config.credentials), async () => {})
+    const ignored = flags.config !== undefined && config.mappings.length > 0
+    return ignored ? warning(access, `${flags.config}`, served) : access
+  }
   if (!config.clickhouse && !existsSync(join(config.data, 'store'))) {
     throw new GatewatchError('not_found', `There is no data in ${config.data}.`, {
       field: 'data',
@@ -57,9 +71,36 @@ export async function openAccess(flags: AccessFlags): Promise<Access> {
       headers: { host: 'localhost', ...headers },
       ...(body === undefined ? {} : { payload: body as string }),
     })
-    return { status: reply.statusCode, body: reply.body }
+    const repeated = reply.headers['idempotent-replayed'] === 'true'
+    return { status: reply.statusCode, body: reply.body, repeated }
   }
   return accessOf(send, credentials.apiKey, stop)
+}
+
+// Where records are read anew it matters whose mappings read them; elsewhere the file only says where the data is.
+const READS_RECORDS = /^\/v1\/(?:events|dead-letters\/replay)$/
+
+/** Says once that a configuration that was named is not the one that decides. */
+function warning(access: Access, config: string, served: string): Access {
+  let said = false
+  const warn = (path: string) => {
+    if (said || !READS_RECORDS.test(path)) return
+    said = true
+    createOutput({ json: false }).note(
+      `warning: the gatewatch at ${served} reads the records, with the configuration that it was started with; restart it if the mappings of ${inertText(config)} are newer or others`,
+    )
+  }
+  return {
+    ...access,
+    post: (path, body, headers) => {
+      warn(path)
+      return access.post(path, body, headers)
+    },
+    postOnce: (path, body, headers) => {
+      warn(path)
+      return access.postOnce(path, body, headers)
+    },
+  }
 }
 
 function tokenFor(credentials: string): string {
@@ -84,7 +125,8 @@ const sendTo =
         headers,
         ...(body === undefined ? {} : { body: body as RequestInit['body'] & {} }),
       })
-      return { status: reply.status, body: await reply.text() }
+      const repeated = reply.headers.get('idempotent-replayed') === 'true'
+      return { status: reply.status, body: await reply.text(), repeated }
     } catch (cause) {
       throw new GatewatchError(
         'internal',
@@ -100,7 +142,7 @@ const sendTo =
 
 function accessOf(send: Send, token: string, close: () => Promise<void>): Access {
   const authorization = `Bearer ${token}`
-  const answer = <Answer>({ status, body }: Reply): Answer => {
+  const answer = <Answer>({ status, body }: Omit<Reply, 'repeated'>): Answer => {
     if (status < 300) return JSON.parse(body) as Answer
     throw errorOf(status, body)
   }
@@ -122,6 +164,10 @@ function accessOf(send: Send, token: string, close: () => Promise<void>): Access
           raw ? body : JSON.stringify(body),
         ),
       )
+    },
+    postOnce: async <Answer>(path: string, body: Uint8Array, headers: Readonly<Record<string, string>>) => {
+      const reply = await send('POST', path, { authorization, ...headers }, body)
+      return { answer: answer<Answer>(reply), repeated: reply.repeated }
     },
     close,
   }

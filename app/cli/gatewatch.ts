@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { GatewatchError, messageOf } from '../../core/errors.ts'
+import { inertText } from '../../core/text.ts'
 import { addAlertsCommand } from './commands/alerts.ts'
 import { addBacktestCommand } from './commands/backtest.ts'
 import { addDeadLettersCommand } from './commands/dead-letters.ts'
@@ -18,6 +19,7 @@ import { detachStandardInput } from './standard-input.ts'
 /** Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong. */
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
+const MAX_ERROR = 20_000
 
 const program = new Command('gatewatch')
   .description('Watches what AI agents do through MCP gateways.')
@@ -28,6 +30,7 @@ const program = new Command('gatewatch')
     ),
   )
   .showHelpAfterError('(gatewatch --help shows the commands)')
+  .configureOutput({ outputError: (text, write) => write(inertLines(text)) })
   .exitOverride()
 
 addUpCommand(program)
@@ -71,10 +74,16 @@ function report(error: unknown): number {
     )
     return EXIT_FAILED
   }
-  process.stderr.write(`gatewatch: ${error.toLine()}\n`)
+  process.stderr.write(`gatewatch: ${inertText(error.toLine(), MAX_ERROR)}\n`)
   return ['config_invalid', 'rule_invalid', 'request_invalid', 'filter_syntax'].includes(error.code)
     ? EXIT_USAGE
     : EXIT_FAILED
+}
+
+// What was typed is in it; the one line end that is commander’s own comes before its suggestion.
+function inertLines(text: string): string {
+  const [, said = text, suggestion] = /^(.*?)(?:\n(\(Did you mean [^()\n]*\)))?\n$/s.exec(text) ?? []
+  return `${[said, suggestion].flatMap((line) => (line === undefined ? [] : [inertText(line, MAX_ERROR)])).join('\n')}\n`
 }
 
 // In the clone the manifest is two folders up, in the packed program three.

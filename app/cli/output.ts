@@ -17,6 +17,7 @@ export interface Output {
 }
 
 const MAX_CELL = 80
+const MAX_PROGRESS = 300
 const PIPED_PROGRESS_MS = 2000
 
 export function createOutput({ json }: { readonly json: boolean }): Output {
@@ -53,7 +54,9 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
       endProgress()
       process.stderr.write(`${text}\n`)
     },
-    progress: (text) => {
+    progress: (given) => {
+      // Names of files are in it.
+      const text = inertText(given, MAX_PROGRESS)
       if (process.stderr.isTTY) {
         process.stderr.write(`\r\u001b[2K${text}`)
         rewriting = true

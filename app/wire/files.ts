@@ -8,6 +8,7 @@ import {
   type FollowOptions,
 } from '../../ingest/sources/file-follow.ts'
 import { openFilePositions } from '../../ingest/sources/file-positions.ts'
+import { openFileRegistry } from '../../ingest/sources/file-registry.ts'
 import type { IngestTelemetry } from '../../ingest/telemetry.ts'
 import type { Part } from '../lifecycle.ts'
 
@@ -30,9 +31,11 @@ export async function createFilesPart(options: {
 }): Promise<FilesPart> {
   const { paths, take, clock, telemetry, registry } = options
   const positions = await openFilePositions(join(options.data, 'files'), options.positions)
+  const { topicOf } = await openFileRegistry(join(options.data, 'files'))
   const follower = createFileFollower({
     paths,
     positions,
+    topicOf,
     take: async (records) => {
       await take(records)
       telemetry.recordsRead('file', records.length)

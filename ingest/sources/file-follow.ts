@@ -1,12 +1,19 @@
 import { type FSWatcher, watch } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../core/clock.ts'
 import { GatewatchError, messageOf } from '../../core/errors.ts'
 import type { RawRecord } from '../record.ts'
 import { readRecords } from './file.ts'
-import { checksumOf, type FileFacts, factsOf, headOf, headOfHandle, isCompressed } from './file-identity.ts'
+import {
+  checksumOf,
+  type FileFacts,
+  factsOf,
+  headOf,
+  headOfHandle,
+  isCompressed,
+  plainName,
+} from './file-identity.ts'
 import { readStretch, type Stretch } from './file-lines.ts'
 import type { FilePosition, FilePositions } from './file-positions.ts'
 import { folderOf, isUnder, isWhole, kinOf, pathsOf, rotatedOf } from './file-rotation.ts'
@@ -30,6 +37,8 @@ export interface FollowOptions {
   readonly lingerMs?: number
   /** Packed files and JSON documents are read when they have not changed for so long, in milliseconds. */
   readonly settleMs?: number
+  /** The topic of a file that was read before by other means, so that its records stay the same ones. */
+  readonly topicOf?: (path: string) => Promise<string | undefined>
   /** Called once for each fault that has something new to say. */
   readonly onTrouble?: (message: string) => void
 }
@@ -42,8 +51,8 @@ export interface FollowStatus {
 }
 
 /**
- * Follows files as `tail -F` does, with a memory: rotation by rename or by copy and truncation, truncation, and `.gz`, which
- * is read once — not at all when it is a file that was read before it was compressed. Where reading was is kept by
+ * Follows files as `tail -F` does, with a memory: rotation by rename or by copy and truncation, truncation, and `.gz`
+ * (or `.zst`), which is read once — not at all when it is a file that was read before it was compressed. Where reading was is kept by
  * identity (device, inode, first line, checksum of what was read), so that a restart goes on where it was.
  *
  * Each line has the byte offset as its coordinate. The stretch about to be stored is written down first, with its
@@ -89,6 +98,7 @@ export function createFileFollower(options: FollowOptions): FileFollower {
     pollMs = 1000,
     lingerMs = 60_000,
     settleMs = 2000,
+    topicOf = async () => undefined,
     onTrouble = () => {},
   } = options
   const stop = new AbortController()
@@ -124,12 +134,12 @@ export function createFileFollower(options: FollowOptions): FileFollower {
     return false
   }
 
-  const begin = (facts: FileFacts, head: string): FilePosition => {
-    const name = basename(facts.path).replace(/\.gz$/, '')
+  const begin = async (facts: FileFacts, head: string): Promise<FilePosition> => {
+    const wanted = (await topicOf(facts.path)) ?? `file:${plainName(facts.path)}:${head}`
     const topics = new Set(positions.files.map(({ topic }) => topic))
-    let topic = `file:${name}:${head}`
+    let topic = wanted
     // Another file of the same name that begins with the same line.
-    for (let number = 2; topics.has(topic); number++) topic = `file:${name}:${head}:${number}`
+    for (let number = 2; topics.has(topic); number++) topic = `${wanted}:${number}`
     const position = {
       ...{ path: facts.path, dev: facts.dev, ino: facts.ino, head, topic },
       ...{ offset: 0, crc: 0, done: false, seenMs: clock.now() },
@@ -176,7 +186,7 @@ export function createFileFollower(options: FollowOptions): FileFollower {
     if (kin === 'unclear') return false
     // While the original is there it is the one to read; afterwards its copy has what we did not read.
     if (kin === 'copy') return true
-    if (kin === undefined) attach(begin(facts, head), facts, followed)
+    if (kin === undefined) attach(await begin(facts, head), facts, followed)
     else {
       await close(opened.get(kin))
       kin.done = false

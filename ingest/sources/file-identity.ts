@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { pipeline, type Readable } from 'node:stream'
-import { crc32, createGunzip } from 'node:zlib'
+import { crc32, createGunzip, createZstdDecompress } from 'node:zlib'
 
 /** A file as the file system knows it. */
 export interface FileFacts {
@@ -16,7 +17,30 @@ export interface FileFacts {
 const HEAD_BYTES = 4096
 const NEWLINE = 10
 
-export const isCompressed = (path: string): boolean => path.endsWith('.gz')
+/** By how much of its beginning a file is known, in bytes. */
+export const BEGINNING_BYTES = 64 * 1024
+
+export const isCompressed = (path: string): boolean => /\.(?:gz|zst)$/.test(path)
+
+/** The name of a file without its folder, and without what says how it is packed. */
+export const plainName = (path: string): string => basename(path).replace(/\.(?:gz|zst)$/, '')
+
+export type Packing = 'gzip' | 'zstd'
+
+/** How a file is packed: as its name says, else as its first bytes do. */
+export function packingOf(path: string, first: Uint8Array = new Uint8Array()): Packing | undefined {
+  if (path.endsWith('.gz')) return 'gzip'
+  if (path.endsWith('.zst')) return 'zstd'
+  if (first[0] === 0x1f && first[1] === 0x8b) return 'gzip'
+  return Buffer.from(first.subarray(0, 4)).toString('hex') === '28b52ffd' ? 'zstd' : undefined
+}
+
+/** The bytes, unpacked; an error of the file reaches who reads them. */
+export const unpacked = (raw: Readable, packing: Packing | undefined): Readable =>
+  // The callback has nothing to add.
+  packing === undefined
+    ? raw
+    : pipeline(raw, packing === 'gzip' ? createGunzip() : createZstdDecompress(), () => {})
 
 /** `undefined` when there is no such file, or it is a folder, a pipe, … */
 export async function factsOf(path: string): Promise<FileFacts | undefined> {
@@ -25,13 +49,13 @@ export async function factsOf(path: string): Promise<FileFacts | undefined> {
   return { path, dev: info.dev, ino: info.ino, size: info.size, modifiedMs: Math.floor(info.mtimeMs) }
 }
 
-/** The bytes of a file, unpacked. A damaged `.gz` fails after its good part. */
+/** The bytes of a file, unpacked. A damaged packed file fails after its good part. */
 export function contentOf(path: string, from = 0): Readable {
   const raw = createReadStream(path, {
     highWaterMark: 256 * 1024,
     ...(isCompressed(path) ? {} : { start: from }),
   })
-  return isCompressed(path) ? pipeline(raw, createGunzip(), () => {}) : raw
+  return unpacked(raw, packingOf(path))
 }
 
 /**
@@ -39,7 +63,7 @@ export function contentOf(path: string, from = 0): Readable {
  * place. `undefined` while the first line is not whole.
  */
 export async function headOf(path: string): Promise<string | undefined> {
-  if (isCompressed(path)) return hashOfHead(await unpackedBeginning(path))
+  if (isCompressed(path)) return hashOfHead(await beginningOf(path, HEAD_BYTES))
   const handle = await open(path, 'r')
   try {
     return await headOfHandle(handle)
@@ -62,15 +86,20 @@ function hashOfHead(bytes: Buffer): string | undefined {
   return createHash('sha256').update(firstLine).digest('hex').slice(0, 12)
 }
 
-async function unpackedBeginning(path: string): Promise<Buffer> {
+/** At most the first `length` bytes of a file, unpacked; of a damaged one what is before the damage. */
+export async function beginningOf(path: string, length: number, packing = packingOf(path)): Promise<Buffer> {
   const parts: Uint8Array[] = []
   let size = 0
-  for await (const chunk of contentOf(path) as AsyncIterable<Uint8Array>) {
-    parts.push(chunk)
-    size += chunk.byteLength
-    if (size >= HEAD_BYTES) break
+  try {
+    for await (const chunk of unpacked(createReadStream(path), packing) as AsyncIterable<Uint8Array>) {
+      parts.push(chunk)
+      size += chunk.byteLength
+      if (size >= length) break
+    }
+  } catch (error) {
+    if (size === 0) throw error
   }
-  return Buffer.concat(parts).subarray(0, HEAD_BYTES)
+  return Buffer.concat(parts).subarray(0, length)
 }
 
 /** CRC-32 of the first `length` bytes, unpacked; `undefined` when there are fewer. */

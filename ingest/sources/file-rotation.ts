@@ -4,7 +4,7 @@ import { checksumOf, type FileFacts, factsOf, headOf, isCompressed } from './fil
 import type { FilePosition } from './file-positions.ts'
 
 // What is no sequence of lines, or cannot be read on from where it was.
-export const isWhole = (path: string): boolean => /\.(?:gz|json)$/.test(path)
+export const isWhole = (path: string): boolean => /\.(?:gz|zst|json)$/.test(path)
 
 const isPattern = (path: string): boolean => /[*?[{]/.test(path)
 

@@ -23,6 +23,7 @@ import { loadToolCatalogue } from '../../wire/pipeline.ts'
 import { limitOption } from '../options.ts'
 import { createOutput, type Output } from '../output.ts'
 import { standardInput } from '../standard-input.ts'
+import { createTrySummary } from '../try-summary.ts'
 
 interface Flags {
   readonly config?: string
@@ -40,15 +41,6 @@ const TENANT = 'default'
 const MAX_RECORD_BYTES = 4 * 1024 * 1024
 const SKELETON_RECORDS = 200
 const MAX_VALUE = 80
-/** Without these most detectors have nothing to go by. */
-const WANTED = [
-  'occurred_at',
-  'actor',
-  'mcp.server.name',
-  'gen_ai.tool.name',
-  'outcome',
-  'gen_ai.tool.call.arguments',
-]
 
 export function addFormatsCommand(program: Command): void {
   const formats = program.command('formats').description('The formats of records, and trying them out.')
@@ -110,13 +102,15 @@ async function tryOut(files: readonly string[], flags: TryFlags): Promise<void> 
     return
   }
   const named = nameOf(flags, own, formats)
+  const complete = createCompleteEvent({ catalogue: loadToolCatalogue(config.toolCatalogue) })
+  const summary = createTrySummary(complete)
   const explain = createExplainRecord({
     formats,
     normalise: createNormalise(redactor, systemClock, createFingerprints(randomBytes(32))),
-    complete: createCompleteEvent({ catalogue: loadToolCatalogue(config.toolCatalogue) }),
+    complete,
     redact: redactor.json,
+    takePart: summary.addPart,
   })
-  const summary = createSummary()
   let shown = 0
   for await (const record of recordsIn(files)) {
     for (const piece of explain(named === undefined ? record : { ...record, format: named })) {
@@ -196,14 +190,15 @@ function show({ format, recognised, entries, unmapped }: Explained, number: numb
   output.line(`\nrecord ${number}: ${how}`)
   for (const entry of entries) {
     if (entry.kind === 'fault') {
-      if (format === '') continue
       const field = entry.field === '' ? '' : `${inert(entry.field)}: `
       output.line(`  refused: ${entry.reason}: ${field}${inertText(entry.message, 400)}`)
     } else if (entry.kind === 'definitions') {
       output.line(`  definitions of ${entry.tools.length} tools: ${inertText(entry.tools.join(', '), 300)}`)
     } else {
-      if (entry.joinKey !== undefined)
-        output.line(`  one record of a call, joined by ${inert(entry.joinKey)}`)
+      if (entry.kind === 'part')
+        output.line(
+          `  ${entry.around ? 'no call itself: it tells about the calls' : 'a part of a call,'} joined by ${inert(entry.joinKey)}`,
+        )
       output.table(
         ['  field', 'value', 'from'],
         entry.fields.map(({ field, value, from }) => [`  ${field}`, value, from]),
@@ -216,92 +211,4 @@ function show({ format, recognised, entries, unmapped }: Explained, number: numb
     ['    path', 'example'],
     unmapped.map(({ path, example }) => [`    ${path}`, example]),
   )
-}
-
-function createSummary() {
-  const [formats, fields, faults, unmapped] = [
-    tally(),
-    tally(),
-    tally(),
-    new Map<string, { count: number; example: string }>(),
-  ]
-  let [pieces, calls, refused] = [0, 0, 0]
-  return {
-    refused: () => refused,
-    add(piece: Explained) {
-      pieces++
-      formats.add(piece.format)
-      for (const entry of piece.entries) {
-        if (entry.kind === 'fault') {
-          faults.add(`${entry.reason}${entry.field === '' ? '' : ` (${entry.field})`}`)
-          if (entry.reason !== 'not_a_call') refused++
-        } else if (entry.kind !== 'definitions') {
-          calls++
-          for (const { field } of entry.fields) fields.add(field)
-        }
-      }
-      for (const { path, example } of piece.unmapped) {
-        const known = unmapped.get(path)
-        if (known) known.count++
-        else if (unmapped.size < 1000) unmapped.set(path, { count: 1, example })
-      }
-    },
-    print(output: Output, flags: TryFlags) {
-      const missing = calls === 0 ? [] : WANTED.filter((field) => !fields.counts.has(field))
-      output.json({
-        summary: {
-          ...{ records: pieces, calls, refused, missing },
-          ...{ formats: Object.fromEntries(formats.counts), fields: Object.fromEntries(fields.counts) },
-          ...{
-            faults: Object.fromEntries(faults.counts),
-            unmapped: [...unmapped].map(([path, rest]) => ({ path, ...rest })),
-          },
-        },
-      })
-      if (flags.json) return
-      output.line(`\n${pieces} records, ${calls} calls, ${refused} refused`)
-      output.table(
-        ['format', 'records'],
-        [...formats.counts].map(([name, count]) => [name || '(none)', count]),
-      )
-      if (calls > 0) {
-        output.line('')
-        output.table(
-          ['field', `filled in ${calls}`],
-          [...fields.counts].map(([field, count]) => [field, count]),
-        )
-      }
-      if (faults.counts.size > 0) {
-        output.line('')
-        output.table(['refused', 'records'], [...faults.counts])
-      }
-      if (unmapped.size > 0) {
-        output.line('')
-        output.table(
-          ['not read', 'records', 'example'],
-          [...unmapped].map(([path, { count, example }]) => [path, count, example]),
-        )
-      }
-      for (const line of advice(formats.counts.has(''), missing, flags)) output.line(line)
-    },
-  }
-}
-
-function advice(unknown: boolean, missing: readonly string[], flags: TryFlags): readonly string[] {
-  return [
-    ...(missing.length > 0 ? [`\nnever filled: ${missing.join(', ')}`] : []),
-    ...(unknown && flags.mapping === undefined
-      ? [
-          '\nNo format recognises some of the records. A mapping file makes one of them, without code:',
-          '  gatewatch formats try FILE --skeleton > my-gateway.yaml    writes a first one, to be corrected',
-          '  gatewatch formats try FILE --mapping my-gateway.yaml       shows what it makes of the records',
-          'docs/mapping.md says how.',
-        ]
-      : []),
-  ]
-}
-
-function tally() {
-  const counts = new Map<string, number>()
-  return { counts, add: (name: string) => counts.set(name, (counts.get(name) ?? 0) + 1) }
 }

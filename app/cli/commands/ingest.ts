@@ -1,12 +1,16 @@
-import { resolve } from 'node:path'
+import { createHash } from 'node:crypto'
+import { open, stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import type { Command } from 'commander'
 import { systemClock } from '../../../core/clock.ts'
-import { GatewatchError } from '../../../core/errors.ts'
+import { GatewatchError, messageOf } from '../../../core/errors.ts'
 import { stableId } from '../../../core/hash.ts'
+import { inertText } from '../../../core/text.ts'
 import { countsOf } from '../../../ingest/intake.ts'
 import type { RawRecord } from '../../../ingest/record.ts'
-import { readRecords } from '../../../ingest/sources/file.ts'
+import { BINARY_FORMATS, type FileSourceOptions, readRecords } from '../../../ingest/sources/file.ts'
+import { type FileRegistry, openFileRegistry } from '../../../ingest/sources/file-registry.ts'
 import { createIngestTelemetry } from '../../../ingest/telemetry.ts'
 import { loadConfig } from '../../config/config.ts'
 import { createLogger } from '../../logger.ts'
@@ -15,6 +19,7 @@ import { createFilesPart, type FilesPart } from '../../wire/files.ts'
 import { createAssemblerPart } from '../../wire/ingest.ts'
 import { type Running, startGatewatch } from '../../wire.ts'
 import { type Access, type AccessFlags, openAccess } from '../access.ts'
+import { checkFollowed } from '../followed-files.ts'
 import { addAccessOptions } from '../options.ts'
 import { createOutput, type Output } from '../output.ts'
 import { standardInput } from '../standard-input.ts'
@@ -33,15 +38,24 @@ interface Counts {
   duplicate: number
 }
 
+const HELP = `
+A file is the same when what was read of its beginning is still its beginning: lines that were appended are read, and
+another file of the same name is another file. Records that have neither an id nor a time of their own are stored again
+when a file is read in two ways: by this command and with --follow, or into the data folder and into a running gatewatch.
+Into a running gatewatch --follow and reading once do not know of each other at all.`
+
 export function addIngestCommand(program: Command): void {
   addAccessOptions(program.command('ingest'))
     .argument(
       '<files...>',
-      'files of records (NDJSON, JSON, gzip), or - for stdin; with --follow folders and patterns too',
+      'files of records (NDJSON, JSON, text; gzip, zstd), or - for stdin; with --follow folders and patterns too',
     )
     .option('--format <NAME>', 'format of the records, or auto', 'auto')
     .option('--follow', 'read on as files grow and are rotated, until Ctrl-C; goes on where it was')
-    .description('Read records from files into the store. Reading a file again adds nothing.')
+    .description(
+      'Read records from files into the store. Reading a file again adds nothing; while gatewatch runs (or with --url) the records are sent to it, and what was sent within the last day is not stored again.',
+    )
+    .addHelpText('after', HELP)
     .action(async (files: string[], flags: IngestFlags) => {
       const { data, formatNames } = loadConfig(flags)
       // A gatewatch elsewhere may know formats that this configuration does not.
@@ -54,16 +68,60 @@ export function addIngestCommand(program: Command): void {
       const output = createOutput({ json: flags.json ?? false })
       const counts: Counts = { read: 0, stored: 0, dead_lettered: 0, duplicate: 0 }
       const served = flags.url ?? readRunFile(data)?.url
-      if (flags.follow) await follow(files, flags, counts, output, served)
-      else if (served === undefined) await intoStore(files, flags, counts, output)
-      else await overHttp(files, flags, counts, output)
-      output.endProgress()
-      output.json(counts)
-      output.line(
-        `${counts.read} records read, ${counts.stored} stored, ${counts.dead_lettered} dead-lettered, ${counts.duplicate} duplicate`,
-      )
+      try {
+        if (!flags.follow) await checkFiles(files)
+        if (flags.follow) await follow(files, flags, counts, output, served)
+        else if (served === undefined) await intoStore(files, flags, counts, output)
+        else await overHttp(files, flags, counts, output)
+      } catch (error) {
+        // What was read before is stored, and stays so.
+        if (counts.read > 0) total(counts, output)
+        throw error
+      }
+      total(counts, output)
       if (counts.dead_lettered > 0) output.note('gatewatch dead-letters shows what was refused, and why')
     })
+}
+
+function total(counts: Counts, output: Output): void {
+  output.endProgress()
+  output.json(counts)
+  output.line(
+    `${counts.read} records read, ${counts.stored} stored, ${counts.dead_lettered} dead-lettered, ${counts.duplicate} duplicate`,
+  )
+}
+
+/**
+ * Before anything is read: a wrong name among many is found at once.
+ * @throws GatewatchError `not_found`
+ */
+async function checkFiles(files: readonly string[]): Promise<void> {
+  for (const path of files.filter((each) => each !== '-')) {
+    try {
+      if (!(await stat(path)).isFile()) throw new Error('it is not a file')
+      await (await open(path, 'r')).close()
+    } catch (cause) {
+      throw new GatewatchError(
+        'not_found',
+        `${inertText(path)} cannot be opened: ${inertText(messageOf(cause))}.`,
+        {
+          cause,
+          at: inertText(path),
+          remedy: 'Nothing was read. Check the name; folders and patterns are read with --follow.',
+        },
+      )
+    }
+  }
+}
+
+/** Says what is waited for, where there is nothing to read yet. */
+async function noteWaiting(files: readonly string[], output: Output): Promise<void> {
+  for (const path of files) {
+    const found = await checkFollowed(path, { field: inertText(path) })
+    output.note(
+      typeof found === 'string' ? `following ${inertText(path)}: ${found}` : `waiting for ${found.warning}`,
+    )
+  }
 }
 
 /** Follows until asked to stop; into the running gatewatch if there is one, else into the data folder itself. */
@@ -80,6 +138,7 @@ async function follow(
       remedy: 'Leave out --follow.',
     })
   }
+  await noteWaiting(files, output)
   const config = loadConfig({ logLevel: 'warn', ...flags })
   const logger = createLogger(config.logLevel)
   const paths = files.map((path) => ({
@@ -95,7 +154,7 @@ async function follow(
       ...common,
       positions: `cli-${stableId(served, ...files.map((path) => resolve(path)))}.json`,
       take: async (records) => {
-        await post(access, records, flags, counts, keyOf(records))
+        await post(access, records, flags, counts, () => keyOf(records))
         said()
       },
       telemetry: createIngestTelemetry(logger),
@@ -149,14 +208,14 @@ const readFrom = (
   flags: IngestFlags,
   output: Output,
   counts: Counts,
-  reserve: (topic: string, count: number) => number,
+  more: Pick<FileSourceOptions, 'reserve' | 'registry' | 'cutAtMarks'>,
 ) =>
   readRecords({
     path,
     tenant: 'default',
     ...(flags.format === 'auto' ? {} : { format: flags.format }),
     stdin: path === '-' ? standardInput() : Readable.from([]),
-    reserve,
+    ...more,
     nowMs: systemClock.now(),
     onProgress: ({ readBytes, totalBytes }) => {
       const share = totalBytes ? ` (${Math.round((100 * readBytes) / totalBytes)}%)` : ''
@@ -180,8 +239,10 @@ async function intoStore(
     listen: false,
   })
   try {
+    const registry = await openFileRegistry(join(config.data, 'files'))
+    const { reserve } = running.segments
     for (const path of files) {
-      for await (const records of readFrom(path, flags, output, counts, running.segments.reserve)) {
+      for await (const records of readFrom(path, flags, output, counts, { registry, reserve })) {
         await (await append(running, records, counts)).counted
       }
     }
@@ -211,7 +272,8 @@ async function append(
   return { counted: count() }
 }
 
-// The server sees a body, not a file: its records get new coordinates, so only ids of their own make duplicates known.
+// The server sees a body, not a file: its records get coordinates of the key, so the same bytes at the same place of the
+// same file must come under the same key.
 async function overHttp(
   files: readonly string[],
   flags: IngestFlags,
@@ -219,29 +281,76 @@ async function overHttp(
   output: Output,
 ): Promise<void> {
   const access = await openAccess(flags)
+  const registry = await registryIn(loadConfig(flags).data, output)
+  const more = { ...(registry && { registry }), cutAtMarks: true, reserve: () => 0 }
+  let refusedBefore = 0
   try {
     for (const path of files) {
-      for await (const records of readFrom(path, flags, output, counts, () => 0))
-        await post(access, records, flags, counts)
+      for await (const records of readFrom(path, flags, output, counts, more)) {
+        const key = path === '-' ? undefined : keyOfBody(records, flags.format)
+        refusedBefore += await post(access, records, flags, counts, key)
+      }
     }
   } finally {
     await access.close()
   }
+  if (refusedBefore > 0) {
+    output.note(
+      `${refusedBefore} records were refused when they were sent before, and not tried again: gatewatch dead-letters replay does that`,
+    )
+  }
 }
 
+/** Without a folder of its own (another user’s gatewatch) a file is known as long as it does not grow. */
+async function registryIn(data: string, output: Output): Promise<FileRegistry | undefined> {
+  try {
+    return await openFileRegistry(join(data, 'files'))
+  } catch (error) {
+    output.note(
+      `What is read cannot be noted (${inertText(messageOf(error))}): a file that grows is sent as a new one.`,
+    )
+    return undefined
+  }
+}
+
+/** @returns how many of the records were refused before, and not tried again */
 async function post(
   access: Access,
   records: readonly RawRecord[],
   flags: IngestFlags,
   counts: Counts,
-  key?: string,
-): Promise<void> {
-  const body = Buffer.concat(records.flatMap(({ value }) => [value, Buffer.from('\n')]))
-  const receipt = await access.post<Counts>('/v1/events', body, {
-    'content-type': 'application/x-ndjson',
+  key?: (body: Uint8Array) => string,
+): Promise<number> {
+  const isBinary = BINARY_FORMATS.has(flags.format)
+  const body = Buffer.concat(
+    records.flatMap(({ value }) => (isBinary ? [value] : [value, Buffer.from('\n')])),
+  )
+  const headers = {
+    'content-type': isBinary ? 'application/x-protobuf' : 'application/x-ndjson',
     'x-gatewatch-wait': 'stored',
-    ...(key === undefined ? {} : { 'idempotency-key': key }),
     ...(flags.format === 'auto' ? {} : { 'x-gatewatch-format': flags.format }),
+  }
+  if (key === undefined) {
+    const receipt = await access.post<Counts>('/v1/events', body, headers)
+    for (const name of Object.keys(counts) as (keyof Counts)[]) counts[name] += receipt[name]
+    return 0
+  }
+  const { answer, repeated } = await access.postOnce<Counts>('/v1/events', body, {
+    ...headers,
+    'idempotency-key': key(body),
   })
-  for (const name of Object.keys(counts) as (keyof Counts)[]) counts[name] += receipt[name]
+  counts.read += answer.read
+  counts.dead_lettered += answer.dead_lettered
+  counts.stored += repeated ? 0 : answer.stored
+  counts.duplicate += answer.duplicate + (repeated ? answer.stored : 0)
+  return repeated ? answer.dead_lettered : 0
 }
+
+const keyOfBody = (records: readonly RawRecord[], format: string) => (body: Uint8Array) =>
+  stableId(
+    'ingest',
+    records[0]?.topic ?? '',
+    records[0]?.offset ?? 0,
+    format,
+    createHash('sha256').update(body).digest('hex'),
+  )

@@ -1,9 +1,11 @@
-import { type EventDraft, eventFields } from '../../../core/audit-event.ts'
+import { type AuditEvent, type EventDraft, type EventField, eventFields } from '../../../core/audit-event.ts'
+import { stableId } from '../../../core/hash.ts'
 import { type CompleteEvent, methodOf } from '../../complete-event.ts'
-import { createDecoder } from '../../decode.ts'
+import { createDecoder, formatUnknown } from '../../decode.ts'
 import type { Decoded, Format, ParsedRecord } from '../../format.ts'
+import { createNearestFormat } from '../../nearest-format.ts'
 import type { Normalise } from '../../normalize.ts'
-import type { RawRecord } from '../../record.ts'
+import type { EventPart, RawRecord } from '../../record.ts'
 import { addressOf, textOf } from '../field-values.ts'
 import { readTime } from '../read-time.ts'
 import type { MappedFormat, Traced } from './mapping.ts'
@@ -21,7 +23,14 @@ export interface Explained {
 }
 
 export type ExplainedEntry =
-  | { readonly kind: 'event' | 'part'; readonly fields: readonly ExplainedField[]; readonly joinKey?: string }
+  | { readonly kind: 'event'; readonly fields: readonly ExplainedField[] }
+  | {
+      readonly kind: 'part'
+      readonly fields: readonly ExplainedField[]
+      readonly joinKey: string
+      /** Whether it is no call itself, but lends facts to the calls of its join key. */
+      readonly around: boolean
+    }
   | { readonly kind: 'definitions'; readonly tools: readonly string[] }
   | { readonly kind: 'fault'; readonly reason: string; readonly field: string; readonly message: string }
 
@@ -39,9 +48,13 @@ export interface ExplainOptions {
   readonly complete: CompleteEvent
   /** Hides secrets in a value of JSON, as they are hidden in what is stored. */
   readonly redact: (value: unknown, tenant: string) => unknown
+  /** Given each part as it would be stored: what calls they make is known when all of them are. */
+  readonly takePart?: (part: EventPart) => void
 }
 
 interface Look {
+  /** Which piece of the record it is, from 0. */
+  readonly number: number
   readonly format: Format
   readonly record: ParsedRecord
   readonly watched: Watched
@@ -51,10 +64,15 @@ interface Look {
 const WORKED_OUT = 'worked out'
 const BY_FORMAT = 'the format'
 // Comes last, so that of a record that no format knows all that it says is shown.
-const UNKNOWN: Format = {
-  name: '',
-  recognises: ({ json }) => json !== undefined,
-  decode: () => [{ kind: 'fault', reason: 'format_unknown', message: 'No format recognises the record.' }],
+const unknownAmong = (formats: readonly Format[]): Format => {
+  const nearest = createNearestFormat(formats)
+  return {
+    name: '',
+    recognises: ({ json }) => json !== undefined,
+    decode: ({ json }) => [
+      { kind: 'fault', reason: 'format_unknown', message: formatUnknown(nearest(json)) },
+    ],
+  }
 }
 const NOT_SHOWN: ReadonlySet<string> = new Set([
   'source_format',
@@ -71,7 +89,9 @@ const NOT_SHOWN: ReadonlySet<string> = new Set([
 export function createExplainRecord(options: ExplainOptions): (record: RawRecord) => readonly Explained[] {
   let looks: Look[] = []
   const decode = createDecoder({
-    formats: [...options.formats, UNKNOWN].map((format) => watching(format, (look) => looks.push(look))),
+    formats: [...options.formats, unknownAmong(options.formats)].map((format) =>
+      watching(format, (look) => looks.push({ ...look, number: looks.length })),
+    ),
   })
   return (record) => {
     looks = []
@@ -98,7 +118,7 @@ function watching(format: Format, note: (look: Look) => void): Format {
       const traced = isMapped(format)
         ? format.trace(seen)
         : format.decode(seen).map((entry) => ({ entry, origins: new Map<string, string>() }))
-      note({ format, record, watched, traced })
+      note({ number: 0, format, record, watched, traced })
       return traced.map(({ entry }) => entry)
     },
   }
@@ -113,8 +133,10 @@ function explainEntry(
   record: RawRecord,
   options: ExplainOptions,
 ): ExplainedEntry {
-  if (entry.kind === 'fault')
-    return { kind: 'fault', reason: entry.reason, field: entry.field ?? '', message: entry.message }
+  if (entry.kind === 'fault') {
+    const message = String(options.redact(entry.message, record.tenant))
+    return { kind: 'fault', reason: entry.reason, field: entry.field ?? '', message }
+  }
   if (entry.kind === 'definitions')
     return { kind: 'definitions', tools: entry.definitions.map(({ tool }) => `${entry.server}/${tool}`) }
   const given = { ...entry.draft }
@@ -127,20 +149,28 @@ function explainEntry(
   const fault = options.normalise(draft, record)
   if (fault) return { kind: 'fault', ...fault }
   const { tenant, topic, partition, offset } = record
-  const stored = options.complete(draft, {
+  const coordinates = {
     ...{ tenant, topic, partition, offset },
     recordIndex: index,
     sourceFormat: look?.format.name ?? '',
-  })
+  }
+  const stored = options.complete(draft, coordinates)
   const leaves = look === undefined || isMapped(look.format) ? [] : readLeaves(look)
-  const fields = eventFields.flatMap((field): readonly ExplainedField[] => {
-    const value = stored[field]
-    if (value === undefined || NOT_SHOWN.has(field)) return []
+  const fields = shownFieldsOf(stored).map((field): ExplainedField => {
     const from = origins.get(field) ?? originOf(given[field as keyof EventDraft], leaves)
-    return [{ field, value: shownValue(value), from }]
+    return { field, value: shownValue(stored[field]), from }
   })
-  return { kind: entry.kind, fields, ...(entry.kind === 'part' ? { joinKey: entry.joinKey } : {}) }
+  if (entry.kind === 'event') return { kind: 'event', fields }
+  const [joinKey, callKey] = [entry.joinKey, entry.callKey].map((key) => String(options.redact(key, tenant)))
+  const partId = stableId(tenant, topic, partition, offset, `${look?.number}`, index)
+  const part = { ...coordinates, joinKey: joinKey ?? '', partId, body: { callKey: callKey ?? '', draft } }
+  options.takePart?.(part)
+  return { kind: 'part', fields, joinKey: part.joinKey, around: part.body.callKey === '' }
 }
+
+/** The fields that an event has, but for its coordinates and what only machines compare. */
+export const shownFieldsOf = (event: AuditEvent): readonly EventField[] =>
+  eventFields.filter((field) => event[field] !== undefined && !NOT_SHOWN.has(field))
 
 const shownValue = (value: unknown): string =>
   typeof value === 'object' ? JSON.stringify(value) : String(value)

@@ -7,7 +7,7 @@ import { type Convert, type FieldKind, kindOf, type MappedField } from './field-
 import { entriesOf, type Given, isMapping, oneOf, shown } from './mapping-source.ts'
 import { type Pattern, patternIn } from './pattern.ts'
 import { type JsonTexts, pathIn, pathsIn, type Read, type RecordPath, type Scope } from './record-path.ts'
-import { timeNotationIn } from './time-notation.ts'
+import { notationText, timeNotationIn } from './time-notation.ts'
 
 /** Told which way gave a field its value: the path, or `value` for a constant. */
 export type Note = (field: MappedField, from: string) => void
@@ -20,6 +20,8 @@ interface Way {
   readonly when: Condition | undefined
   readonly read: Read
   readonly convert: Convert
+  /** For times: how they are written there, in words. */
+  readonly notation?: string
 }
 
 const OPTIONS = [
@@ -91,19 +93,26 @@ function takeValue(field: MappedField, ways: readonly Way[]): TakeField {
 }
 
 // A time that cannot be read is a fault: the clock that stood in for it would put the call where it was not.
+// The same goes for another path; the same path may be written in several notations.
 function takeTime(ways: readonly Way[]): TakeField {
   return (scope, draft, note) => {
-    for (const { when, read, convert, label } of ways) {
+    let failed: { readonly label: string; readonly value: unknown; readonly notations: string[] } | undefined
+    for (const { when, read, convert, label, notation = 'ISO 8601 or epoch' } of ways) {
+      if (failed !== undefined && failed.label !== label) continue
       if (when !== undefined && !when(scope)) continue
       const value = read(scope)
       if (!hasValue(value)) continue
       const time = convert(value)
-      if (time === undefined) return notATime(label, value)
+      if (time === undefined) {
+        failed ??= { label, value, notations: [] }
+        failed.notations.push(notation)
+        continue
+      }
       draft.occurred_at = time as string
       note?.('occurred_at', label)
       return undefined
     }
-    return undefined
+    return failed && notATime(failed.label, failed.value, failed.notations.join(', or '))
   }
 }
 
@@ -164,17 +173,19 @@ function waysIn(
   const base = converterOf(kind, given)
   if (base === undefined) return []
   const refined = refine(given, base)
+  const notation = kind.name === 'time' ? { notation: notationText(given.at('time')) } : {}
   if (source === 'join') {
     const paths = pathsIn(given.at('join'), jsonTexts)
     const separator = has('separator') ? String(given.at('separator').value ?? '') : ' '
     const label = paths.map(({ text }) => text).join(' + ')
-    return [{ label, when, read: joined(paths, separator), convert: refined }]
+    return [{ label, when, read: joined(paths, separator), convert: refined, ...notation }]
   }
   return pathsIn(given.at('from'), jsonTexts).map(({ text, read }) => ({
     label: text,
     when,
     read,
     convert: refined,
+    ...notation,
   }))
 }
 

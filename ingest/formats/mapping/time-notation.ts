@@ -43,6 +43,13 @@ export function timeNotationIn(notation: Given, zone: Given): ReadTime | undefin
   return typeof compiled === 'function' ? compiled : notation.refuse(compiled.wrong, compiled.remedy)
 }
 
+/** A notation in words, for messages about times that are not written in it. */
+export function notationText({ value }: Given): string {
+  if (typeof value !== 'string' || value === 'auto') return 'ISO 8601 or epoch'
+  if (value === 'unpadded') return 'ISO 8601, unpadded'
+  return Object.hasOwn(EPOCH_MICROS, value) ? `epoch in ${value}` : value
+}
+
 function zoneIn(zone: Given): string {
   const { value } = zone
   if (value === undefined || value === 'UTC' || value === 'Z') return 'Z'

@@ -85,9 +85,35 @@ describe('what was typed wrong', () => {
     writeFileSync(join(folder, 'odd.log'), '{"neither":1}\n')
     await run('ingest', join(folder, 'odd.log'))
     const listed = await runCommand(['dead-letters', '--reason', 'format_unknown', '--data', data])
-    expect(listed.stdout).toMatch(/Known formats: .*native\./)
+    expect(listed.stdout).toMatch(/gatewatch formats list shows the known ones\./)
     expect(listed.stdout).not.toContain('…')
   })
+})
+
+describe('a configuration that is not the one that decides', () => {
+  it('is warned of where a gatewatch that runs reads the records, and nowhere else', async () => {
+    const served = join(folder, 'served')
+    const mapping = join(folder, 'zz.yaml')
+    const config = join(folder, 'gw.yaml')
+    writeFileSync(mapping, 'name: zz\nrecognise: { all: [zz] }\nfields: { gen_ai.tool.name: zz }\n')
+    writeFileSync(config, `mappings: [${mapping}]\n`)
+    writeFileSync(join(folder, 'zz.log'), '{"zz":"echo"}\n')
+    const running = await startProcess({ args: ['up'], data: served })
+    try {
+      const said = async (...args: string[]) =>
+        (await runCommand([...args, '--data', served])).stderr
+          .split('\n')
+          .filter((line) => /^warning:/.test(line))
+      const ingested = await said('ingest', join(folder, 'zz.log'), '--config', config)
+      expect(ingested).toEqual([expect.stringContaining('restart it')])
+      expect(ingested[0]).toContain(running.url)
+      expect(await said('dead-letters', 'replay', '--all', '--config', config)).toHaveLength(1)
+      expect(await said('dead-letters', '--config', config)).toEqual([])
+      expect(await said('dead-letters', 'replay', '--all')).toEqual([])
+    } finally {
+      await running.kill('SIGTERM')
+    }
+  }, 60_000)
 })
 
 describe('POST /v1/events with a key', () => {

@@ -87,6 +87,39 @@ describe('gatewatch formats try', () => {
     })
   }, 60_000)
 
+  it('counts calls, not the parts of which none can be made', async () => {
+    const line = (at: number, said: string) => ({
+      timeUnixNano: `${at}000000000`,
+      body: { stringValue: said },
+    })
+    const logRecords = [line(1_755_785_000, 'hello'), line(1_755_785_001, 'there')]
+    const plain = file('plainlog.json', JSON.stringify({ resourceLogs: [{ scopeLogs: [{ logRecords }] }] }))
+    const { code, stdout } = await run(['try', plain])
+    expect(code).toBe(0)
+    expect(stdout).toContain('\n1 records, 0 calls, 2 parts of calls, 0 refused\n')
+    expect(stdout).toContain('No call can be made of 2 of the parts')
+    const { summary } = linesOf((await run(['try', plain, '--json'])).stdout).at(-1)
+    expect(summary).toMatchObject({ calls: 0, parts: 2, parts_without_call: 2, missing: [] })
+  }, 60_000)
+
+  it('names the records that would be refused, also those that it does not show', async () => {
+    const late = Array.from({ length: 12 }, () => ({ ...RECORDS[1], zz_time: '21/Nov 10:00' }))
+    const some = file(
+      'late.ndjson',
+      [...RECORDS, ...late].map((each) => `${JSON.stringify(each)}\n`).join(''),
+    )
+    const { code, stdout } = await run(['try', some, '--mapping', mapping, '--limit', '1'])
+    expect(code).toBe(1)
+    expect(stdout).toContain('14 records (the first 1 are shown; --limit shows more), 2 calls, 12 refused')
+    const named = [
+      ...stdout.matchAll(/^ {2}record (\d+): field_type: zz_time: .*but is "21\/Nov 10:00"\.$/gm),
+    ]
+    expect(named.map(([, number]) => Number(number))).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+    expect(stdout).toContain('\n  and 2 more\n')
+    const near = await run(['try', file('near.json', '{"resource_logs":[]}')])
+    expect(near.stdout).toContain('nearest to otlp-json, but writes resource_logs for resourceLogs.')
+  }, 60_000)
+
   it('tells everything that is wrong with a mapping at once', async () => {
     const wrong = file(
       'wrong.yaml',

@@ -377,15 +377,16 @@ describe('operations', () => {
 })
 
 describe('POST /v1/events', () => {
-  const receipt: Receipt = { read: 2, stored: 1, deadLettered: 1, duplicate: 0, errors: [] }
+  const fault = { line: 2, index: 1, reason: 'record_not_json', message: 'why' } as const
+  const receipt: Receipt = { read: 2, stored: 1, deadLettered: 1, duplicate: 0, errors: [fault] }
 
-  async function post(payload: Buffer | string, headers: Record<string, string> = {}) {
+  async function post(payload: Buffer | string, headers: Record<string, string> = {}, answered = receipt) {
     const accepted: { bytes: Uint8Array; headers: Readonly<Record<string, string>>; tenant: string }[] = []
     const { app, apiKey } = await startApi({
       intake: {
         accept: async (body) => {
           accepted.push(body)
-          return receipt
+          return answered
         },
       },
     })
@@ -403,11 +404,21 @@ describe('POST /v1/events', () => {
     async (type) => {
       const { answer, accepted } = await post('{"a":1}\n{"b":', { 'content-type': type })
       expect(answer.statusCode).toBe(202)
-      expect(answer.json()).toEqual({ read: 2, stored: 1, dead_lettered: 1, duplicate: 0, errors: [] })
+      expect(answer.json()).toEqual({
+        ...{ read: 2, stored: 1, dead_lettered: 1, duplicate: 0 },
+        ...{ errors: [{ line: 2, index: 1, reason: 'record_not_json', message: 'why' }], errors_left_out: 0 },
+      })
       expect(Buffer.from(accepted[0]?.bytes ?? []).toString()).toBe('{"a":1}\n{"b":')
       expect(accepted[0]?.tenant).toBe('acme')
     },
   )
+
+  it('says how many faults the answer has no room for', async () => {
+    const errors = Array.from({ length: 100 }, (_, index) => ({ ...fault, line: index + 1, index }))
+    const { answer } = await post('x', {}, { ...receipt, read: 20_000, deadLettered: 20_000, errors })
+    expect(answer.json()).toMatchObject({ dead_lettered: 20_000, errors_left_out: 19_980 })
+    expect(answer.json().errors).toHaveLength(20)
+  })
 
   it('passes no credential on', async () => {
     const { accepted } = await post('{}', {

@@ -137,10 +137,16 @@ describe('choice of format', () => {
     expect(run([record(GOOD, { headers, format: 'auto' })]).events).toHaveLength(1)
   })
 
-  it('names the known formats when it knows none of that name', () => {
-    const [letter] = run([record(GOOD, { format: 'splunk' })]).deadLetters
-    expect(letter).toMatchObject({ reason: 'format_unknown', message: expect.stringContaining('otlp-json') })
-  })
+  it.each([
+    ['otlp-jsn', 'There is no format "otlp-jsn". Did you mean otlp-json?'],
+    ['splunk', 'There is no format "splunk". gatewatch formats list shows the known ones.'],
+  ])(
+    'says where the known formats are, or which is meant, when it knows none called %s',
+    (format, message) => {
+      const [letter] = run([record(GOOD, { format })]).deadLetters
+      expect(letter).toMatchObject({ reason: 'format_unknown', message })
+    },
+  )
 
   it('does not take broken protobuf for OTLP', () => {
     expect(reasons(run([record(Buffer.from([0x0a, 0xff, 0x01, 0x80]), { format: 'otlp-proto' })]))).toEqual([

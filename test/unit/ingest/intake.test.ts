@@ -87,6 +87,14 @@ it('names the line of each fault', async () => {
   ])
 })
 
+it('names the place of each fault among the elements of an array', async () => {
+  const { errors } = await intake.accept(body(`[${GOOD},{"nope":1},3]`))
+  expect(errors.map(({ line, index }) => [line, index])).toEqual([
+    [1, 1],
+    [1, 2],
+  ])
+})
+
 it('stores a body under a key once, whoever sends it again, and says the same', async () => {
   const keyed = body(`${BARE}\n${BARE}\nbroken`, { idempotencyKey: 'k' })
   const [first, second] = await Promise.all([intake.accept(keyed), intake.accept(keyed)])

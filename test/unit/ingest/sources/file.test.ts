@@ -2,10 +2,11 @@ import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { gzipSync } from 'node:zlib'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type FileSourceOptions, readRecords } from '../../../../ingest/sources/file.ts'
+import { openFileRegistry } from '../../../../ingest/sources/file-registry.ts'
 import { keyedCoordinates, recordsOfBody } from '../../../../ingest/sources/http.ts'
 import { createRecordSplitter } from '../../../../ingest/sources/split-records.ts'
 
@@ -243,9 +244,10 @@ describe('file source', () => {
   it('gives the same coordinates again, also after lines were appended and for gzip', async () => {
     const path = join(folder, 'audit.log')
     await writeFile(path, '{"a":1}\n{"a":2}\n')
-    const first = await read(path)
+    const registry = await openFileRegistry(join(folder, 'registry'))
+    const first = await read(path, { registry })
     await appendFile(path, '{"a":3}\n')
-    const second = await read(path)
+    const second = await read(path, { registry })
     expect(second.slice(0, 2).map(({ topic, offset }) => [topic, offset])).toEqual(
       first.map(({ topic, offset }) => [topic, offset]),
     )
@@ -270,6 +272,56 @@ describe('file source', () => {
       ['stdin', 2, 'native'],
     ])
     expect(seen.at(-1)).toBe(3)
+  })
+
+  it('reads what is packed with gzip or zstd, by its name or its first bytes', async () => {
+    const text = '{"a":1}\n{"a":2}\n'
+    for (const [name, bytes] of [
+      ['a.gz', gzipSync(text)],
+      ['b', gzipSync(text)],
+      ['c.zst', zstdCompressSync(text)],
+      ['d.log', zstdCompressSync(text)],
+    ] as const) {
+      await writeFile(join(folder, name), bytes)
+      expect((await read(join(folder, name))).map(({ value }) => textOf(value))).toEqual([
+        '{"a":1}',
+        '{"a":2}',
+      ])
+    }
+  })
+
+  it('refuses what is no text, unless a format says that it is one record', async () => {
+    const path = join(folder, 'message.bin')
+    const message = Buffer.from([0x0a, 0x12, 0x0a, 0x00, 0xff, 0x0a, 0x61, 0x0a])
+    for (const [bytes, isRefused] of [
+      [message, true],
+      [gzipSync(message), true],
+      [Buffer.from('plain\nlatin: \xe9t\xe9\n', 'latin1'), true],
+      [Buffer.from('\ufeff{"a":1}\n', 'utf16le'), true],
+      [Buffer.from('{"a":"\xe9"}\n', 'latin1'), false],
+      [Buffer.from(`${'x'.repeat(4095)}é\n`), false],
+      [Buffer.from(''), false],
+    ] as const) {
+      await writeFile(path, bytes)
+      const reading = read(path)
+      if (isRefused) {
+        await expect(reading).rejects.toMatchObject({
+          code: 'request_invalid',
+          place: { remedy: expect.stringContaining('--format otlp-proto') },
+        })
+      } else expect(await reading).toHaveLength(bytes.byteLength > 0 ? 1 : 0)
+    }
+    await writeFile(path, message)
+    const whole = await read(path, { format: 'otlp-proto' })
+    expect(whole.map(({ value, offset }) => [Buffer.from(value), offset])).toEqual([[message, 0]])
+    await expect(read('-', { stdin: Readable.from([message]) })).rejects.toThrow('Stdin is not text')
+    expect(await read('-', { stdin: Readable.from([message]), format: 'otlp-proto' })).toHaveLength(1)
+  })
+
+  it('names a file so that the name does nothing to a terminal', async () => {
+    const error = await read(join(folder, 'a\u001b[2Jb\nc')).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'not_found' })
+    expect((error as { toLine(): string }).toLine()).not.toMatch(/\p{Cc}/u)
   })
 
   it('says what is wrong with a file, after the records before the damage', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createManualClock } from '../../../../../core/clock.ts'
+import { type AssembledCall, assembleParts } from '../../../../../ingest/assemble.ts'
 import { createCompleteEvent } from '../../../../../ingest/complete-event.ts'
 import { createFingerprints } from '../../../../../ingest/fingerprints.ts'
 import { createExplainRecord } from '../../../../../ingest/formats/mapping/explain-record.ts'
@@ -7,12 +8,13 @@ import { guessMapping } from '../../../../../ingest/formats/mapping/guess-mappin
 import { parseMappings } from '../../../../../ingest/formats/mapping/mapping.ts'
 import { FORMATS, formatsWith } from '../../../../../ingest/formats/registry.ts'
 import { createNormalise } from '../../../../../ingest/normalize.ts'
+import type { EventPart } from '../../../../../ingest/record.ts'
 import { createRedactor } from '../../../../../ingest/redact/redactor.ts'
-import { catalogue, RECEIVED_MS, record, sample } from '../../sample-pipeline.ts'
+import { catalogue, RECEIVED_MS, record, run, sample } from '../../sample-pipeline.ts'
 
 const SECRET = 'sk-ant-api03-abcdefghijklmnopqrstuvwxyz0123456789'
 
-function explain(value: unknown, mapping?: string) {
+function explain(value: unknown, mapping?: string, takePart: (part: EventPart) => void = () => {}) {
   const redactor = createRedactor({ id: 'k1', secret: Buffer.alloc(32, 7) })
   const own = parseMappings(mapping === undefined ? [] : [{ at: 'm.yaml', text: mapping }])
   expect(own.errors).toEqual([])
@@ -25,6 +27,7 @@ function explain(value: unknown, mapping?: string) {
     ),
     complete: createCompleteEvent({ catalogue }),
     redact: redactor.json,
+    takePart,
   })(record(typeof value === 'string' || value instanceof Uint8Array ? value : JSON.stringify(value)))
 }
 
@@ -86,6 +89,31 @@ describe('explaining a record', () => {
       'name: m\nrecognise: { all: zz }\nfields: { occurred_at: ts, gen_ai.tool.name: zz }',
     )
     expect(late?.entries).toMatchObject([{ kind: 'fault', reason: 'time_in_future' }])
+  })
+
+  it('says what an unknown record comes nearest to', () => {
+    expect(explain({ resource_logs: [] })[0]?.entries).toMatchObject([
+      { message: expect.stringContaining('but writes resource_logs for resourceLogs.') },
+    ])
+  })
+
+  it('shows the value of a time that is none, but no secret', () => {
+    const mapping = 'name: m\nrecognise: { all: zz }\nfields: { occurred_at: ts, gen_ai.tool.name: zz }'
+    const messageOf = (ts: string) => JSON.stringify(explain({ zz: 'x', ts }, mapping)[0]?.entries)
+    expect(messageOf('21/Nov 10:00')).toContain('21/Nov 10:00')
+    expect(messageOf(SECRET)).toContain('hmac:')
+    expect(messageOf(SECRET)).not.toContain(SECRET)
+  })
+
+  it('hands on the parts that it met, which make the same calls as those of the pipeline', () => {
+    const parts: EventPart[] = []
+    const value = sample('claude-code-otlp-logs.json').toString('utf8')
+    explain(value, undefined, (part) => parts.push(part))
+    const calls = assembleParts(run([record(value)]).parts)
+    expect(calls.length).toBeGreaterThan(0)
+    expect(parts.length).toBeGreaterThan(calls.length)
+    const names = (each: readonly AssembledCall[]) => each.map(({ draft }) => draft['gen_ai.tool.name'])
+    expect(names(assembleParts(parts))).toEqual(names(calls))
   })
 
   it('gives the same as the pipeline for every format', () => {

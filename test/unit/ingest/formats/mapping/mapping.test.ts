@@ -162,6 +162,29 @@ describe('a value', () => {
 })
 
 describe('a time', () => {
+  const TWO =
+    "fields: { occurred_at: [{ from: t, time: '%d/%b/%Y:%H:%M:%S %z' }, { from: u }, { from: t, time: s }], gen_ai.tool.name: { value: x } }\n"
+
+  it('of one path is tried in each of its notations', () => {
+    expect(draftOf(formatOf(TWO).decode(parsed({ t: 1_755_785_000 }))[0]).occurred_at).toBe(
+      '2025-08-21T14:03:20.000000Z',
+    )
+  })
+
+  it.each([
+    ['21/Nov 10:00', '"21/Nov 10:00"'],
+    ['\u001b[2J', '"\\u{1b}[2J"'],
+    [{ at: 1 }, 'an object'],
+    ['x'.repeat(61), 'a text of 61 characters'],
+  ])('that is none says so, with what it is and what was tried, and no other path stands in: %j', (t, is) => {
+    const [entry] = formatOf(TWO).decode(parsed({ t, u: '2026-08-21T14:03:11Z' }))
+    expect(entry).toMatchObject({
+      kind: 'fault',
+      field: 't',
+      message: `t must be a time (%d/%b/%Y:%H:%M:%S %z, or epoch in s), but is ${is}.`,
+    })
+  })
+
   const time = (spec: string, value: unknown) => {
     const [entry] = formatOf(`fields:\n  occurred_at: ${spec}\n`).decode(parsed({ t: value }))
     return entry?.kind === 'fault' ? `${entry.reason} ${entry.field}` : draftOf(entry).occurred_at
