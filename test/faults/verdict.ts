@@ -9,7 +9,7 @@ export interface Verdict {
   readonly duplicates: number
   /** Groups in which a rollup says something else than the events do. */
   readonly rollupMismatches: number
-  /** Bad records without a dead letter, and rows that nobody sent. */
+  /** Bad records for which no dead letter stands, and rows that nobody sent. */
   readonly unaccounted: number
 }
 
@@ -65,11 +65,15 @@ async function judgeNow(ask: Ask, ledger: Ledger): Promise<Verdict> {
     await ask(`SELECT toUInt64OrZero(extract(record, 'bad-(\\\\d+)')) AS id, toInt64(count()), toInt64(count())
                FROM dead_letters GROUP BY id`),
   )
+  // Of more than twenty bad records of one moment some are counted by a row that stands for them, and not kept.
+  const [[counted = 0] = []] = await ask<[number]>(
+    'SELECT toInt64(sum(weight)) - toInt64(count()) FROM dead_letters',
+  )
   return {
     lost: calls.missing + parts.missing,
     duplicates: calls.repeated + parts.repeated + letters.repeated,
     rollupMismatches: await rollupMismatches(ask),
-    unaccounted: letters.missing + calls.strange + parts.strange + letters.strange,
+    unaccounted: Math.max(0, letters.missing - counted) + calls.strange + parts.strange + letters.strange,
   }
 }
 
