@@ -49,7 +49,7 @@ export interface AssemblerStore<Blocks extends TickBlocks = TickBlocks> {
   textOf(event: AuditEvent): string
   readProgress(): Promise<{ tick: number; recordedThroughUs: number }>
   saveProgress(tick: number, recordedThroughUs: number): Promise<void>
-  blocksSince(sinceUs: number): Promise<readonly PartBlock[]>
+  blocksSince(throughUs: number, overlapUs: number): Promise<readonly PartBlock[]>
   keysIn(blocks: readonly PartBlock[]): Promise<readonly PartKey[]>
   partsOf(keys: readonly PartKey[]): Promise<readonly KeptParts[]>
   assembledOf(keys: readonly PartKey[]): Promise<readonly PlannedKey[]>
@@ -219,16 +219,11 @@ export function createAssembler<Blocks extends TickBlocks>(
     }
   }
 
-  const forgetOld = () => {
-    for (const recordedAtUs of seen.keys()) {
-      if (recordedAtUs <= throughUs - overlapUs) seen.delete(recordedAtUs)
-    }
-  }
-
   const findWork = async (): Promise<Work | undefined> => {
-    const fresh = (await store.blocksSince(throughUs - overlapUs)).filter(
-      ({ recordedAtUs, count }) => count > (seen.get(recordedAtUs) ?? 0),
-    )
+    const recent = await store.blocksSince(throughUs, overlapUs)
+    const times = new Set(recent.map(({ recordedAtUs }) => recordedAtUs))
+    for (const recordedAtUs of seen.keys()) if (!times.has(recordedAtUs)) seen.delete(recordedAtUs)
+    const fresh = recent.filter(({ recordedAtUs, count }) => count > (seen.get(recordedAtUs) ?? 0))
     if (fresh.length === 0) return undefined
     const blocks = firstBlocks(fresh, maxParts)
     // All before the first of them was seen.
@@ -300,7 +295,6 @@ export function createAssembler<Blocks extends TickBlocks>(
       // Nothing changed. The mark is only moved now and then: it merely bounds the next start's looking back.
       if (throughUs - recordedThroughUs > overlapUs) await saveProgress(lastTick)
       progress = undefined
-      forgetOld()
       return { written: 0, cancelled: 0, more }
     }
     if (!(await store.savePlan(blocks))) {
@@ -310,7 +304,6 @@ export function createAssembler<Blocks extends TickBlocks>(
     }
     const more = take(current)
     const result = await settle(blocks, incomplete)
-    forgetOld()
     return { ...result, more }
   }
 }

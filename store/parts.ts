@@ -49,14 +49,17 @@ export function createPartStore(database: Database, name = 'assembler/0') {
     saveProgress: (tick: number, recordedThroughUs: number): Promise<void> =>
       watermarks.write(name, { recordedThroughUs, version: tick, body: '' }),
 
-    /** Inserts recorded after the time, oldest first; those of the last minutes in any case, should the clock have gone back. */
-    blocksSince: (sinceUs: number): Promise<PartBlock[]> =>
+    /**
+     * Inserts recorded after the time, and those of the overlap before it, oldest first; the store’s own time, should its
+     * clock have gone back since.
+     */
+    blocksSince: (throughUs: number, overlapUs: number): Promise<PartBlock[]> =>
       database.query<PartBlock>(
         `SELECT toUnixTimestamp64Micro(recorded_at) AS recordedAtUs, toUInt32(count()) AS count
          FROM event_parts
-         WHERE recorded_at > least(fromUnixTimestamp64Micro({since:Int64}), now64(6) - toIntervalMinute(2))
+         WHERE recorded_at > least(fromUnixTimestamp64Micro({through:Int64}), now64(6)) - toIntervalMicrosecond({overlap:Int64})
          GROUP BY recorded_at ORDER BY recorded_at`,
-        { since: sinceUs },
+        { through: throughUs, overlap: overlapUs },
       ),
 
     /** The join keys of the parts in these inserts. */

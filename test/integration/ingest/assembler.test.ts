@@ -185,13 +185,13 @@ it('takes up an insert that becomes visible after later ones were read', async (
   const instance = assembler({
     store: {
       ...store,
-      blocksSince: async (since) =>
-        (await store.blocksSince(since)).filter(({ recordedAtUs }) => recordedAtUs !== hidden),
+      blocksSince: async (...range) =>
+        (await store.blocksSince(...range)).filter(({ recordedAtUs }) => recordedAtUs !== hidden),
     },
   })
   await settle(instance)
   await insertParts(part(2000, 0, {}))
-  hidden = (await store.blocksSince(0)).at(-1)?.recordedAtUs
+  hidden = (await store.blocksSince(1e15, 0)).at(-1)?.recordedAtUs
   await insertParts(part(2001, 0, {}))
   await settle(instance)
   expect((await live()).events).toHaveLength(before + 1)
@@ -351,4 +351,28 @@ it('keeps a call whose part has ended, also when others of its trace have come s
   expect(events.filter((event) => event.live !== 1)).toEqual([])
   expect(events.map(({ event_id }) => event_id)).toEqual(expect.arrayContaining(['call-40000', 'call-40001']))
   expect(events).toHaveLength(before + 2)
+})
+
+it('goes on when the clock of the store was ahead for a while', async () => {
+  await settle(assembler())
+  const of = (call: number) => ({
+    ...part(call, 0, { 'gen_ai.tool.name': 'clock' }),
+    joinKey: `clock-${call}`,
+  })
+  await insertParts(of(50_000))
+  await database.command(
+    `INSERT INTO event_parts (tenant, join_key, part_id, topic, body, recorded_at)
+     SELECT tenant, 'clock-50001', 'p50001-0', topic, replaceAll(body, '50000', '50001'), now64(6) + toIntervalHour(1)
+     FROM event_parts WHERE join_key = 'clock-50000'`,
+  )
+  const instance = assembler({ maxParts: 200 })
+  await settle(instance)
+  for (const call of [50_002, 50_003, 50_004]) await insertParts(of(call))
+  await settle(instance)
+  await insertParts(of(50_005))
+  await settle(assembler({ maxParts: 200 }))
+  const clock = (await live()).events.filter(({ tool }) => tool === 'clock')
+  expect(clock.map(({ event_id, live: sum }) => [event_id, sum])).toEqual(
+    [0, 1, 2, 3, 4, 5].map((call) => [`call-5000${call}`, 1]),
+  )
 })
