@@ -8,15 +8,9 @@ import {
   severityRank,
 } from '../core/alert.ts'
 import type { PlannedDelivery } from '../core/delivery.ts'
-import type { Finding, FindingStatus } from '../core/finding.ts'
+import type { Finding, FindingChange } from '../core/finding.ts'
 import { stableId } from '../core/hash.ts'
 import type { FindingStanding } from './alert-log.ts'
-
-/** A finding that is new, has new numbers, or was replaced by a later judgement. */
-export interface FindingChange {
-  readonly finding: Finding
-  readonly status: FindingStatus
-}
 
 /** What the findings of one fingerprint do to their alerts. */
 export interface AlertChange {

@@ -1,6 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import { type Finding, findingId, type Severity } from '../core/finding.ts'
-import type { FindingChange } from './deduplicate.ts'
+import { type Finding, type FindingChange, findingId, type Severity } from '../core/finding.ts'
 import type { AlertPipeline } from './pipeline.ts'
 
 /** Something about gatewatch’s own work that a person must hear of: records that are lost, or that nobody can read. */

@@ -12,8 +12,9 @@ import { type Credentials, openCredentials } from './credentials.ts'
 import { dashboardFolder } from './dashboard-files.ts'
 import { type Part, startInOrder } from './lifecycle.ts'
 import { removeRunFile, writeRunFile } from './run-file.ts'
+import { createAlerting, createDispatchPart } from './wire/alerting.ts'
 import { type Api, createApi } from './wire/api.ts'
-import { createAlerting, createDetectPart } from './wire/detect.ts'
+import { createDetectPart } from './wire/detect.ts'
 import { createFilesPart } from './wire/files.ts'
 import {
   checkSegments,
@@ -160,7 +161,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
         ...(has('ingest') ? [annotations, createAssemblerPart(ingest, database, logger)] : []),
         ...(kafka ? [kafka] : []),
         ...(files ? [files] : []),
-        ...(detect ? [detect] : []),
+        ...(detect ? [createDispatchPart(alerting), detect] : []),
         ...(operational ? [operational] : []),
         ...(http ? [http] : []),
       ],

@@ -55,6 +55,19 @@ export type Finding = Static<typeof FindingSchema>
 /** Where a finding stands: `current`, or `superseded` by a later judgement of the same subject. Never deleted. */
 export type FindingStatus = 'current' | 'superseded'
 
+/** A finding that is new, has new numbers, or was replaced by a later judgement; and how it came to be judged now. */
+export interface FindingChange {
+  readonly finding: Finding
+  readonly status: FindingStatus
+  /**
+   * True when it speaks of the past on purpose: an import that declared itself as history, a backfill, a new rule that
+   * looks back. It makes an alert and tells nobody. False says that it does not, however old. Absent: its age decides.
+   */
+  readonly history?: boolean
+  /** When the newest record that it rests on was stored, ISO 8601 UTC: its age counts from here. Absent: now. */
+  readonly arrivedAt?: string
+}
+
 /** The identity of a finding: the same question about the same window has the same id, however often it is asked. */
 export const findingId = (
   of: Pick<Finding, 'rule' | 'rule_version' | 'tenant' | 'subject' | 'window'>,

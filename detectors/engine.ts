@@ -1,4 +1,4 @@
-import type { Finding, FindingStatus } from '../core/finding.ts'
+import type { Finding, FindingChange } from '../core/finding.ts'
 import { readArrivals } from './arrivals.ts'
 import type { Query } from './detector.ts'
 import { type Judgement, judgePlans, subjectOf } from './judgement.ts'
@@ -6,12 +6,6 @@ import { everyDay, planTick, type RulePlan } from './plan.ts'
 import { createProfiles } from './profiles.ts'
 import type { Rule } from './rule.ts'
 import { isoDay } from './utc-day.ts'
-
-/** A finding as it stands after a tick. */
-export interface FindingChange {
-  readonly finding: Finding
-  readonly status: FindingStatus
-}
 
 /** Where findings are kept (`store/findings.ts`). */
 export interface FindingStore {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Finding, FindingStatus } from '../core/finding.ts'
+import type { Finding, FindingChange, FindingStatus } from '../core/finding.ts'
 import { fromClickHouse, toClickHouse } from '../core/timestamp.ts'
 import type { Database, QueryParams } from './database.ts'
 
@@ -141,10 +141,7 @@ export function createFindings(database: Database) {
 
   return {
     /** One row for each change; the same changes under the same version again store nothing. */
-    async write(
-      changes: readonly { readonly finding: Finding; readonly status: FindingStatus }[],
-      version: number,
-    ): Promise<void> {
+    async write(changes: readonly FindingChange[], version: number): Promise<void> {
       if (changes.length === 0) return
       const rows = changes
         .map(({ finding, status }) => {
@@ -183,10 +180,7 @@ export function createFindings(database: Database) {
     },
 
     /** Rows of these rules with a greater version. */
-    async writtenAfter(
-      version: number,
-      rules: readonly string[],
-    ): Promise<{ finding: Finding; status: FindingStatus }[]> {
+    async writtenAfter(version: number, rules: readonly string[]): Promise<FindingChange[]> {
       const found = await select(
         ['version > {version:UInt64}', 'rule IN {rules:Array(String)}'],
         { version, rules },

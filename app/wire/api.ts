@@ -22,7 +22,7 @@ import { createOverviewQueries } from '../../store/overview.ts'
 import { listDefinitionChanges, listToolDefinitions } from '../../store/tool-definitions.ts'
 import type { Config } from '../config/config.ts'
 import type { Credentials } from '../credentials.ts'
-import type { Alerting } from './detect.ts'
+import type { Alerting } from './alerting.ts'
 
 /** The administrator of an embedded start: everything, in the default tenant. */
 const ADMINISTRATOR: Principal = { subject: 'admin', tenant: 'default', capabilities: ['admin'] }

@@ -3,30 +3,18 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
 import { Counter, Gauge, type Registry } from 'prom-client'
-import { createDispatcher } from '../../alerts/dispatcher.ts'
-import { type AlertLifecycle, createAlertLifecycle } from '../../alerts/lifecycle.ts'
-import { type Notifier, type ReceiverRoute, routeOf } from '../../alerts/notifier.ts'
-import { createPagerDutyNotifier } from '../../alerts/notifiers/pagerduty.ts'
-import { createSlackNotifier } from '../../alerts/notifiers/slack.ts'
-import { createWebhookNotifier } from '../../alerts/notifiers/webhook.ts'
-import { createOperationalAlerts } from '../../alerts/operational.ts'
-import { createOutbox } from '../../alerts/outbox.ts'
-import { createAlertPipeline } from '../../alerts/pipeline.ts'
-import type { Clock } from '../../core/clock.ts'
 import { GatewatchError } from '../../core/errors.ts'
 import { createEngine } from '../../detectors/engine.ts'
 import { detectors } from '../../detectors/registry.ts'
 import { type ParsedRules, parseRules } from '../../detectors/rule.ts'
 import { type Schedule, startSchedule } from '../../detectors/schedule.ts'
-import { createAlerts } from '../../store/alerts.ts'
 import type { Database } from '../../store/database.ts'
-import { createDeliveries } from '../../store/deliveries.ts'
 import { createFindings } from '../../store/findings.ts'
 import { createWatermarks } from '../../store/watermarks.ts'
 import type { Config } from '../config/config.ts'
-import type { ReceiverConfig } from '../config/receivers.ts'
 import { reasonOf } from '../config/secrets.ts'
 import type { Part } from '../lifecycle.ts'
+import type { Alerting } from './alerting.ts'
 
 const SHIPPED_RULES = fileURLToPath(new URL('../../detectors/rules/', import.meta.url))
 
@@ -63,89 +51,10 @@ const ruleFilesIn = (folder: string): { readonly path: string; readonly text: st
     .map((name) => join(folder, name))
     .map((path) => ({ path, text: readFileSync(path, 'utf8') }))
 
-/** The configured receivers as notifiers, with the routes that tell the pipeline who hears what. */
-export function createReceivers(
-  receivers: readonly ReceiverConfig[],
-  publicUrl: string | undefined,
-): { readonly notifiers: readonly Notifier[]; readonly routes: readonly ReceiverRoute[] } {
-  const made = receivers.map((receiver, index) => ({
-    receiver,
-    notifier: atItsPlace(receiver, () => notifierOf(receiver, index, publicUrl)),
-  }))
-  return {
-    notifiers: made.map(({ notifier }) => notifier),
-    routes: made.map(({ receiver, notifier }) => routeOf(notifier, receiver.minSeverity)),
-  }
-}
-
-// What a notifier refuses (a private address, a secret of the wrong form) is said in the configuration.
-function atItsPlace<Made>({ at }: ReceiverConfig, make: () => Made): Made {
-  try {
-    return make()
-  } catch (error) {
-    if (!(error instanceof GatewatchError) || at === undefined) throw error
-    throw new GatewatchError(error.code, error.message, { ...error.place, at, cause: error })
-  }
-}
-
-function notifierOf(receiver: ReceiverConfig, index: number, publicUrl: string | undefined): Notifier {
-  const common = {
-    receiver: receiver.name,
-    field: `receivers.${index}`,
-    allowPrivate: receiver.allowPrivate,
-    publicUrl,
-  }
-  const secret = receiver.secret ?? ''
-  switch (receiver.type) {
-    case 'webhook':
-      return createWebhookNotifier({ ...common, url: receiver.url ?? '', secrets: [secret] })
-    case 'slack':
-      return createSlackNotifier({ ...common, url: receiver.url ?? secret })
-    case 'pagerduty':
-      return createPagerDutyNotifier({
-        ...common,
-        routingKey: secret,
-        ...(receiver.url ? { url: receiver.url } : {}),
-      })
-  }
-}
-
-export interface AlertingOptions {
-  readonly database: Database
-  readonly receivers: readonly ReceiverConfig[]
-  readonly publicUrl: string | undefined
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly notifyWithinHours: number
-}
-
-/** Everything between a finding and a receiver, over one set of stores. */
-export function createAlerting(options: AlertingOptions) {
-  const { database, clock, logger } = options
-  const alerts = createAlerts(database)
-  const deliveries = createDeliveries(database)
-  const { notifiers, routes } = createReceivers(options.receivers, options.publicUrl)
-  const outbox = createOutbox({ alerts, deliveries, onPlaced: () => dispatcher.wake() })
-  const dispatcher = createDispatcher({ deliveries, outbox, notifiers, clock, logger })
-  const pipeline = createAlertPipeline({
-    alerts,
-    outbox,
-    receivers: routes,
-    clock,
-    logger,
-    maxNotifyAgeMs: options.notifyWithinHours * 3_600_000,
-  })
-  const lifecycle: AlertLifecycle = createAlertLifecycle({ alerts, outbox, receivers: routes, clock })
-  const operational = createOperationalAlerts({ pipeline, findings: createFindings(database), clock })
-  return { alerts, deliveries, outbox, dispatcher, pipeline, lifecycle, operational }
-}
-
-export type Alerting = ReturnType<typeof createAlerting>
-
 export interface DetectOptions {
   readonly config: Config
   readonly database: Database
-  readonly alerting: Alerting
+  readonly alerting: Pick<Alerting, 'pipeline'>
   readonly logger: Logger
   readonly registry: Registry
 }
@@ -156,7 +65,7 @@ export interface DetectPart extends Part {
 }
 
 /**
- * The part that judges what arrives and sends what it finds.
+ * The part that judges what arrives and hands what it finds to the alerts.
  * @throws GatewatchError `rule_invalid` for the first bad rule file of the shipped set; bad rules of users are logged
  * and left out
  */
@@ -229,11 +138,9 @@ export function createDetectPart({
           else logger.error({ reason: message }, 'a tick failed; the next one repeats it')
         },
       })
-      await alerting.dispatcher.start()
     },
     stop: async () => {
       await schedule?.stop()
-      await alerting.dispatcher.stop()
     },
   }
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { AuditEvent } from '../../../core/audit-event.ts'
+import type { FindingChange } from '../../../core/finding.ts'
 import { backtest } from '../../../detectors/backtest.ts'
-import type { FindingChange } from '../../../detectors/engine.ts'
 import { detectors } from '../../../detectors/registry.ts'
 import type { Database } from '../../../store/database.ts'
 import { byTime, incidents, officeEvents, randomOf, shuffled } from '../../scenarios/office.ts'

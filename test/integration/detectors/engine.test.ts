@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { AuditEvent } from '../../../core/audit-event.ts'
-import { createEngine, type EngineOptions, type FindingChange } from '../../../detectors/engine.ts'
+import type { FindingChange } from '../../../core/finding.ts'
+import { createEngine, type EngineOptions } from '../../../detectors/engine.ts'
 import { eventsOf } from '../../../detectors/example.ts'
 import type { Database } from '../../../store/database.ts'
 import { createFindings } from '../../../store/findings.ts'

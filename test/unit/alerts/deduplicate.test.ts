@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { FindingStanding } from '../../../alerts/alert-log.ts'
-import { type AlertChange, deduplicate, digestOf, type FindingChange } from '../../../alerts/deduplicate.ts'
+import { type AlertChange, deduplicate, digestOf } from '../../../alerts/deduplicate.ts'
 import { type NotifyPolicy, planForFinding, planForPerson } from '../../../alerts/route.ts'
 import { type Alert, applyAction, findingIdOf, fingerprintOf, foldAlert } from '../../../core/alert.ts'
-import { type Finding, SEVERITIES } from '../../../core/finding.ts'
+import { type Finding, type FindingChange, SEVERITIES } from '../../../core/finding.ts'
 import { findingOf } from '../../helpers/findings.ts'
 
 const nowMs = Date.parse('2026-08-21T15:00:07.000Z')
