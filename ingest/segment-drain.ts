@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AuditEvent } from '../core/audit-event.ts'
 import { GatewatchError, messageOf } from '../core/errors.ts'
@@ -6,6 +5,7 @@ import { fromClickHouse } from '../core/timestamp.ts'
 import { type Backoff, untilDone } from './retry.ts'
 import {
   type RecoveredSegment,
+  readRows,
   removeSegment,
   type Segment,
   sealSegment,
@@ -85,8 +85,14 @@ interface Expectation {
 interface Job {
   readonly number: number
   readonly files: readonly TableFile[]
-  readonly sealed: readonly TableFile[] | undefined
   readonly bytes: number
+  /**
+   * What was decided about its rows. Never decided again, whatever fails afterwards: its own rows may be in the store by
+   * then, and would be taken for earlier ones.
+   */
+  sealed: { readonly files: readonly TableFile[]; readonly twice: ReadonlySet<number> } | undefined
+  /** It is in the store, and has only to be removed. */
+  written?: { readonly rejected: number }
 }
 
 export function createSegmentDrain(options: DrainOptions): SegmentDrain {
@@ -116,31 +122,36 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
 
   const store = async (job: Job): Promise<boolean> => {
     const waiting = expectations.get(job.number) ?? []
-    const done = await retry(job.number, async () => {
-      const keys = job.sealed !== undefined ? [] : await keysOf(job, waiting)
-      const twice = await findDuplicates(keys, options.findStored)
-      const files =
-        job.sealed ?? (await sealSegment(folder, job.number, job.files, await without(job.files, twice)))
-      return { files, twice }
-    })
-    if (done === undefined) return false
-    const { files, twice } = done.value
-    const blocks = files
-      .filter(({ count }) => count > 0)
-      .map(({ table, columns, path }) => ({ table, columns, rows: { path } }))
-    const written = await retry(job.number, () => write(blocks, tokenOf(job.number)))
-    if (written === undefined) return false
-    if (done.attempts + written.attempts > 2) {
-      telemetry.storeRecovered('segment-log', done.attempts + written.attempts)
+    let attempts = 0
+    if (job.sealed === undefined) {
+      const done = await retry(job.number, async () => {
+        const twice = await findDuplicates(await keysOf(job, waiting), options.findStored)
+        const files = await sealSegment(folder, job.number, job.files, await without(job.files, twice))
+        return { files, twice }
+      })
+      if (done === undefined) return false
+      job.sealed = done.value
+      attempts += done.attempts - 1
     }
-    stuck = undefined
+    const { files, twice } = job.sealed
+    if (job.written === undefined) {
+      const blocks = files
+        .filter(({ count }) => count > 0)
+        .map(({ table, columns, path }) => ({ table, columns, rows: { path } }))
+      const done = await retry(job.number, () => write(blocks, tokenOf(job.number)))
+      if (done === undefined) return false
+      job.written = done.value
+      attempts += done.attempts - 1
+    }
+    if (attempts > 0) telemetry.storeRecovered('segment-log', attempts + 1)
     await removeSegment(folder, job.number)
+    stuck = undefined
     expectations.delete(job.number)
     settleAll(waiting, twice)
     telemetry.rowsStored('segment-log', {
       stored: files.reduce((sum, { count }) => sum + count, 0),
       duplicates: twice.size,
-      rejected: written.value.rejected,
+      rejected: job.written.rejected,
     })
     return true
   }
@@ -177,7 +188,8 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
 
   return {
     // What was sealed was acknowledged: where its rows are gone it is stuck, never taken for an empty segment.
-    addRecovered: ({ number, files, sealed }) => add({ number, files: sealed ?? files, sealed }),
+    addRecovered: ({ number, files, sealed }) =>
+      add({ number, files: sealed ?? files, sealed: sealed && { files: sealed, twice: new Set() } }),
     start: () => {
       started = true
       kick()
@@ -215,7 +227,8 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
   }
 }
 
-const closedBefore = () =>
+/** What those hear who wait for the store when the log is closed. */
+export const closedBefore = (): GatewatchError =>
   new GatewatchError(
     'store_unavailable',
     'gatewatch stopped before this was stored; the next start stores it.',
@@ -229,9 +242,7 @@ async function keysOf(job: Job, waiting: readonly Expectation[]): Promise<EventK
   if (known.length === file.count) return known
   const at = (column: string) => file.columns.indexOf(column)
   const [tenant, eventId, occurredAt] = [at('tenant'), at('event_id'), at('occurred_at')]
-  return (await readFile(file.path, 'utf8'))
-    .slice(0, -1)
-    .split('\n')
+  return (await readRows(file))
     .map((line) => JSON.parse(line) as string[])
     .map((row) => ({
       tenant: row[tenant] ?? '',
@@ -277,8 +288,7 @@ async function without(
 ): Promise<Map<string, { rows: Uint8Array; count: number }>> {
   const events = files.find(({ table }) => table === 'events')
   if (events === undefined || twice.size === 0) return new Map()
-  const lines = (await readFile(events.path, 'utf8')).slice(0, -1).split('\n')
-  const kept = lines.filter((_, index) => !twice.has(index))
+  const kept = (await readRows(events)).filter((_, index) => !twice.has(index))
   return new Map([
     ['events', { rows: Buffer.from(kept.map((line) => `${line}\n`).join('')), count: kept.length }],
   ])

@@ -1,5 +1,5 @@
 import {
-  cp,
+  copyFile,
   type FileHandle,
   mkdir,
   open,
@@ -19,6 +19,7 @@ import { messageOf } from '../core/errors.ts'
  *
  *     000000000007.journal               header, then one line for each durable append, then at most one seal
  *     000000000007.events.jsonl          lines of JSONCompactEachRow, just as the store reads them
+ *     000000000007.events.mended-1.jsonl what recovery kept of damaged rows; the header names the number
  *
  * Each journal line carries the checksum of itself and of the rows it vouches for, so rows and journal are synced side
  * by side in one round, and an append of several tables counts wholly or not at all: whatever a crash left of an
@@ -77,16 +78,20 @@ interface AppendLine {
 interface JournalContent {
   /** A line is damaged, and not just the last one torn: others follow. */
   readonly isDamaged: boolean
+  /** How often recovery has written the segment anew; says which row files are meant. */
+  readonly mended: number
   readonly sequences: Sequences
   readonly appends: readonly { readonly line: AppendLine; readonly endsAt: number }[]
   readonly sealed: readonly Omit<TableFile, 'path'>[] | undefined
   readonly headerEnd: number
+  /** Where the last line that checks out ends. */
+  readonly end: number
 }
 
 const nameOf = (number: number): string => String(number).padStart(12, '0')
 const journalPath = (folder: string, number: number): string => join(folder, `${nameOf(number)}.journal`)
-const rowsPath = (folder: string, number: number, table: string): string =>
-  join(folder, `${nameOf(number)}.${table}.jsonl`)
+const rowsPath = (folder: string, number: number, table: string, mended = 0): string =>
+  join(folder, `${nameOf(number)}.${table}${mended === 0 ? '' : `.mended-${mended}`}.jsonl`)
 const sealedPath = (folder: string, number: number, table: string): string =>
   join(folder, `${nameOf(number)}.${table}.sealed.jsonl`)
 
@@ -128,6 +133,8 @@ export async function createSegment(folder: string, number: number, sequences: S
   let journalEnd = header.byteLength
   let rows = 0
   let bytes = 0
+  // Something of a failed append may still be behind the ends.
+  let isTorn = false
 
   const openTable = async ({ table, columns }: TableRows) => {
     const known = tables.get(table)
@@ -143,8 +150,10 @@ export async function createSegment(folder: string, number: number, sequences: S
   }
 
   const rollBack = async () => {
+    isTorn = true
     await journal.truncate(journalEnd)
     for (const { handle, file } of tables.values()) await handle.truncate(file.bytes)
+    isTorn = false
   }
 
   return {
@@ -157,6 +166,7 @@ export async function createSegment(folder: string, number: number, sequences: S
         tables: {},
         sequences,
       }
+      if (isTorn) await rollBack()
       try {
         const opened = []
         for (const part of group) {
@@ -186,7 +196,8 @@ export async function createSegment(folder: string, number: number, sequences: S
           bytes += part.rows.byteLength
         }
       } catch (error) {
-        await rollBack()
+        // Where this fails too, the next append or the seal does it: neither writes behind what is torn.
+        await rollBack().catch(() => {})
         throw error
       }
     },
@@ -211,9 +222,17 @@ async function writeAndSync(handle: FileHandle, bytes: Uint8Array, position: num
   await handle.datasync()
 }
 
+/** The rows that count, a line each; what a failed append left behind them is not among them. */
+export async function readRows({ path, bytes }: TableFile): Promise<string[]> {
+  const content = await readFile(path)
+  if (content.byteLength < bytes) throw new Error(`${path} has ${content.byteLength} bytes of ${bytes}`)
+  return content.toString('utf8', 0, bytes).split('\n').slice(0, -1)
+}
+
 /**
  * Decides, once and durably, which rows of a segment go to the store. `replaced` holds tables whose rows are not the
  * file's (duplicates left out). Every later attempt, in this run or the next, inserts exactly the returned files.
+ * After an error it may be called again: what a failed attempt left of its line is overwritten.
  */
 export async function sealSegment(
   folder: string,
@@ -225,6 +244,7 @@ export async function sealSegment(
   for (const file of files) {
     const other = replaced.get(file.table)
     if (other === undefined) {
+      await cutAt(file)
       sealed.push(file)
     } else {
       await writeWhole(folder, `${nameOf(number)}.${file.table}.sealed.jsonl`, other.rows)
@@ -236,23 +256,35 @@ export async function sealSegment(
       })
     }
   }
-  const journal = await open(journalPath(folder, number), 'a')
+  const line = journalLine({
+    sealed: sealed.map(({ path: _, ...rest }) => ({ ...rest, own: replaced.has(rest.table) })),
+  })
+  const journal = await open(journalPath(folder, number), 'r+')
   try {
-    await journal.writeFile(
-      journalLine({
-        sealed: sealed.map(({ path: _, ...rest }) => ({ ...rest, own: replaced.has(rest.table) })),
-      }),
-    )
-    await journal.datasync()
+    // Not just at the end of the file: a disk that was full has left half a line there, and ours would be glued to it.
+    const { end } = parseJournal(await journal.readFile())
+    await journal.truncate(end)
+    await writeAndSync(journal, line, end)
   } finally {
     await journal.close()
   }
   return sealed
 }
 
-/** Removes a segment that is in the store; the journal first, so that a half-removed segment is none. */
+/** The store reads a file to its end, so nothing may lie behind the rows that count. */
+async function cutAt({ path, bytes }: TableFile): Promise<void> {
+  const { size } = await stat(path)
+  if (size < bytes) throw new Error(`${path} has ${size} bytes of ${bytes}`)
+  if (size > bytes) await truncate(path, bytes)
+}
+
+/**
+ * Removes a segment that is in the store. The journal goes first, and for good, before any of its rows: a power cut may
+ * bring removed names back, and a journal whose rows are gone would be taken for a loss.
+ */
 export async function removeSegment(folder: string, number: number): Promise<void> {
   await rm(journalPath(folder, number), { force: true })
+  await syncFolder(folder)
   for (const name of await readdir(folder)) {
     if (name.startsWith(`${nameOf(number)}.`)) await rm(join(folder, name), { force: true })
   }
@@ -328,17 +360,20 @@ export async function recoverSegment(folder: string, number: number): Promise<Re
     return recovered
   }
   await setAside(folder, number)
+  // Under names of their own: until the journal names them, the old ones with the old journal are the segment, and a
+  // crash in between repeats all of this.
+  const mended = recovered.mended + 1
   const files: TableFile[] = []
   const tables: Record<string, AppendLine['tables'][string]> = {}
   for (const [table, { columns, count, rows }] of intact) {
     const content = Buffer.concat(rows)
-    const path = rowsPath(folder, number, table)
+    const path = rowsPath(folder, number, table, mended)
     await writeWhole(folder, basename(path), content)
     tables[table] = { end: content.byteLength, crc: crc32(content), count, columns: [...columns] }
     files.push({ table, columns, path, bytes: content.byteLength, count })
   }
   const { sequences } = recovered
-  const journal = [journalLine({ segment: number, sequences }), journalLine({ tables, sequences })]
+  const journal = [journalLine({ segment: number, sequences, mended }), journalLine({ tables, sequences })]
   await writeWhole(folder, `${nameOf(number)}.journal`, Buffer.concat(journal))
   return { ...recovered, files }
 }
@@ -347,13 +382,19 @@ export async function recoverSegment(folder: string, number: number): Promise<Re
 export const damagedFolder = (folder: string): string => join(folder, 'damaged')
 
 async function setAside(folder: string, number: number): Promise<void> {
-  await mkdir(damagedFolder(folder), { recursive: true, mode: 0o700 })
+  const aside = damagedFolder(folder)
+  await mkdir(aside, { recursive: true, mode: 0o700 })
+  await syncFolder(folder)
+  const there = new Set(await readdir(aside))
   for (const name of await readdir(folder)) {
     // What an earlier start has set aside is what was found first.
-    if (name.startsWith(`${nameOf(number)}.`))
-      await cp(join(folder, name), join(damagedFolder(folder), name), { force: false })
+    if (!name.startsWith(`${nameOf(number)}.`) || there.has(name)) continue
+    await copyFile(join(folder, name), join(aside, `${name}.tmp`))
+    const copy = await open(join(aside, `${name}.tmp`), 'r+')
+    await copy.sync().finally(() => copy.close())
+    await rename(join(aside, `${name}.tmp`), join(aside, name))
   }
-  await syncFolder(damagedFolder(folder))
+  await syncFolder(aside)
 }
 
 /** Rows of a table in appends whose checksums are right. */
@@ -368,16 +409,17 @@ async function readSegment(
   folder: string,
   number: number,
 ): Promise<{
-  recovered: RecoveredSegment
+  recovered: RecoveredSegment & { readonly mended: number }
   cuts: readonly { path: string; bytes: number }[]
   intact: ReadonlyMap<string, IntactRows>
 }> {
   const journal = parseJournal(await readFile(journalPath(folder, number)))
+  const { mended } = journal
   const contents = new Map<string, Buffer>()
   const read = async (table: string): Promise<Buffer> => {
     const known = contents.get(table)
     if (known !== undefined) return known
-    const content = await readFile(rowsPath(folder, number, table)).catch(() => Buffer.alloc(0))
+    const content = await readFile(rowsPath(folder, number, table, mended)).catch(() => Buffer.alloc(0))
     contents.set(table, content)
     return content
   }
@@ -400,7 +442,7 @@ async function readSegment(
       kept.count += count - counted
       intact.set(table, kept)
       if (broken === undefined)
-        files.set(table, { table, columns, path: rowsPath(folder, number, table), bytes: end, count })
+        files.set(table, { table, columns, path: rowsPath(folder, number, table, mended), bytes: end, count })
     }
     if (broken !== undefined) continue
     sequences = line.sequences
@@ -411,10 +453,12 @@ async function readSegment(
   if (journal.sealed !== undefined) {
     const sealed = journal.sealed.map((file) => ({
       ...file,
-      path: ((file as { own?: boolean }).own ? sealedPath : rowsPath)(folder, number, file.table),
+      path: (file as { own?: boolean }).own
+        ? sealedPath(folder, number, file.table)
+        : rowsPath(folder, number, file.table, mended),
     }))
     return {
-      recovered: { number, files: [...files.values()], sequences, sealed, cutBytes: 0 },
+      recovered: { number, files: [...files.values()], sequences, sealed, cutBytes: 0, mended },
       cuts: [],
       intact,
     }
@@ -424,12 +468,12 @@ async function readSegment(
   for (const [table, content] of contents) {
     const keep = files.get(table)?.bytes ?? 0
     cutBytes += content.byteLength - keep
-    if (content.byteLength > keep) cuts.push({ path: rowsPath(folder, number, table), bytes: keep })
+    if (content.byteLength > keep) cuts.push({ path: rowsPath(folder, number, table, mended), bytes: keep })
   }
   cuts.push({ path: journalPath(folder, number), bytes: journalEnd })
   return {
     recovered: {
-      ...{ number, files: [...files.values()], sequences, sealed: undefined, cutBytes },
+      ...{ number, files: [...files.values()], sequences, sealed: undefined, cutBytes, mended },
       ...(isDamaged ? { damage: 'rows or journal lines that were acknowledged have wrong checksums' } : {}),
     },
     cuts,
@@ -455,25 +499,29 @@ function parseJournal(bytes: Buffer): JournalContent {
   let sequences: Sequences = {}
   let sealed: JournalContent['sealed']
   let headerEnd = 0
+  let mended = 0
   let start = 0
+  let end = 0
   let isTorn = false
   let isDamaged = false
-  for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, start)) {
-    const text = bytes.toString('utf8', start, end)
+  for (let lineEnd = bytes.indexOf(10); lineEnd !== -1; lineEnd = bytes.indexOf(10, start)) {
+    const text = bytes.toString('utf8', start, lineEnd)
     const json = text.slice(9)
+    start = lineEnd + 1
     if (text.slice(0, 8) !== crc32(json).toString(16).padStart(8, '0')) {
       isTorn = true
-      start = end + 1
       continue
     }
     isDamaged ||= isTorn
+    end = start
     const content = JSON.parse(json) as Partial<AppendLine> & {
       segment?: number
+      mended?: number
       sealed?: NonNullable<JournalContent['sealed']>
     }
-    start = end + 1
     if (content.segment !== undefined) {
       sequences = content.sequences ?? {}
+      mended = content.mended ?? 0
       headerEnd = start
     } else if (content.sealed !== undefined) sealed = content.sealed
     else if (content.tables !== undefined && content.sequences !== undefined) {
@@ -487,5 +535,7 @@ function parseJournal(bytes: Buffer): JournalContent {
     appends,
     sealed,
     headerEnd,
+    mended,
+    end,
   }
 }

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { GatewatchError, messageOf } from '../core/errors.ts'
 import type { Batch } from './record.ts'
 import {
+  closedBefore,
   createSegmentDrain,
   type DrainOptions,
   type StoredCounts,
@@ -70,6 +72,8 @@ export interface SegmentLog {
   /** Stores what it can within the time and leaves the rest on disk for the next start. */
   close(drainMs?: number): Promise<void>
 }
+
+const FLUSH_RETRY_MS = 250
 
 interface Waiting {
   readonly tables: readonly TableRows[]
@@ -225,7 +229,14 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
       }),
     flush: async () => {
       while (working) await work
+      const { number } = active
       await enqueue(roll)
+      // Where the next segment cannot be made, what is to be stored is still in this one.
+      while (active.number === number && active.rowCount() > 0 && !closing) {
+        await sleep(FLUSH_RETRY_MS)
+        await enqueue(roll)
+      }
+      if (active.number === number && active.rowCount() > 0) throw closedBefore()
       await drain.idle()
     },
     status: () => ({
