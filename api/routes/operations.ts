@@ -2,28 +2,52 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Registry } from 'prom-client'
 import { Type } from 'typebox'
 import { GatewatchError, messageOf } from '../../core/errors.ts'
+import { type HealthReport, stateOf, type Trouble } from '../../core/health.ts'
 import { inertText } from '../../core/text.ts'
 import type { ApiServer } from '../api-server.ts'
 import { strict } from '../schemas/query.ts'
 
 /** Whether the process can do its work. */
 export interface Health {
-  /** One entry for each thing that the process depends on; `detail` is for people and holds no secrets. */
-  check(): Promise<Readonly<Record<string, { readonly ok: boolean; readonly detail?: string }>>>
+  /** What each check found, every check named; the details are for people. */
+  check(): Promise<HealthReport>
 }
 
-const ChecksSchema = Type.Object(
+const STATUS = { ok: 'ready', degraded: 'degraded', failing: 'not ready' } as const
+const StatusSchema = Type.Enum(Object.values(STATUS))
+const StateSchema = Type.Enum(Object.keys(STATUS) as (keyof typeof STATUS)[])
+const TroubleStateSchema = Type.Enum(['degraded', 'failing'])
+
+const HealthSchema = Type.Object(
   {
-    status: Type.Enum(['ready', 'not ready']),
+    status: StatusSchema,
     checks: Type.Record(
       Type.String(),
-      Type.Object({ ok: Type.Boolean(), detail: Type.Optional(Type.String()) }, strict),
+      Type.Object(
+        {
+          state: StateSchema,
+          troubles: Type.Array(
+            Type.Object({ state: TroubleStateSchema, reason: Type.String(), detail: Type.String() }, strict),
+          ),
+        },
+        strict,
+      ),
     ),
   },
   strict,
 )
 
-const ReadinessSchema = Type.Object({ status: Type.String(), failing: Type.Array(Type.String()) }, strict)
+const ReadinessSchema = Type.Object(
+  {
+    status: StatusSchema,
+    failing: Type.Array(Type.String({ description: 'Names of checks' })),
+    degraded: Type.Array(Type.String({ description: 'Names of checks' })),
+    reasons: Type.Array(
+      Type.Object({ check: Type.String(), state: TroubleStateSchema, reason: Type.String() }, strict),
+    ),
+  },
+  strict,
+)
 
 export interface OperationRoutes {
   readonly health: Health
@@ -48,15 +72,21 @@ export function addOperationRoutes(app: ApiServer, { health, registry }: Operati
     {
       config: { capability: 'public' },
       schema: {
-        summary: 'The process can do its work',
+        summary: 'The process can do its work, or which part of it is not done',
         response: { 200: ReadinessSchema, 503: ReadinessSchema },
       },
     },
     async (request, reply) => {
-      // Names only: this call is open to everyone. /v1/health has the details.
-      const failing = failingOf(await checksOf(health, request.log))
-      reply.code(failing.length === 0 ? 200 : 503)
-      return { status: failing.length === 0 ? 'ready' : 'not ready', failing }
+      // Names and reasons only: this call is open to everyone. /v1/health has the details.
+      const report = await reportOf(health, request.log)
+      const state = stateOf(Object.values(report).flat())
+      reply.code(state === 'failing' ? 503 : 200)
+      return {
+        status: STATUS[state],
+        failing: checksThatAre('failing', report),
+        degraded: checksThatAre('degraded', report),
+        reasons: Object.entries(report).flatMap(([check, troubles]) => reasonsOf(check, troubles)),
+      }
     },
   )
 
@@ -66,17 +96,20 @@ export function addOperationRoutes(app: ApiServer, { health, registry }: Operati
       config: { capability: 'metrics:read' },
       schema: {
         summary: 'What the process depends on, and what is wrong with it',
-        response: { 200: ChecksSchema },
+        response: { 200: HealthSchema },
       },
     },
     async (request) => {
-      const checks = await checksOf(health, request.log)
+      const report = await reportOf(health, request.log)
       return {
-        status: failingOf(checks).length === 0 ? ('ready' as const) : ('not ready' as const),
+        status: STATUS[stateOf(Object.values(report).flat())],
         checks: Object.fromEntries(
-          Object.entries(checks).map(([name, { ok, detail }]) => [
+          Object.entries(report).map(([name, troubles]) => [
             name,
-            { ok, ...(detail === undefined ? {} : { detail: inertText(detail, MAX_DETAIL) }) },
+            {
+              state: stateOf(troubles),
+              troubles: troubles.map((each) => ({ ...each, detail: inertText(each.detail, MAX_DETAIL) })),
+            },
           ]),
         ),
       }
@@ -100,17 +133,24 @@ export function addOperationRoutes(app: ApiServer, { health, registry }: Operati
   )
 }
 
-type Checks = Awaited<ReturnType<Health['check']>>
-
 const MAX_DETAIL = 1000
 
-const checksOf = (health: Health, log: FastifyBaseLogger): Promise<Checks> =>
+const reportOf = (health: Health, log: FastifyBaseLogger): Promise<HealthReport> =>
   health.check().catch((error: unknown) => {
     log.warn({ err: error, detail: messageOf(error) }, 'health check failed')
-    return { health: { ok: false } }
+    return {
+      health: [
+        { state: 'failing', reason: 'check_failed', detail: 'The check itself failed; the log says why.' },
+      ],
+    }
   })
 
-const failingOf = (checks: Checks): string[] =>
-  Object.entries(checks)
-    .filter(([, { ok }]) => !ok)
+const checksThatAre = (state: Trouble['state'], report: HealthReport): string[] =>
+  Object.entries(report)
+    .filter(([, troubles]) => stateOf(troubles) === state)
     .map(([name]) => name)
+
+// Twenty topics that are missing are one reason.
+const reasonsOf = (check: string, troubles: readonly Trouble[]) => [
+  ...new Map(troubles.map(({ state, reason }) => [`${state} ${reason}`, { check, state, reason }])).values(),
+]

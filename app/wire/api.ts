@@ -8,6 +8,7 @@ import { createSessions } from '../../api/credentials/sessions.ts'
 import { createTokens } from '../../api/credentials/tokens.ts'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
+import type { HealthCheck, HealthReport, Trouble } from '../../core/health.ts'
 import { createBaselineQueries } from '../../store/baselines.ts'
 import type { Database } from '../../store/database.ts'
 import {
@@ -41,7 +42,7 @@ export interface ApiOptions {
   readonly receiver?: NonNullable<ApiDependencies['receiver']>
   readonly dashboardFolder?: string
   /** Further things that readiness depends on. */
-  readonly checks: Readonly<Record<string, () => { readonly ok: boolean; readonly detail?: string }>>
+  readonly checks: Readonly<Record<string, HealthCheck>>
 }
 
 export interface Api {
@@ -116,16 +117,14 @@ export async function createApi(options: ApiOptions): Promise<Api> {
 const hostOf = (publicUrl: string | undefined): string[] =>
   publicUrl === undefined ? [] : [new URL(publicUrl).hostname]
 
-async function checkHealth(database: Database, checks: ApiOptions['checks']) {
-  const results: Record<string, { ok: boolean; detail?: string }> = {}
-  try {
-    await database.query('SELECT 1 AS one')
-    results['store'] = { ok: true }
-  } catch (error) {
-    results['store'] = { ok: false, detail: messageOf(error) }
-  }
-  for (const [name, check] of Object.entries(checks)) results[name] = check()
-  return results
+async function checkHealth(database: Database, checks: ApiOptions['checks']): Promise<HealthReport> {
+  const store = await database.query('SELECT 1 AS one').then(
+    () => [],
+    (error: unknown) => [
+      { state: 'failing', reason: 'store_away', detail: messageOf(error) } satisfies Trouble,
+    ],
+  )
+  return { store, ...Object.fromEntries(Object.entries(checks).map(([name, check]) => [name, check()])) }
 }
 
 // A doubled event id of the last day: the alarm of docs/adr/0002 and 0004. One cheap question a scrape.

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { Gauge, type Registry } from 'prom-client'
 import type { Clock } from '../../core/clock.ts'
+import type { HealthCheck } from '../../core/health.ts'
 import {
   createFileFollower,
   type FileFollower,
@@ -15,7 +16,7 @@ import type { Part } from '../lifecycle.ts'
 export interface FilesPart extends Part {
   readonly follower: FileFollower
   /** Whether the followed files are read. */
-  check(): { readonly ok: boolean; readonly detail?: string }
+  readonly check: HealthCheck
 }
 
 /** Follows files as a source; what `take` makes durable is never asked again. */
@@ -58,7 +59,9 @@ export async function createFilesPart(options: {
     follower,
     check: () => {
       const { lastError } = follower.status()
-      return lastError === undefined ? { ok: true } : { ok: false, detail: lastError }
+      return lastError === undefined
+        ? []
+        : [{ state: 'failing', reason: 'files_not_read', detail: lastError }]
     },
     start: () => follower.start(),
     stop: () => follower.stop(),

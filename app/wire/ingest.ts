@@ -3,13 +3,14 @@ import type { Logger } from 'pino'
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
+import type { HealthCheck, Trouble } from '../../core/health.ts'
 import { createAssembler } from '../../ingest/assembler.ts'
 import { openIdempotencyKeys } from '../../ingest/idempotency.ts'
 import { createIntake, type Intake } from '../../ingest/intake.ts'
 import type { Pipeline } from '../../ingest/pipeline.ts'
 import { createReplay, type KeptLetter, type LetterOutcome } from '../../ingest/replay.ts'
 import { openSegmentLog, type SegmentLog } from '../../ingest/segment-log.ts'
-import { createKafkaSource, type KafkaSource } from '../../ingest/sources/kafka.ts'
+import { createKafkaSource, type KafkaSource, type KafkaSourceStatus } from '../../ingest/sources/kafka.ts'
 import { resolveTopics } from '../../ingest/sources/kafka-topics.ts'
 import { createRateLimits } from '../../ingest/sources/rate-limits.ts'
 import { createIngestTelemetry, INGEST_COUNTERS, type IngestTelemetry } from '../../ingest/telemetry.ts'
@@ -138,16 +139,18 @@ export function openSegments(
 }
 
 /** For `/readyz`: whether what was accepted gets into the store, and which files do not. */
-export function checkSegments(segments: Pick<SegmentLog, 'status'>): { ok: boolean; detail?: string } {
+export function checkSegments(segments: Pick<SegmentLog, 'status'>): readonly Trouble[] {
   const { stuck, damaged, lastError } = segments.status()
   if (stuck !== undefined) {
     const { files, reason, attempts } = stuck
-    return { ok: false, detail: `${files} is not stored after ${attempts} attempts: ${reason}` }
+    const detail = `${files} is not stored after ${attempts} attempts: ${reason}`
+    return [{ state: 'failing', reason: 'segment_stuck', detail }]
   }
-  if (lastError !== undefined) return { ok: false, detail: lastError }
-  if (damaged === undefined) return { ok: true }
+  if (lastError !== undefined) return [{ state: 'failing', reason: 'segment_log_failed', detail: lastError }]
+  if (damaged === undefined) return []
   // What can be stored is; the rest is for a person to look at.
-  return { ok: true, detail: `the disk has damaged segments; look at ${damaged} and remove it` }
+  const detail = `the disk has damaged segments; look at ${damaged} and remove it`
+  return [{ state: 'degraded', reason: 'segments_damaged', detail }]
 }
 
 /** The HTTP way in: answers when every record is on disk. Closed before the segment log. */
@@ -211,8 +214,33 @@ function marksOf(letters: readonly KeptLetter[], outcomes: readonly LetterOutcom
 
 export interface KafkaPart extends Part {
   readonly source: KafkaSource
-  /** For `/readyz`: whether it reads everything that it is to read, and what it says if not. */
-  check(): { readonly ok: boolean; readonly detail: string }
+  /** For `/readyz`: whether it reads everything that it is to read, and what it does not. */
+  readonly check: HealthCheck
+}
+
+const NO_TOPIC_MATCHES: Trouble = {
+  state: 'degraded',
+  reason: 'topic_missing',
+  detail: 'No topic has a name that kafka.topics matches; create one, or correct the pattern.',
+}
+
+/** What is wrong with the Kafka way in: a group that was not joined stops all of it, a missing topic only itself. */
+export function checkKafka({
+  ready,
+  state,
+  lastError,
+  missingTopics,
+}: KafkaSourceStatus): readonly Trouble[] {
+  const why = lastError === undefined ? '' : `: ${lastError}`
+  return [
+    ...(ready ? [] : [{ state: 'failing', reason: 'kafka_not_joined', detail: `${state}${why}` } as const]),
+    ...missingTopics.map((topic) => ({
+      state: 'degraded' as const,
+      reason: 'topic_missing',
+      detail: `There is no topic ${topic}; create it, or correct kafka.topics.`,
+    })),
+    ...(state === 'waiting' && missingTopics.length === 0 ? [NO_TOPIC_MATCHES] : []),
+  ]
 }
 
 /** The Kafka way in. */
@@ -244,11 +272,7 @@ export function createKafkaPart(
   return {
     name: 'kafka',
     source,
-    check: () => {
-      const { ready, state, missingTopics } = source.status()
-      const missing = missingTopics.length === 0 ? '' : `, no topic ${missingTopics.join(', ')}`
-      return { ok: ready, detail: `${state}${missing}` }
-    },
+    check: () => checkKafka(source.status()),
     start: async () => source.start(),
     stop: () => source.stop(),
   }

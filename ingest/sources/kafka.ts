@@ -38,7 +38,8 @@ export interface KafkaSourceOptions
   readonly brokerBackoff?: Backoff
 }
 
-export type KafkaState = 'connecting' | 'joining' | 'running' | 'retrying' | 'stopped'
+/** `waiting`: the brokers answer, and none of the topics exists yet. */
+export type KafkaState = 'connecting' | 'waiting' | 'joining' | 'running' | 'retrying' | 'stopped'
 
 export interface KafkaPartitionStatus extends PartitionStatus {
   readonly topic: string
@@ -51,9 +52,9 @@ export interface KafkaPartitionStatus extends PartitionStatus {
 
 export interface KafkaSourceStatus {
   readonly state: KafkaState
-  /** Member of the group, partitions known, every topic that is named there. */
+  /** Member of the group and its partitions known, or waiting for topics. */
   readonly ready: boolean
-  /** Topics that are named in the configuration and do not exist. */
+  /** Topics that are named in the configuration and do not exist; the others are read. */
   readonly missingTopics: readonly string[]
   readonly lastError: string | undefined
   readonly partitions: readonly KafkaPartitionStatus[]
@@ -112,7 +113,7 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
   const noteTrouble = (message: string) => {
     if (finishing) return
     lastError = message
-    if (state === 'running') state = 'retrying'
+    if (state === 'running' || state === 'waiting') state = 'retrying'
     telemetry.brokerFailed(++failures, message)
   }
   const noteWell = () => {
@@ -174,8 +175,10 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
       resolved = resolveTopics(options.topics, await admin.listTopics())
       const names = [...resolved.topics.keys()]
       telemetry.topicsChanged({ topics: names, missing: resolved.missing })
-      if (names.length === 0)
-        return 'None of the topics of kafka.topics exists; create one or correct the names.'
+      if (names.length === 0) {
+        state = 'waiting'
+        return await untilTopicsChange(admin, stopping.signal)
+      }
       await current.connect()
       await current.subscribe({ topics: names, fromBeginning: true })
       consumer = current
@@ -207,6 +210,7 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
       if (signal.aborted) return TOPICS_CHANGED
       try {
         const { topics } = resolveTopics(options.topics, await admin.listTopics())
+        if (resolved.topics.size === 0) state = 'waiting'
         if (new Set(topics.keys()).symmetricDifference(new Set(resolved.topics.keys())).size > 0)
           return TOPICS_CHANGED
       } catch (error) {
@@ -380,7 +384,7 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
     },
     status: () => ({
       state,
-      ready: state === 'running' && assignment?.isReady() === true && resolved.missing.length === 0,
+      ready: state === 'waiting' || (state === 'running' && assignment?.isReady() === true),
       missingTopics: resolved.missing,
       lastError,
       partitions: assignment?.status() ?? [],

@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { GatewatchError, messageOf } from '../../../core/errors.ts'
+import { stateOf, type Trouble } from '../../../core/health.ts'
 import { inertText } from '../../../core/text.ts'
 import { inspectSegments } from '../../../ingest/segment-file.ts'
 import { type Config, loadConfig } from '../../config/config.ts'
@@ -112,7 +113,7 @@ async function checkStore(config: Config): Promise<string> {
 }
 
 // What was accepted and is not in the store: the process that is at it knows why, else the folder is looked at.
-async function checkSegments(config: Config, flags: RunFlags): Promise<string> {
+async function checkSegments(config: Config, flags: RunFlags): Promise<CheckResult> {
   if (readRunFile(config.data) !== undefined) return askProcess(flags)
   const { segments, rows, faults } = await inspectSegments(join(config.data, 'segments'))
   const [fault] = faults
@@ -125,16 +126,19 @@ async function checkSegments(config: Config, flags: RunFlags): Promise<string> {
   return segments === 0 ? 'nothing waits' : `${rows} rows in ${segments} segments; the next start stores them`
 }
 
-async function askProcess(flags: RunFlags): Promise<string> {
+async function askProcess(flags: RunFlags): Promise<CheckResult> {
   const access = await openAccess(flags)
   try {
-    const { checks } = await access.get<{ checks: Record<string, { ok: boolean; detail?: string }> }>(
-      '/v1/health',
+    const { checks } = await access.get<{
+      checks: Record<string, { state: string; troubles: readonly Trouble[] }>
+    }>('/v1/health')
+    const troubles = Object.entries(checks).flatMap(([name, check]) =>
+      check.troubles.map((trouble) => ({ name, ...trouble })),
     )
-    const failing = Object.entries(checks).filter(([, { ok }]) => !ok)
-    if (failing.length === 0) return `the running process is well: ${Object.keys(checks).join(', ')}`
-    const said = failing.map(([name, { detail }]) => `${name}: ${inertText(detail ?? 'not well', 1000)}`)
-    throw new GatewatchError('internal', `The running process says ${said.join('; ')}.`, {
+    if (troubles.length === 0) return `the running process is well: ${Object.keys(checks).join(', ')}`
+    const said = troubles.map(({ name, detail }) => `${name}: ${inertText(detail, 1000)}`).join('; ')
+    if (stateOf(troubles) === 'degraded') return { warning: `the running process is degraded: ${said}` }
+    throw new GatewatchError('internal', `The running process says ${said}.`, {
       remedy: 'docs/operations.md, “When something is wrong”, says what to do.',
     })
   } finally {

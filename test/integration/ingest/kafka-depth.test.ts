@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createGzip } from 'node:zlib'
 import kafkajs, { type Admin } from 'kafkajs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { checkKafka } from '../../../app/wire/ingest.ts'
 import { systemClock } from '../../../core/clock.ts'
 import {
   createKafkaSource,
@@ -296,7 +297,7 @@ describeKafka('the Kafka source at depth', () => {
       ])
       await untilStored('mcp.one', range(0, 5))
       await untilStored('mcp.two', range(0, 5))
-      expect(source.status()).toMatchObject({ ready: false, missingTopics: ['not-there'] })
+      expect(source.status()).toMatchObject({ ready: true, missingTopics: ['not-there'] })
 
       await kafka.createTopic('mcp.three', 1)
       await kafka.createTopic('not-there', 1)
@@ -309,7 +310,7 @@ describeKafka('the Kafka source at depth', () => {
       await untilStored('mcp.three', range(0, 5))
       await untilStored('not-there', range(0, 5))
       await untilStored('mcp.one', range(0, 10))
-      await expect.poll(() => source.status().ready).toBe(true)
+      await expect.poll(() => source.status()).toMatchObject({ ready: true, missingTopics: [] })
       expect(await storedOf('elsewhere')).toEqual([])
       const tenants = await database.query(
         `SELECT DISTINCT topic, tenant FROM events WHERE topic LIKE 'mcp%' ORDER BY topic`,
@@ -319,6 +320,20 @@ describeKafka('the Kafka source at depth', () => {
         { topic: 'mcp.three', tenant: 'pattern' },
         { topic: 'mcp.two', tenant: 'named' },
       ])
+    })
+
+    it('that do not exist yet are waited for, and nothing else waits for them', async () => {
+      const source = startSource('early', [{ name: 'early' }])
+      await expect
+        .poll(() => source.status(), { timeout: 20_000 })
+        .toMatchObject({ state: 'waiting', ready: true, missingTopics: ['early'] })
+      expect(checkKafka(source.status())).toEqual([
+        { state: 'degraded', reason: 'topic_missing', detail: expect.stringContaining('topic early') },
+      ])
+      await kafka.createTopic('early', 1)
+      await kafka.produceWithForeignClient(numbers('early', 5))
+      await untilStored('early', range(0, 5))
+      expect(checkKafka(source.status())).toEqual([])
     })
 
     it('whose records were deleted before they were read: the range is kept once, the rest is read', async () => {

@@ -84,7 +84,7 @@ export async function startApi(overrides: Partial<ApiDependencies> = {}) {
     deadLetterReplays: { run: async () => [] },
     intake: { accept: async () => ({ read: 0, stored: 0, deadLettered: 0, duplicate: 0, errors: [] }) },
     receiver: { received: () => [] },
-    health: { check: async () => ({ store: { ok: true } }) },
+    health: { check: async () => ({ store: [] }) },
     registry: new Registry(),
     ...overrides,
   })

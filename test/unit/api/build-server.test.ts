@@ -331,20 +331,70 @@ describe('dead letters', () => {
 })
 
 describe('operations', () => {
-  it('says which checks fail, by name only', async () => {
+  const degraded = (reason: string, detail: string) => ({ state: 'degraded' as const, reason, detail })
+
+  it('says which checks fail, by name and reason only', async () => {
     const { app } = await startApi({
-      health: { check: async () => ({ store: { ok: true }, broker: { ok: false, detail: 'kafka-1 away' } }) },
+      health: {
+        check: async () => ({
+          store: [],
+          broker: [
+            { state: 'failing', reason: 'kafka_not_joined', detail: 'kafka-1 away' },
+            degraded('topic_missing', 'payments-audit'),
+          ],
+        }),
+      },
     })
     const answer = await app.inject({ url: '/readyz' })
     expect(answer.statusCode).toBe(503)
-    expect(answer.json()).toEqual({ status: 'not ready', failing: ['broker'] })
+    expect(answer.json()).toEqual({
+      status: 'not ready',
+      failing: ['broker'],
+      degraded: [],
+      reasons: [
+        { check: 'broker', state: 'failing', reason: 'kafka_not_joined' },
+        { check: 'broker', state: 'degraded', reason: 'topic_missing' },
+      ],
+    })
     expect((await app.inject({ url: '/healthz' })).json()).toEqual({ status: 'ok' })
+  })
+
+  it('is ready but degraded when a part of the work is not done, and says each reason once', async () => {
+    const { app, tokenFor } = await startApi({
+      health: {
+        check: async () => ({
+          store: [],
+          kafka: [degraded('topic_missing', 'no topic a'), degraded('topic_missing', 'no topic b')],
+        }),
+      },
+    })
+    const answer = await app.inject({ url: '/readyz' })
+    expect([answer.statusCode, answer.json()]).toEqual([
+      200,
+      {
+        status: 'degraded',
+        failing: [],
+        degraded: ['kafka'],
+        reasons: [{ check: 'kafka', state: 'degraded', reason: 'topic_missing' }],
+      },
+    ])
+    const { body } = await getJson(app, '/v1/health', tokenFor(['metrics:read']))
+    expect(body).toMatchObject({
+      status: 'degraded',
+      checks: {
+        store: { state: 'ok', troubles: [] },
+        kafka: { state: 'degraded', troubles: [{ detail: 'no topic a' }, { detail: 'no topic b' }] },
+      },
+    })
   })
 
   it('tells whoever may see metrics what is wrong, so that it acts on no terminal', async () => {
     const { app, tokenFor } = await startApi({
       health: {
-        check: async () => ({ store: { ok: true }, segments: { ok: false, detail: '/d/07.*: \u001b[2Jno' } }),
+        check: async () => ({
+          store: [],
+          segments: [{ state: 'failing', reason: 'segment_stuck', detail: '/d/07.*: \u001b[2Jno' }],
+        }),
       },
     })
     const health = await getJson(app, '/v1/health', tokenFor(['metrics:read']))
@@ -352,7 +402,10 @@ describe('operations', () => {
       status: 200,
       body: {
         status: 'not ready',
-        checks: { store: { ok: true }, segments: { ok: false, detail: '/d/07.*: \\u{1b}[2Jno' } },
+        checks: {
+          store: { state: 'ok' },
+          segments: { state: 'failing', troubles: [{ detail: '/d/07.*: \\u{1b}[2Jno' }] },
+        },
       },
     })
   })

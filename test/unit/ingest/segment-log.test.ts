@@ -184,7 +184,9 @@ describe('segment log', () => {
     expect(stored).toEqual(['a', 'c'])
     expect(isKept).toBe(true)
     expect(faults).toEqual([expect.stringContaining('damaged/000000000001.*')])
-    expect(checkSegments(log)).toEqual({ ok: true, detail: expect.stringContaining('damaged') })
+    expect(checkSegments(log)).toEqual([
+      { state: 'degraded', reason: 'segments_damaged', detail: expect.stringContaining('damaged') },
+    ])
   })
 
   it('stores what is whole when a line of the journal is damaged', async () => {
@@ -298,13 +300,18 @@ describe('segment log', () => {
       stuck: { files, reason: 'Cannot parse row 1' },
       lastError: 'Cannot parse row 1',
     })
-    expect(checkSegments(log)).toEqual({
-      ok: false,
-      detail: expect.stringMatching(/000000000001\.\* is not stored after \d+ attempts: Cannot parse row 1$/),
-    })
+    expect(checkSegments(log)).toEqual([
+      {
+        state: 'failing',
+        reason: 'segment_stuck',
+        detail: expect.stringMatching(
+          /000000000001\.\* is not stored after \d+ attempts: Cannot parse row 1$/,
+        ),
+      },
+    ])
     broken = false
     await log.flush()
-    expect(checkSegments(log)).toEqual({ ok: true })
+    expect(checkSegments(log)).toEqual([])
   })
 
   it('names a segment whose rows are gone, also to who looks at the folder only', async () => {
