@@ -146,14 +146,21 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Database> 
 }
 
 async function connectEmbedded(chdb: Chdb, path: string, readerCount: number): Promise<Database> {
-  const open = async (...statements: string[]) => {
+  const connect = async (statements: readonly string[]) => {
     const connection: ChdbConnection = chdb.connect()
     const client = createClient({ connection: connection as never })
-    for (const statement of statements) await translate(client.command({ query: statement }))
+    try {
+      for (const statement of statements) await client.command({ query: statement })
+    } catch (error) {
+      await client.close().catch(() => undefined)
+      throw error
+    }
     return { connection, client, close: () => client.close() }
   }
+  const open = (...statements: string[]) => translate(connect(statements))
+  // One for good: it gives no rows to anyone, so what a failed statement leaves in it is read by nobody.
   const writer = await open(`CREATE DATABASE IF NOT EXISTS ${DATABASE} ENGINE = Atomic`, `USE ${DATABASE}`)
-  const readers = await createReaderPool(
+  const readers = createReaderPool(
     () =>
       open(
         `USE ${DATABASE}`,
