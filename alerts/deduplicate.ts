@@ -29,7 +29,11 @@ export interface DeduplicateInput {
   /** ISO 8601 UTC. */
   readonly at: string
   /** Whom a finding that joins the alert is told to. */
-  readonly plan: (alertId: string, before: Alert | undefined, finding: Finding) => readonly PlannedDelivery[]
+  readonly plan: (
+    alertId: string,
+    before: Alert | undefined,
+    change: FindingChange,
+  ) => readonly PlannedDelivery[]
 }
 
 /**
@@ -46,7 +50,8 @@ export function deduplicate(input: DeduplicateInput): AlertChange[] {
   let activeId = input.active?.alert_id
   if (input.active !== undefined) put(input.active, false)
 
-  for (const { finding, status } of inOrder(input.changes)) {
+  for (const change of inOrder(input.changes)) {
+    const { finding, status } = change
     const standing = standings.get(finding.finding_id)
     if (standing !== undefined && !work.has(standing.alert.alert_id)) put(standing.alert, false)
     const digest = status === 'superseded' ? 'superseded' : digestOf(finding)
@@ -63,12 +68,12 @@ export function deduplicate(input: DeduplicateInput): AlertChange[] {
     }
     const home = standing === undefined ? undefined : work.get(standing.alert.alert_id)?.alert
     if (home !== undefined && (home.status !== 'closed' || !outgrew(finding, home))) {
-      addFinding(home, finding, digest)
+      addFinding(home, change, digest)
     } else if (activeId !== undefined) {
       const active = work.get(activeId)
-      if (active !== undefined) addFinding(active.alert, finding, digest)
+      if (active !== undefined) addFinding(active.alert, change, digest)
     } else {
-      activeId = open(finding, digest, home)
+      activeId = open(change, digest, home)
     }
   }
   return [...work]
@@ -88,8 +93,9 @@ export function deduplicate(input: DeduplicateInput): AlertChange[] {
     standings.set(findingId, { finding_id: findingId, digest, alert: item.alert })
   }
 
-  function addFinding(before: Alert, finding: Finding, digest: string): void {
-    const notify = before.status === 'closed' ? [] : plan(before.alert_id, before, finding)
+  function addFinding(before: Alert, change: FindingChange, digest: string): void {
+    const { finding } = change
+    const notify = before.status === 'closed' ? [] : plan(before.alert_id, before, change)
     add(before.alert_id, digest, {
       kind: 'finding_added',
       at,
@@ -99,14 +105,15 @@ export function deduplicate(input: DeduplicateInput): AlertChange[] {
     })
   }
 
-  function open(finding: Finding, digest: string, outgrown: Alert | undefined): string {
+  function open(change: FindingChange, digest: string, outgrown: Alert | undefined): string {
+    const { finding } = change
     const alertId = stableId(
       'alert',
       input.fingerprint,
       finding.finding_id,
       ...(outgrown === undefined ? [] : [finding.severity]),
     )
-    const notify = plan(alertId, undefined, finding)
+    const notify = plan(alertId, undefined, change)
     const action: AlertAction = { kind: 'opened', at, by: 'gatewatch', finding, ...notifying(notify) }
     const alert = openAlert(alertId, action)
     work.set(alertId, { alert, isNew: true, entries: [entryOf(alert, digest, action)] })

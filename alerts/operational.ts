@@ -46,7 +46,9 @@ export function createOperationalAlerts({
   return {
     raise: async (...issues) => {
       if (issues.length === 0) return
-      const changes = issues.map((issue) => ({ finding: findingOf(issue), status: 'current' as const }))
+      const changes = issues.map(
+        (issue): FindingChange => ({ finding: findingOf(issue), status: 'current', history: false }),
+      )
       await findings.write(changes, clock.now() * 1000)
       await pipeline.handle(changes)
     },

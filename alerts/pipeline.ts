@@ -34,7 +34,7 @@ export interface AlertPipelineOptions {
   readonly receivers: readonly ReceiverRoute[]
   readonly clock: Clock
   readonly logger: Logger
-  /** See `NotifyPolicy`. Default 24 h. */
+  /** See `NotifyPolicy`. Default 7 days. */
   readonly maxNotifyAgeMs?: number
   /** See `NotifyPolicy`. Default 24 h. */
   readonly recurAfterMs?: number
@@ -50,7 +50,7 @@ export function createAlertPipeline(options: AlertPipelineOptions): AlertPipelin
   const { alerts, outbox, receivers, clock, logger } = options
   const policy: NotifyPolicy = {
     receivers,
-    maxNotifyAgeMs: options.maxNotifyAgeMs ?? DAY_MS,
+    maxNotifyAgeMs: options.maxNotifyAgeMs ?? 7 * DAY_MS,
     recurAfterMs: options.recurAfterMs ?? DAY_MS,
   }
   // Two calls at once could open two alerts for one fingerprint.
@@ -132,7 +132,7 @@ export function createAlertPipeline(options: AlertPipelineOptions): AlertPipelin
         active: active.get(fingerprint),
         standings: standings.get(fingerprint) ?? [],
         at: new Date(nowMs).toISOString(),
-        plan: (alertId, before, finding) => planForFinding(alertId, before, finding, nowMs, policy),
+        plan: (alertId, before, change) => planForFinding(alertId, before, change, nowMs, policy),
       }),
     }))
   }

@@ -1,13 +1,16 @@
 import { type Alert, severityRank } from '../core/alert.ts'
 import type { NoticeKind, PlannedDelivery } from '../core/delivery.ts'
-import type { Finding } from '../core/finding.ts'
+import type { Finding, FindingChange } from '../core/finding.ts'
 import { stableId } from '../core/hash.ts'
 import type { ReceiverRoute } from './notifier.ts'
 
 /** When an alert tells whom. */
 export interface NotifyPolicy {
   readonly receivers: readonly ReceiverRoute[]
-  /** Findings whose window ended longer ago make alerts and tell nobody: history is not paged. Milliseconds. */
+  /**
+   * Findings whose records arrived longer ago than this make alerts and tell nobody; so do those whose records arrived
+   * longer than this after the window had ended, unless the change says that it is no history. Milliseconds.
+   */
   readonly maxNotifyAgeMs: number
   /**
    * An alert that is still open tells again when its entity was quiet for this long, so that a forgotten alert does
@@ -24,17 +27,33 @@ export interface NotifyPolicy {
 export function planForFinding(
   alertId: string,
   before: Alert | undefined,
-  finding: Finding,
+  change: FindingChange,
   nowMs: number,
   policy: NotifyPolicy,
 ): PlannedDelivery[] {
-  if (nowMs - Date.parse(finding.window.end) > policy.maxNotifyAgeMs) return []
+  if (isHistory(change, nowMs, policy)) return []
+  const { finding } = change
   return policy.receivers
     .filter(({ minSeverity }) => severityRank(finding.severity) >= severityRank(minSeverity))
     .flatMap((receiver) => {
       const due = dueNotice(receiver.name, before, finding, policy.recurAfterMs)
       return due === undefined ? [] : planned(alertId, receiver, due.kind, due.step)
     })
+}
+
+/**
+ * Whether a finding speaks of the past. What counts is when its records arrived, not when its window ended: after an
+ * outage everything is late, and must be heard all the same.
+ */
+function isHistory(
+  { finding, history, arrivedAt }: FindingChange,
+  nowMs: number,
+  { maxNotifyAgeMs }: NotifyPolicy,
+): boolean {
+  if (history === true) return true
+  const arrivedMs = arrivedAt === undefined ? nowMs : Date.parse(arrivedAt)
+  if (nowMs - arrivedMs > maxNotifyAgeMs) return true
+  return history === undefined && arrivedMs - Date.parse(finding.window.end) > maxNotifyAgeMs
 }
 
 /** Whom a person’s action is told to: those who were told of the alert. */

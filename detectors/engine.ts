@@ -1,4 +1,5 @@
 import type { Finding, FindingChange } from '../core/finding.ts'
+import { fromMillis } from '../core/timestamp.ts'
 import { readArrivals } from './arrivals.ts'
 import type { Query } from './detector.ts'
 import { type Judgement, judgePlans, subjectOf } from './judgement.ts'
@@ -76,6 +77,9 @@ const IDLE_WRITE_US = 60_000_000
 /** Changes that are written together, at least, while a tick goes on. */
 const CHANGES_AT_ONCE = 500
 
+/** What a new rule finds in the past is news only when it is not older than this. */
+const NEWS_MS = 86_400_000
+
 /**
  * The engine: arrivals → units → judgements → findings → alerts → watermark. A crash anywhere before the watermark
  * repeats the tick, which then finds the same. Findings that were stored by a tick whose watermark was not are
@@ -123,7 +127,10 @@ export function createEngine(options: EngineOptions): Engine {
       ...(fresh.length > 0 ? planTick.everything(fresh, await everyDay(query)) : []),
     ]
     const version = Math.max(recordedThroughUs, (watermark?.version ?? 0) + 1)
-    const report = await judgeAll(plans, version)
+    const lookingBack = new Set(fresh.map((rule) => rule.id))
+    const newsFrom = fromMillis(Math.floor(recordedThroughUs / 1000) - NEWS_MS)
+    const isHistory = ({ rule, window }: Finding) => lookingBack.has(rule) && window.end < newsFrom
+    const report = await judgeAll(plans, version, isHistory)
     const seen = Object.fromEntries(rules.map((rule) => [rule.id, rule.hash]))
     const next: WatermarkBody = { overlapRows: read.overlapRows, rules: seen }
     const idle = read.touched.length === 0 && fresh.length === 0
@@ -134,7 +141,11 @@ export function createEngine(options: EngineOptions): Engine {
     return { ...report, touchedRows: read.touched.length, recordedThroughUs }
   }
 
-  async function judgeAll(plans: readonly RulePlan[], version: number) {
+  async function judgeAll(
+    plans: readonly RulePlan[],
+    version: number,
+    isHistory: (finding: Finding) => boolean,
+  ) {
     const counts = { judgedUnits: 0, findings: 0, superseded: 0 }
     let changes: FindingChange[] = []
     const write = async () => {
@@ -151,9 +162,9 @@ export function createEngine(options: EngineOptions): Engine {
       for await (const judgements of judgePlans(query, profiles, ofTenant)) {
         counts.judgedUnits += judgements.length
         for (const judgement of judgements) {
-          changes.push(
-            ...changesOf(judgement, stored.get(placeOf(judgement.rule.id, isoDay(judgement.unit.day))) ?? []),
-          )
+          const before = stored.get(placeOf(judgement.rule.id, isoDay(judgement.unit.day))) ?? []
+          for (const change of changesOf(judgement, before))
+            changes.push(isHistory(change.finding) ? { ...change, history: true } : change)
         }
         if (changes.length >= CHANGES_AT_ONCE) await write()
       }

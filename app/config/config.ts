@@ -180,7 +180,7 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
     detect: {
       every: file.detect?.every ?? '*/5 * * * * *',
       settleMs: file.detect?.settle_ms ?? 1000,
-      notifyWithinHours: file.detect?.notify_within_hours ?? 24,
+      notifyWithinHours: file.detect?.notify_within_hours ?? 168,
     },
   })
 }

@@ -262,7 +262,11 @@ export const ConfigSchema = Type.Object(
           ),
           settle_ms: Type.Optional(Type.Integer({ minimum: 0, maximum: 600_000 })),
           notify_within_hours: Type.Optional(
-            Type.Number({ minimum: 0, description: 'Older findings become alerts without messages' }),
+            Type.Number({
+              minimum: 0,
+              description:
+                'Findings whose records arrived longer ago, or so much later than they happened, become alerts without messages',
+            }),
           ),
         },
         strict,

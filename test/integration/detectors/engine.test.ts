@@ -137,6 +137,23 @@ describe('the engine', () => {
     expect((await finalFindings(database)).length).toBeGreaterThan(0)
   })
 
+  // Issue 9, fault 11.
+  it('says that what a new rule finds in the past is history, and never that of what arrived', async () => {
+    const told: FindingChange[] = []
+    const engine = engineOver(database, rules, async (changes) => {
+      told.push(...changes)
+    })
+    await store(database, spike.slice(0, spike.length - 1))
+    await engine.tick()
+    expect(told.length).toBeGreaterThan(0)
+    expect(told.filter(({ history }) => history !== true)).toEqual([])
+    told.length = 0
+    await store(database, spike.slice(spike.length - 1))
+    await engine.tick()
+    expect(told.length).toBeGreaterThan(0)
+    expect(told.filter(({ history }) => history !== undefined)).toEqual([])
+  })
+
   it('looks over the past once when a rule is new', async () => {
     await store(database, spike)
     const engine = engineOver(database, [])

@@ -46,7 +46,7 @@ class Log {
         }),
       ),
       at,
-      plan: (alertId, before, finding) => planForFinding(alertId, before, finding, nowMs, policy),
+      plan: (alertId, before, change) => planForFinding(alertId, before, change, nowMs, policy),
     })
     for (const { alertId, entries } of decided) {
       for (const { state, finding_digest, action } of entries) {
@@ -169,6 +169,34 @@ describe('whom a finding is told to', () => {
     expect(told(log.handle(current({ finding_id: 'd', severity: 'high' })))).toEqual([])
   })
 
+  // Issue 9, fault 11.
+  it('tells what an outage held up: what counts is when records arrived', () => {
+    const lastWeek = findingOf({
+      window: { start: '2026-08-16T14:00:00.000000Z', end: '2026-08-16T15:00:00.000000Z' },
+    })
+    const week: NotifyPolicy = { ...policy, maxNotifyAgeMs: 7 * 86_400_000 }
+    const tells = (change: Omit<FindingChange, 'finding' | 'status'>, of = lastWeek) =>
+      planForFinding('a1', undefined, { finding: of, status: 'current', ...change }, nowMs, week).length > 0
+    // The sources were away: the records came just now.
+    expect(tells({})).toBe(true)
+    expect(tells({ arrivedAt: '2026-08-21T15:00:00.000Z' })).toBe(true)
+    // Detection was away: the records came in time and waited.
+    expect(tells({ arrivedAt: '2026-08-16T15:00:01.000Z' })).toBe(true)
+    expect(tells({ history: true, arrivedAt: '2026-08-21T15:00:00.000Z' })).toBe(false)
+    const oldYear = findingOf({
+      window: { start: '2001-08-16T14:00:00.000000Z', end: '2001-08-16T15:00:00.000000Z' },
+    })
+    expect(tells({}, oldYear)).toBe(false)
+    expect(tells({ history: false }, oldYear)).toBe(true)
+    expect(tells({ history: false, arrivedAt: '2026-08-10T00:00:00.000Z' }, oldYear)).toBe(false)
+  })
+
+  it('tells of an alert that history opened when something happens now', () => {
+    const log = new Log()
+    expect(told(log.handle({ ...current(), history: true }))).toEqual([])
+    expect(told(log.handle(current({ finding_id: 'now' })))).toEqual(['all opened'])
+  })
+
   it('tells nobody of history, and again of what comes back after a pause', () => {
     const log = new Log()
     const day = (date: string): Partial<Finding> => ({
@@ -190,7 +218,7 @@ describe('whom a finding is told to', () => {
   })
 
   it('gives a decision one id, whenever it is taken', () => {
-    const plan = (ms: number) => planForFinding('a1', undefined, findingOf(), ms, policy)
+    const plan = (ms: number) => planForFinding('a1', undefined, current(), ms, policy)
     expect(plan(nowMs)).toEqual(plan(nowMs + 60_000))
   })
 
