@@ -38,7 +38,7 @@ export interface PartitionOptions {
   /** The insert that the last owner began at `position` and did not confirm. */
   readonly pending: Intent | undefined
   readonly limits: ChunkLimits
-  /** Bytes that may wait before the partition is paused. */
+  /** Bytes that may wait before the partition is paused; a block that the last owner began may be larger. */
   readonly maxWaitingBytes: number
   readonly process: (records: readonly RawRecord[]) => Batch
   readonly createEncoder: () => BlockEncoder
@@ -194,9 +194,11 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
     return turn
   }
 
+  // A block that an earlier owner began ends where it says: it is read to its end, however little may wait here.
   const relievePressure = () => {
-    const full = buffer.bytes() > options.maxWaitingBytes
-    const drained = buffer.bytes() < options.maxWaitingBytes / 2
+    const begun = buffer.pendingTo() !== undefined
+    const full = !begun && buffer.bytes() > options.maxWaitingBytes
+    const drained = begun || buffer.bytes() < options.maxWaitingBytes / 2
     if ((full && !paused) || (drained && paused)) {
       paused = full
       options.setPaused(paused)

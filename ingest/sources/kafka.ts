@@ -28,6 +28,8 @@ export interface KafkaSourceOptions
   /** TLS and SASL, as kafkajs takes them. */
   readonly security?: Pick<KafkaConfig, 'ssl' | 'sasl'>
   readonly clock: Clock
+  /** Bytes of records, as they came, that may be in memory over all partitions; 384 MB unless told. */
+  readonly memoryBytes?: number
   /** When a partition's records become an insert: 100,000 rows, 52 MB or one second unless told. */
   readonly limits?: Partial<ChunkLimits>
   /** Inserts at the same time, over all partitions; 3 unless told. */
@@ -80,8 +82,8 @@ const BROKER_BACKOFF: Backoff = { firstMs: 500, capMs: 15_000 }
 // What ends a run of the consumer without being a fault.
 const TOPICS_CHANGED = Symbol('topics changed')
 const NO_BYTES = new Uint8Array(0)
-// Bytes of records, which are held encoded, at about a third of them. Over all partitions: half in a partition's queue, half in the inserts under way.
-const WAITING_BYTES = 384 * 1024 * 1024
+// Of records as they came, which are held encoded at about a third of them: half in the partitions' queues, half in the inserts under way.
+const MEMORY_BYTES = 384 * 1024 * 1024
 const PARTITION_BYTES = { least: 1024 * 1024, most: 64 * 1024 * 1024 }
 // Part of the ten seconds that a whole stop may take.
 const DRAIN_MS = 4_000
@@ -279,7 +281,8 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
 
   const memoryOf = (partitions: number) => {
     const { least, most } = PARTITION_BYTES
-    const share = Math.min(most, Math.max(least, WAITING_BYTES / 2 / Math.max(1, partitions)))
+    const memory = options.memoryBytes ?? MEMORY_BYTES
+    const share = Math.min(most, Math.max(least, memory / 2 / Math.max(1, partitions)))
     return { maxWaitingBytes: share, limits: { ...limits, maxBytes: Math.min(limits.maxBytes, share) } }
   }
 

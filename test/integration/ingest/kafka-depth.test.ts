@@ -392,6 +392,60 @@ describeKafka('the Kafka source at depth', () => {
     }
   })
 
+  const processPadded: KafkaSourceOptions['process'] = (records) =>
+    processNumbers(
+      records.map((record) => ({
+        ...record,
+        value: record.value.subarray(0, record.value.indexOf(125 /* } */) + 1),
+      })),
+    )
+
+  describe('a member that has less memory for a partition than the last owner', () => {
+    it('finishes the larger blocks that were begun, exactly once, and reads on', async () => {
+      const [topic, group] = ['unequal', 'unequal']
+      await kafka.createTopic(topic, 6)
+      const partitionsOf = (source: KafkaSource) => source.status().partitions.length
+      const memoryBytes = 12 * MB
+      // A member that owns three partitions makes blocks of 2 MB; one that owns six has 1 MB for each.
+      const begins = startSource(group, [{ name: topic }], {
+        ...{ memoryBytes, limits: { maxRows: 1_000_000, maxAgeMs: 600_000 } },
+        write: () => new Promise(() => {}),
+      })
+      await expect.poll(() => partitionsOf(begins), { timeout: 20_000 }).toBe(6)
+      const replayed: number[] = []
+      const goesOn = startSource(group, [{ name: topic }], {
+        ...{ memoryBytes, process: processPadded },
+        telemetry: { ...silentTelemetry, intentReplayed: (_, from, to) => replayed.push(to - from + 1) },
+      })
+      await expect.poll(() => [begins, goesOn].map(partitionsOf), { timeout: 20_000 }).toEqual([3, 3])
+      const padding = ' '.repeat(10_000)
+      const records = range(0, 2_400).map((n) => ({
+        ...{ topic, partition: n % 6, value: `{"n": ${n}}${padding}` },
+      }))
+      await kafka.produceWithForeignClient(records, 'zstd')
+      // Each of the three has told the broker where its block ends, and none is stored.
+      await expect
+        .poll(
+          async () => {
+            const [committed] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
+            return committed?.partitions.filter(({ metadata }) => metadata?.startsWith('E=')).length
+          },
+          { timeout: 30_000 },
+        )
+        .toBe(3)
+      await begins.stop(0)
+      await untilStored(topic, range(0, 2_400))
+      await caughtUp(goesOn)
+      expect(replayed).toHaveLength(3)
+      for (const count of replayed) expect(count * padding.length).toBeGreaterThan(memoryBytes / 2 / 6)
+      const [row] = await database.query<{ stored: number }>(
+        'SELECT toUInt32(count()) AS stored FROM events WHERE topic = {topic:String}',
+        { topic },
+      )
+      expect(row?.stored).toBe(2_400)
+    }, 120_000)
+  })
+
   describe('a slow store', () => {
     it('stops the fetching, and bounds what waits in memory', async () => {
       await kafka.createTopic('pressure', 1)

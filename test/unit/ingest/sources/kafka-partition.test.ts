@@ -252,6 +252,24 @@ describe('partition worker', () => {
     expect(pauses).toEqual([true, false])
   })
 
+  it('reads a block that was begun to its end, although it is larger than what may wait here', async () => {
+    const { worker, log, pauses } = startWorker({
+      ...{ position: 0, pending: { to: 29, mark: 'x' }, maxWaitingBytes: 20 },
+      limits: { maxRows: 10, maxBytes: 20, maxAgeMs: 20 },
+    })
+    await worker.accept(batch(0, 19))
+    expect([worker.status().waitingBytes > 20, pauses]).toEqual([true, []])
+    await worker.accept(batch(20, 24))
+    expect(pauses).toEqual([])
+    await worker.accept(batch(25, 39))
+    await worker.finish()
+    expect(log.filter((line) => line.startsWith('write'))).toEqual([
+      'write t/0/0-29@x',
+      'write t/0/30-39@1030',
+    ])
+    expect(pauses).toEqual([true, false])
+  })
+
   it('commits nothing any more once abandoned', async () => {
     const { promise, resolve } = Promise.withResolvers<{ rejected: number }>()
     let writing = false
