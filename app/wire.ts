@@ -6,6 +6,7 @@ import { GatewatchError, messageOf } from '../core/errors.ts'
 import type { SegmentLog } from '../ingest/segment-log.ts'
 import type { Database } from '../store/database.ts'
 import { keepDeadLetters } from '../store/dead-letters.ts'
+import { countDoubledEvents } from '../store/doubled-events.ts'
 import { makeFolder } from '../store/make-folder.ts'
 import type { Config } from './config/config.ts'
 import { type Credentials, openCredentials } from './credentials.ts'
@@ -29,6 +30,7 @@ import {
 } from './wire/ingest.ts'
 import { createOperationalPart, deadLetterCheck, lostRecordsCheck } from './wire/operational.ts'
 import { openStore } from './wire/store.ts'
+import { createStoreFigures } from './wire/store-figures.ts'
 
 export interface StartOptions {
   readonly config: Config
@@ -163,6 +165,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
         ...(files ? [files] : []),
         ...(detect ? [createDispatchPart(alerting), detect] : []),
         ...(operational ? [operational] : []),
+        createStoreFigures({ countDoubled: () => countDoubledEvents(database), registry, logger }),
         ...(http ? [http] : []),
       ],
       logger,

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { Gauge, type Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
 import type { ApiServer } from '../../api/api-server.ts'
 import { type ApiDependencies, buildOperationsServer, buildServer } from '../../api/build-server.ts'
 import { apiKeyRecord, createApiKeys } from '../../api/credentials/api-keys.ts'
@@ -83,7 +83,6 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     allowedHosts: [...config.listen.allowedHosts, ...hostOf(config.listen.publicUrl)],
     secure: config.listen.publicUrl?.startsWith('https:') ?? false,
   }
-  addStoreGauges(database, registry)
   if (!config.roles.includes('api')) return { server: await buildOperationsServer(guarded) }
   const server = await buildServer({
     ...guarded,
@@ -125,20 +124,4 @@ async function checkHealth(database: Database, checks: ApiOptions['checks']): Pr
     ],
   )
   return { store, ...Object.fromEntries(Object.entries(checks).map(([name, check]) => [name, check()])) }
-}
-
-// A doubled event id of the last day: the alarm of docs/adr/0002 and 0004. One cheap question a scrape.
-function addStoreGauges(database: Database, registry: Registry): void {
-  new Gauge({
-    name: 'gatewatch_store_duplicate_events',
-    help: 'Events of the last day that are stored more than once',
-    registers: [registry],
-    async collect() {
-      const [row] = await database.query<{ doubled: number }>(
-        `SELECT toInt64(sum(sign)) - toInt64(uniqExact(event_id)) AS doubled FROM events
-         WHERE occurred_at > now64(6) - INTERVAL 1 DAY HAVING count() > 0`,
-      )
-      this.set(Number(row?.doubled ?? 0))
-    },
-  })
 }
