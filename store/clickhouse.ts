@@ -5,6 +5,7 @@ import { finished } from 'node:stream/promises'
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import { GatewatchError, messageOf } from '../core/errors.ts'
 import { type Chdb, type ChdbConnection, openChdb } from './chdb.ts'
+import { CLUSTER_INSERT_SETTINGS, CLUSTER_READ_SETTINGS, clusterStatements } from './cluster.ts'
 import type { Database, InsertBlock, QueryParams } from './database.ts'
 import { createReaderPool } from './reader-pool.ts'
 import { openSpool, type Spool } from './spool.ts'
@@ -17,6 +18,8 @@ export interface ServerOptions {
   readonly url: string
   readonly username?: string
   readonly password?: string
+  /** Name of the cluster, in the servers’ `remote_servers`, that the tables are spread over. */
+  readonly cluster?: string
   /** Longest wait for an answer, in milliseconds; shorter than the Kafka session timeout. */
   readonly requestTimeoutMs?: number
 }
@@ -45,8 +48,8 @@ const insertSettings = (token: string): Record<string, string | number> => ({
 
 const sqlString = (value: string): string => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 
-const inlineSettings = (token: string): string =>
-  Object.entries(insertSettings(token))
+const inlineSettings = (token: string, more: Readonly<Record<string, string | number>> = {}): string =>
+  Object.entries({ ...insertSettings(token), ...more })
     .map(([name, value]) => `${name}=${typeof value === 'number' ? value : sqlString(value)}`)
     .join(', ')
 
@@ -68,9 +71,11 @@ export async function openServer(options: ServerOptions): Promise<Database> {
     log: { level: ClickHouseLogLevel.OFF },
     clickhouse_settings: { output_format_json_quote_64bit_integers: 0 as const },
   }
+  const { cluster } = options
   const bootstrap = connectServer(settings)
   try {
-    await translate(bootstrap.command({ query: `CREATE DATABASE IF NOT EXISTS ${DATABASE}` }))
+    const on = cluster === undefined ? '' : `ON CLUSTER ${sqlString(cluster)}`
+    await translate(bootstrap.command({ query: `CREATE DATABASE IF NOT EXISTS ${DATABASE} ${on}` }))
   } finally {
     await bootstrap.close()
   }
@@ -82,13 +87,19 @@ export async function openServer(options: ServerOptions): Promise<Database> {
       ...settings.clickhouse_settings,
       max_execution_time: Math.ceil(requestTimeoutMs / 1000),
       readonly: '1',
+      ...(cluster === undefined ? {} : CLUSTER_READ_SETTINGS),
     },
   })
+  const statementsOf = (sql: string): readonly string[] =>
+    cluster === undefined ? [sql] : clusterStatements(sql, { name: cluster, database: DATABASE })
+  const ofCluster = cluster === undefined ? {} : CLUSTER_INSERT_SETTINGS
   return {
     kind: 'server',
     query: (sql, params) => select(reader, sql, params),
-    command: (sql, params) => run(writer, sql, params),
-    insert: (block) => translate(insertServer(writer, block)),
+    command: async (sql, params) => {
+      for (const statement of statementsOf(sql)) await run(writer, statement, params)
+    },
+    insert: (block) => translate(insertServer(writer, block, ofCluster)),
     close: async () => {
       await reader.close()
       await writer.close()
@@ -111,10 +122,11 @@ function connectServer(settings: Parameters<typeof createClient>[0]): ClickHouse
 async function insertServer(
   client: ClickHouseClient,
   { table, columns, rows, token, format = 'JSONCompactEachRow' }: InsertBlock,
+  settings: Readonly<Record<string, string | number>>,
 ): Promise<void> {
   const bytes = rows instanceof Uint8Array ? rows : await readRows(rows.path)
   const { stream } = await client.exec({
-    query: `INSERT INTO ${table} (${columns.join(', ')}) SETTINGS ${inlineSettings(token)} FORMAT ${format}`,
+    query: `INSERT INTO ${table} (${columns.join(', ')}) SETTINGS ${inlineSettings(token, settings)} FORMAT ${format}`,
     values: Readable.from([Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)], {
       objectMode: false,
     }),

@@ -4,6 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { GatewatchError } from '../core/errors.ts'
 import type { Database } from './database.ts'
 
+// How a migration is written: for one server, one statement after the other, each repeatable. On a cluster every statement
+// goes through `clusterStatements` (store/cluster.ts), so it begins with CREATE TABLE, CREATE MATERIALIZED VIEW … TO, ALTER
+// TABLE, DROP or INSERT, has `ENGINE = …MergeTree`, and names no cluster. A table that is filled by a view over `events`
+// (or over another table that is spread over shards) gets a line in `SHARDED` there; a test names those that are missing.
+
 const FOLDER = new URL('./migrations/', import.meta.url)
 
 const ATTEMPTS = 5
@@ -28,8 +33,7 @@ export async function migrate(database: Database): Promise<string[]> {
     ]),
   )
   const applied: string[] = []
-  for (const name of (await readdir(FOLDER)).filter((file) => file.endsWith('.sql')).sort()) {
-    const sql = await readFile(new URL(name, FOLDER), 'utf8')
+  for (const { name, sql } of await migrationFiles()) {
     const hash = createHash('sha256').update(sql).digest('hex')
     const known = done.get(name)
     if (known === hash) continue
@@ -67,6 +71,14 @@ async function apply(database: Database, { name, hash, statements }: Migration):
     hash,
   })
   return true
+}
+
+/** The migration files, in the order in which they are applied. */
+export async function migrationFiles(): Promise<{ readonly name: string; readonly sql: string }[]> {
+  const names = (await readdir(FOLDER)).filter((file) => file.endsWith('.sql')).sort()
+  return Promise.all(
+    names.map(async (name) => ({ name, sql: await readFile(new URL(name, FOLDER), 'utf8') })),
+  )
 }
 
 /** The statements of a migration file, comments removed, `CREATE`s made repeatable. */

@@ -46,7 +46,12 @@ export interface Config {
     readonly topics: readonly KafkaTopicConfig[]
     readonly refreshMs: number
   }
-  readonly clickhouse?: { readonly url: string; readonly username: string; readonly password: string }
+  readonly clickhouse?: {
+    readonly url: string
+    readonly username: string
+    readonly password: string
+    readonly cluster?: string
+  }
   readonly files: readonly {
     readonly path: string
     readonly format?: string
@@ -149,6 +154,7 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
             password: file.clickhouse?.password_file
               ? readSecret(file.clickhouse.password_file, placeOf('clickhouse.password_file'))
               : '',
+            ...(file.clickhouse?.cluster === undefined ? {} : { cluster: file.clickhouse.cluster }),
           },
         }
       : {}),

@@ -108,6 +108,14 @@ export const ConfigSchema = Type.Object(
           password_file: Type.Optional(
             name('File that holds the password', '/run/secrets/clickhouse_password'),
           ),
+          cluster: Type.Optional(
+            Type.String({
+              pattern: '^[A-Za-z_][\\w.-]{0,99}$',
+              expected: 'the name of a cluster: letters, digits, _ . -',
+              description: 'Cluster that the tables are spread over, by its name in remote_servers',
+              examples: ['gatewatch'],
+            }),
+          ),
         },
         strict,
       ),
