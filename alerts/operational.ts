@@ -2,7 +2,13 @@ import type { Clock } from '../core/clock.ts'
 import { type Finding, type FindingChange, findingId, type Severity } from '../core/finding.ts'
 import type { AlertPipeline } from './pipeline.ts'
 
-/** Something about gatewatch’s own work that a person must hear of: records that are lost, or that nobody can read. */
+/** Whose the alerts about the whole of gatewatch are: those who run it work in this tenant. */
+export const OPERATOR_TENANT = 'default'
+
+/**
+ * Something about gatewatch’s own work that a person must hear of: records that are lost, or that nobody
+ * can read, a rule that does not run, detection that falls behind.
+ */
 export interface OperationalIssue {
   /** A stable word, such as `dead-letters`; the rule of the finding is `operational.<code>`. */
   readonly code: string

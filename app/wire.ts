@@ -28,7 +28,11 @@ import {
   openIntake,
   openSegments,
 } from './wire/ingest.ts'
-import { createOperationalPart, deadLetterCheck, lostRecordsCheck } from './wire/operational.ts'
+import { createOperationalPart } from './wire/operational.ts'
+import { deadLetterCheck } from './wire/operational-checks/dead-letters.ts'
+import { lostRecordsCheck } from './wire/operational-checks/lost-records.ts'
+import { refusedRulesCheck } from './wire/operational-checks/refused-rules.ts'
+import { addRuleGauge, loadRules, rulesHealth } from './wire/rules.ts'
 import { openStore } from './wire/store.ts'
 import { createStoreFigures } from './wire/store-figures.ts'
 
@@ -119,6 +123,8 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
             registry,
           })
         : undefined
+    const rules = has('detect') ? loadRules(config.rules) : undefined
+    if (rules) addRuleGauge(rules, registry)
     const listens = options.listen !== false
     const intake = await openIntake(config, { ingest, segments, clock })
     opened.unshift(() => intake.close())
@@ -141,17 +147,19 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
         segments: () => checkSegments(segments),
         ...(kafka ? { kafka: () => kafka.check() } : {}),
         ...(files ? { files: () => files.check() } : {}),
+        ...(rules ? { rules: rulesHealth(rules) } : {}),
       },
     })
-    const detect = has('detect')
-      ? createDetectPart({ config, database, alerting, logger, registry })
+    const detect = rules
+      ? createDetectPart({ config, rules, database, alerting, logger, registry })
       : undefined
     if (options.detectFirst) await detect?.tick()
-    const operational = has('detect')
+    const operational = rules
       ? createOperationalPart({
           checks: [
             deadLetterCheck(database, config.deadLetters.alertPerHour),
             lostRecordsCheck(database, clock),
+            refusedRulesCheck(rules.errors, clock),
           ],
           alerts: alerting.operational,
           logger,

@@ -4,7 +4,16 @@ import { stableId } from './hash.ts'
 export const SEVERITIES = ['info', 'low', 'medium', 'high', 'critical'] as const
 export type Severity = (typeof SEVERITIES)[number]
 
-export const ENTITY_TYPES = ['actor', 'chain', 'server', 'tool', 'tenant', 'source'] as const
+export const ENTITY_TYPES = [
+  'actor',
+  'chain',
+  'server',
+  'tool',
+  'tenant',
+  'source',
+  'rule',
+  'component',
+] as const
 
 /**
  * What a detector claims: this entity, in this window, did something improbable, and here is why. A finding is a

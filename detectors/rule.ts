@@ -50,7 +50,7 @@ export function parseRules(files: readonly RuleFile[], detectors: readonly Detec
       const twin = rules.get(rule.id)
       if (twin !== undefined) {
         throw new GatewatchError('rule_invalid', `has the id of the rule in ${twin.path}.`, {
-          at: file.path,
+          at: placeOfId(file),
           field: 'id',
           remedy: 'Give it an id of its own.',
         })
@@ -62,6 +62,11 @@ export function parseRules(files: readonly RuleFile[], detectors: readonly Detec
     }
   }
   return { rules: [...rules.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), errors }
+}
+
+function placeOfId(file: RuleFile): string {
+  const lines = new LineCounter()
+  return locatorOf(file, parseDocument(file.text, { lineCounter: lines }), lines)(['id'])
 }
 
 /** @throws GatewatchError `rule_invalid` */

@@ -1,58 +1,18 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
 import { Counter, Gauge, type Registry } from 'prom-client'
-import { GatewatchError } from '../../core/errors.ts'
 import { createEngine } from '../../detectors/engine.ts'
-import { detectors } from '../../detectors/registry.ts'
-import { type ParsedRules, parseRules } from '../../detectors/rule.ts'
+import type { ParsedRules } from '../../detectors/rule.ts'
 import { type Schedule, startSchedule } from '../../detectors/schedule.ts'
 import type { Database } from '../../store/database.ts'
 import { createFindings } from '../../store/findings.ts'
 import { createWatermarks } from '../../store/watermarks.ts'
 import type { Config } from '../config/config.ts'
-import { reasonOf } from '../config/secrets.ts'
 import type { Part } from '../lifecycle.ts'
 import type { Alerting } from './alerting.ts'
 
-const SHIPPED_RULES = fileURLToPath(new URL('../../detectors/rules/', import.meta.url))
-
-/**
- * Reads the rule files of the shipped set and of the configured folders. Rules that are wrong are among the errors.
- * @throws GatewatchError `config_invalid` for a folder or a file that cannot be read
- */
-export function loadRules({ shipped, folders, places = [] }: Config['rules']): ParsedRules {
-  const files = [
-    ...(shipped ? ruleFilesIn(SHIPPED_RULES) : []),
-    ...folders.flatMap((folder, index) => {
-      try {
-        return ruleFilesIn(folder)
-      } catch (cause) {
-        throw new GatewatchError(
-          'config_invalid',
-          `The rules in ${folder} cannot be read: ${reasonOf(cause)}.`,
-          {
-            cause,
-            ...(places[index] ?? { field: `rules.folders.${index}` }),
-            remedy: 'Name a folder of rule files (*.yaml) that this user may read, or leave it out.',
-          },
-        )
-      }
-    }),
-  ]
-  return parseRules(files, detectors)
-}
-
-const ruleFilesIn = (folder: string): { readonly path: string; readonly text: string }[] =>
-  readdirSync(folder)
-    .filter((name) => /\.ya?ml$/.test(name))
-    .sort()
-    .map((name) => join(folder, name))
-    .map((path) => ({ path, text: readFileSync(path, 'utf8') }))
-
 export interface DetectOptions {
   readonly config: Config
+  readonly rules: ParsedRules
   readonly database: Database
   readonly alerting: Pick<Alerting, 'pipeline'>
   readonly logger: Logger
@@ -64,19 +24,15 @@ export interface DetectPart extends Part {
   tick(): Promise<void>
 }
 
-/**
- * The part that judges what arrives and hands what it finds to the alerts.
- * @throws GatewatchError `rule_invalid` for the first bad rule file of the shipped set; bad rules of users are logged
- * and left out
- */
+/** The part that judges what arrives and hands what it finds to the alerts. Refused rules are logged and left out. */
 export function createDetectPart({
   config,
+  rules: { rules, errors },
   database,
   alerting,
   logger,
   registry,
 }: DetectOptions): DetectPart {
-  const { rules, errors } = loadRules(config.rules)
   for (const error of errors)
     logger.error({ rule: error.place.at, remedy: error.place.remedy }, error.toLine())
   const metrics = {

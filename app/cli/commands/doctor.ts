@@ -8,8 +8,8 @@ import { inspectSegments } from '../../../ingest/segment-file.ts'
 import { type Config, loadConfig } from '../../config/config.ts'
 import { readRunFile } from '../../run-file.ts'
 import { createReceivers } from '../../wire/alerting.ts'
-import { loadRules } from '../../wire/detect.ts'
 import { loadToolCatalogue } from '../../wire/pipeline.ts'
+import { loadRules } from '../../wire/rules.ts'
 import { openStore } from '../../wire/store.ts'
 import { openAccess } from '../access.ts'
 import { checkFollowed } from '../followed-files.ts'
@@ -69,7 +69,11 @@ export function addDoctorCommand(program: Command): void {
 
 function checkRules(config: Parameters<typeof loadRules>[0]): string {
   const { rules, errors } = loadRules(config)
-  if (errors[0]) throw errors[0]
+  const [first, ...others] = errors
+  if (first !== undefined) {
+    if (others.length === 0) throw first
+    throw new GatewatchError(first.code, errors.map((error) => error.toLine()).join(' '), { cause: first })
+  }
   return `${rules.length} rules`
 }
 

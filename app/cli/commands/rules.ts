@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { loadConfig } from '../../config/config.ts'
-import { loadRules } from '../../wire/detect.ts'
+import { loadRules } from '../../wire/rules.ts'
 import { addCommonOptions, type RunFlags } from '../options.ts'
 import { createOutput } from '../output.ts'
 

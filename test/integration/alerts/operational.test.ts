@@ -5,8 +5,11 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createOperationalAlerts, type OperationalAlerts } from '../../../alerts/operational.ts'
 import { createOutbox } from '../../../alerts/outbox.ts'
 import { createAlertPipeline } from '../../../alerts/pipeline.ts'
-import { createOperationalPart, deadLetterCheck, lostRecordsCheck } from '../../../app/wire/operational.ts'
-import { systemClock } from '../../../core/clock.ts'
+import { createOperationalPart } from '../../../app/wire/operational.ts'
+import { deadLetterCheck } from '../../../app/wire/operational-checks/dead-letters.ts'
+import { type DetectionHealth, detectionCheck } from '../../../app/wire/operational-checks/detection.ts'
+import { lostRecordsCheck } from '../../../app/wire/operational-checks/lost-records.ts'
+import { createManualClock, systemClock } from '../../../core/clock.ts'
 import { type Alerts, createAlerts } from '../../../store/alerts.ts'
 import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
@@ -148,4 +151,43 @@ it('tells of records that Kafka deleted, however few, each range once', async ()
   await lose(90)
   await part.look()
   expect((await listed('initech'))[0]?.finding_ids).toHaveLength(2)
+})
+
+it('tells of detection that stays degraded, once, and again when it is degraded anew', async () => {
+  const clock = createManualClock(Date.now())
+  const startMs = clock.now()
+  let health: DetectionHealth = { state: 'ok', reasons: [] }
+  const part = createOperationalPart({
+    checks: [detectionCheck(() => health, clock)],
+    alerts: operational,
+    logger: quiet,
+  })
+  const degraded = (sinceMs: number, detail: string): DetectionHealth => ({
+    state: 'degraded',
+    reasons: [{ code: 'rule_quarantined', what: 'volume-spike', sinceMs, detail }],
+  })
+  const found = async () => (await listed('default')).filter(({ entity }) => entity.id === 'volume-spike')
+  health = degraded(startMs, 'Its question fails.')
+  await part.look()
+  expect(await found()).toEqual([])
+  clock.set(startMs + 60_000)
+  await part.look()
+  health = degraded(startMs, 'Its question fails, for the 14th time.')
+  clock.set(startMs + 90_000)
+  await part.look()
+  expect(await found()).toMatchObject([
+    {
+      rule: 'operational.detection-degraded',
+      severity: 'high',
+      title: expect.stringContaining('(rule_quarantined), volume-spike: Its question fails.'),
+      revision: 1,
+    },
+  ])
+  health = { state: 'ok', reasons: [] }
+  await part.look()
+  health = degraded(startMs + 600_000, 'Its question fails.')
+  clock.set(startMs + 700_000)
+  await part.look()
+  expect(await found()).toMatchObject([{ finding_count: 2 }])
+  expect(await deliveries.newest('default', 10)).toHaveLength(1)
 })

@@ -77,7 +77,7 @@ describe('a rule', () => {
 
   it('must have an id of its own', () => {
     expect(errorsOf(ruleText(), ruleText())).toEqual([
-      expect.stringMatching(/rules\/1\.yaml: id: has the id .*0\.yaml/),
+      expect.stringMatching(/rules\/1\.yaml:\d+: id: has the id .*0\.yaml/),
     ])
   })
 
