@@ -11,6 +11,7 @@ import { makeFolder } from '../store/make-folder.ts'
 import type { Config } from './config/config.ts'
 import { type Credentials, openCredentials } from './credentials.ts'
 import { dashboardFolder } from './dashboard-files.ts'
+import type { LastResort } from './last-resort.ts'
 import { type Part, startInOrder } from './lifecycle.ts'
 import { removeRunFile, writeRunFile } from './run-file.ts'
 import { createAlerting, createDispatchPart } from './wire/alerting.ts'
@@ -48,6 +49,8 @@ export interface StartOptions {
   readonly beforeDetection?: (running: Pick<Running, 'database' | 'ingest' | 'segments'>) => Promise<void>
   /** Judge what is there before anything listens, so that the first page shows it. */
   readonly detectFirst?: boolean
+  /** Decides about errors that nothing handles; in tests the runner does. */
+  readonly lastResort?: LastResort
   /** Listen on the configured address; otherwise the API is for `inject` only. */
   readonly listen?: boolean
 }
@@ -88,6 +91,8 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
   const credentials = openCredentials(config.credentials)
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, prefix: 'gatewatch_' })
+  const { lastResort } = options
+  lastResort?.registerIn(registry)
 
   const database = await openStore(config, note)
   const opened: (() => Promise<void>)[] = [() => database.close()]
@@ -144,6 +149,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
         ? { dashboardFolder: await dashboardFolder({ data: config.data, note }) }
         : {}),
       checks: {
+        ...(lastResort ? { process: lastResort.check } : {}),
         segments: () => checkSegments(segments),
         ...(kafka ? { kafka: () => kafka.check() } : {}),
         ...(files ? { files: () => files.check() } : {}),

@@ -38,12 +38,16 @@ function runInChild(node) {
     process.exitCode = 2
     return
   }
-  // The fourth channel ends when this process does, however it ends: then the child stops too (app/cli/gatewatch.ts).
-  const stdio = [readsStdin ? 'ignore' : 'inherit', 'inherit', 'inherit', 'ipc', ...(readsStdin ? [0] : [])]
-  const env = { ...process.env, ...(readsStdin ? { GATEWATCH_STDIN_FD: '4' } : {}) }
+  const stdio = [readsStdin ? 'ignore' : 'inherit', 'inherit', 'inherit', ...(readsStdin ? [0] : [])]
+  const env = {
+    ...process.env,
+    // Without this process the child ends too, however this one ended (app/cli/parent-watch.ts).
+    GATEWATCH_PARENT: String(process.pid),
+    ...(readsStdin ? { GATEWATCH_STDIN_FD: '3' } : {}),
+  }
   const child = spawn(node, [__filename, ...process.argv.slice(2)], { stdio, env })
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
-  // A terminal sends SIGINT to both; passing it on once more is harmless.
+  // A terminal sends SIGINT to both; the child takes what comes twice for one request (app/stop-request.ts).
   for (const signal of signals) process.on(signal, () => child.kill(signal))
   child.on('error', (error) => {
     process.stderr.write(`gatewatch cannot start ${node}: ${error.message}\n`)

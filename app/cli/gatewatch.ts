@@ -14,6 +14,7 @@ import { addRulesCommand } from './commands/rules.ts'
 import { addTokenCommand } from './commands/token.ts'
 import { addToolsCommand } from './commands/tools.ts'
 import { addUpCommand } from './commands/up.ts'
+import { endWithParent } from './parent-watch.ts'
 import { detachStandardInput } from './standard-input.ts'
 
 /** Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong. */
@@ -54,11 +55,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 detachStandardInput()
 
-// Started by an older Node (bin/gatewatch.cjs): if that is killed, nobody would stop this one.
-if (process.channel) {
-  process.channel.unref()
-  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
-}
+endWithParent()
 
 try {
   await program.parseAsync()

@@ -100,6 +100,13 @@ export interface ConfigFlags {
 /** Where bin/gatewatch.cjs put the real stdin, if a command reads it; else 0. */
 export const environmentInput = (): number => Number(process.env['GATEWATCH_STDIN_FD'] ?? 0)
 
+/** The process without which this one is not wanted: the older Node that started it, else npm or its shell. */
+export const environmentParent = (): number | undefined => {
+  const given = process.env['GATEWATCH_PARENT']
+  if (given !== undefined) return Number(given)
+  return process.env['npm_lifecycle_event'] === undefined ? undefined : process.ppid
+}
+
 /** The credential of commands that ask a gatewatch over HTTP. */
 export const environmentToken = (): string | undefined => process.env['GATEWATCH_TOKEN']
 

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../core/clock.ts'
 import { GatewatchError } from '../../core/errors.ts'
 import type { RawRecord } from '../../ingest/record.ts'
@@ -73,18 +74,44 @@ export async function loadHistory(
   return total
 }
 
-/** Sends live traffic through the segment log until `signal` ends it. */
+const RETRY_MS = 1000
+
+/** Sends live traffic through the segment log until `signal` ends it; while the log is full or away it waits. */
 export async function runLive(
-  { ingest, segments }: Pick<Running, 'ingest' | 'segments'>,
-  options: DemoOptions & { readonly clock: Clock; readonly signal: AbortSignal },
+  { ingest, segments }: LiveWay,
+  options: DemoOptions & {
+    readonly clock: Clock
+    readonly signal: AbortSignal
+    /** Says to people that the traffic waits, and that it goes on. */
+    readonly note: (text: string) => void
+    readonly retryMs?: number
+  },
 ): Promise<void> {
+  const { signal, note, retryMs = RETRY_MS } = options
+  let isWaiting = false
   for await (const record of generateLive(options)) {
-    const { stored } = await segments.append(
-      ingest.pipeline([rawRecord(record, segments.reserve('demo-live', 1), 'demo-live')]),
-    )
-    // Whether it is in the store already is of no interest here; closing the log rejects it.
-    stored.catch(() => {})
+    const batch = ingest.pipeline([rawRecord(record, segments.reserve('demo-live', 1), 'demo-live')])
+    while (!signal.aborted) {
+      try {
+        const { stored } = await segments.append(batch)
+        // Whether it is in the store already is of no interest here; closing the log rejects it.
+        stored.catch(() => {})
+        if (isWaiting) note('demo traffic: goes on')
+        isWaiting = false
+        break
+      } catch (error) {
+        if (!(error instanceof GatewatchError) || !error.retryable) throw error
+        if (!isWaiting) note(`demo traffic: waits, because the record was refused: ${error.toLine()}`)
+        isWaiting = true
+        await sleep(retryMs, undefined, { signal }).catch(() => {})
+      }
+    }
   }
+}
+
+interface LiveWay {
+  readonly ingest: Pick<Running['ingest'], 'pipeline'>
+  readonly segments: Pick<Running['segments'], 'append' | 'reserve'>
 }
 
 const encoder = new TextEncoder()

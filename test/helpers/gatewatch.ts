@@ -31,10 +31,13 @@ export async function startProcess(options: {
   readonly data?: string
   /** Where its configuration says that the credentials are. */
   readonly credentials?: string
+  /** Beside what this process has. */
+  readonly env?: NodeJS.ProcessEnv
 }): Promise<GatewatchProcess> {
   const data = options.data ?? join(await mkdtemp(join(tmpdir(), 'gatewatch-process-')), 'data')
   const child = spawn(process.execPath, [BIN, ...options.args, '--data', data, '--port', '0', '--json'], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...options.env },
   })
   let said = ''
   child.stderr.on('data', (chunk: Buffer) => {

@@ -5,11 +5,13 @@ import { systemClock } from '../../../core/clock.ts'
 import { type Config, loadConfig } from '../../config/config.ts'
 import { openCredentials } from '../../credentials.ts'
 import { loadHistory, prepareDemoFolder, runLive } from '../../demo/run.ts'
+import { createLastResort } from '../../last-resort.ts'
 import { createLogger } from '../../logger.ts'
+import { untilAskedToStop } from '../../stop-request.ts'
 import { startGatewatch } from '../../wire.ts'
 import { addServeOptions, numberBetween, type RunFlags } from '../options.ts'
 import { createOutput } from '../output.ts'
-import { announce, untilAskedToStop } from './up.ts'
+import { announce } from './up.ts'
 
 interface DemoFlags extends RunFlags {
   readonly seed: number
@@ -30,6 +32,9 @@ export function addDemoCommand(program: Command): void {
       prepareDemoFolder(data)
       const credentials = join(data, 'credentials')
       const { webhookSecret } = openCredentials(credentials)
+      const logger = createLogger(given.logLevel)
+      const note = (text: string) => output.note(text)
+      const lastResort = createLastResort({ logger, note, clock: systemClock })
       const receiver = createDemoReceiver({ secret: webhookSecret, clock: systemClock })
       const receiverUrl = await receiver.listen()
       const config: Config = {
@@ -51,9 +56,7 @@ export function addDemoCommand(program: Command): void {
       const story = { seed: flags.seed, nowMs: systemClock.now() }
       const startedMs = performance.now()
       const running = await startGatewatch({
-        config,
-        logger: createLogger(config.logLevel),
-        note: (text) => output.note(text),
+        ...{ config, logger, note, lastResort },
         receiver,
         detectFirst: true,
         beforeDetection: async (opened) => {
@@ -66,12 +69,16 @@ export function addDemoCommand(program: Command): void {
         },
       })
       const live = new AbortController()
-      const traffic = runLive(running, { ...story, clock: systemClock, signal: live.signal })
+      const traffic = runLive(running, { ...story, clock: systemClock, signal: live.signal, note }).catch(
+        (error) => lastResort.report(error),
+      )
       announce(running, output)
-      await untilAskedToStop(output)
+      const { exitCode } = await untilAskedToStop({ note, broken: lastResort.broken })
       live.abort()
       await traffic
       await running.stop()
       await receiver.close()
+      process.exitCode = exitCode
+      lastResort.close()
     })
 }

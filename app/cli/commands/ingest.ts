@@ -3,6 +3,7 @@ import { open, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import type { Command } from 'commander'
+import type { Logger } from 'pino'
 import { systemClock } from '../../../core/clock.ts'
 import { GatewatchError, messageOf } from '../../../core/errors.ts'
 import { stableId } from '../../../core/hash.ts'
@@ -13,8 +14,10 @@ import { BINARY_FORMATS, type FileSourceOptions, readRecords } from '../../../in
 import { type FileRegistry, openFileRegistry } from '../../../ingest/sources/file-registry.ts'
 import { createIngestTelemetry } from '../../../ingest/telemetry.ts'
 import { loadConfig } from '../../config/config.ts'
+import { createLastResort } from '../../last-resort.ts'
 import { createLogger } from '../../logger.ts'
 import { readRunFile } from '../../run-file.ts'
+import { untilAskedToStop } from '../../stop-request.ts'
 import { createFilesPart, type FilesPart } from '../../wire/files.ts'
 import { createAssemblerPart } from '../../wire/ingest.ts'
 import { type Running, startGatewatch } from '../../wire.ts'
@@ -23,7 +26,6 @@ import { checkFollowed } from '../followed-files.ts'
 import { addAccessOptions } from '../options.ts'
 import { createOutput, type Output } from '../output.ts'
 import { standardInput } from '../standard-input.ts'
-import { untilAskedToStop } from './up.ts'
 
 interface IngestFlags extends AccessFlags {
   readonly format: string
@@ -159,7 +161,7 @@ async function follow(
       },
       telemetry: createIngestTelemetry(logger),
     })
-    await untilStopped(part, output)
+    await untilStopped(part, logger, output)
     await access.close()
     return
   }
@@ -177,6 +179,7 @@ async function follow(
     }
     await untilStopped(
       await createFilesPart({ ...common, take, telemetry: running.ingest.telemetry }),
+      logger,
       output,
     )
     await running.segments.flush()
@@ -185,10 +188,14 @@ async function follow(
   }
 }
 
-async function untilStopped(part: FilesPart, output: Output): Promise<void> {
+async function untilStopped(part: FilesPart, logger: Logger, output: Output): Promise<void> {
+  const note = (text: string) => output.note(text)
+  const lastResort = createLastResort({ logger, note, clock: systemClock })
   await part.start()
-  await untilAskedToStop(output)
+  const { exitCode } = await untilAskedToStop({ note, broken: lastResort.broken })
   await part.stop()
+  process.exitCode = exitCode
+  lastResort.close()
 }
 
 // The same stretch has the same key, so one that was sent before the process ended is not stored again.

@@ -1,7 +1,9 @@
-import { once } from 'node:events'
 import type { Command } from 'commander'
+import { systemClock } from '../../../core/clock.ts'
 import { loadConfig } from '../../config/config.ts'
+import { createLastResort } from '../../last-resort.ts'
 import { createLogger } from '../../logger.ts'
+import { untilAskedToStop } from '../../stop-request.ts'
 import { type Running, startGatewatch } from '../../wire.ts'
 import { addServeOptions, type RunFlags } from '../options.ts'
 import { createOutput, type Output } from '../output.ts'
@@ -13,10 +15,14 @@ export function addUpCommand(program: Command): void {
       const output = createOutput({ json: flags.json ?? false })
       const config = loadConfig(flags)
       const logger = createLogger(config.logLevel)
-      const running = await startGatewatch({ config, logger, note: (text) => output.note(text) })
+      const note = (text: string) => output.note(text)
+      const lastResort = createLastResort({ logger, note, clock: systemClock })
+      const running = await startGatewatch({ config, logger, note, lastResort })
       announce(running, output)
-      await untilAskedToStop(output)
+      const { exitCode } = await untilAskedToStop({ note, broken: lastResort.broken })
       await running.stop()
+      process.exitCode = exitCode
+      lastResort.close()
     })
 }
 
@@ -31,21 +37,4 @@ export function announce({ url, api }: Running, output: Output): void {
   const login = `${url}${api.loginPath()}`
   output.json({ url, login_url: login })
   output.line(`gatewatch: ${login}`)
-}
-
-const STOP_AFTER_MS = 15_000
-
-/** Resolves at SIGINT or SIGTERM; a second one, or a stop that takes too long, ends the process. */
-export async function untilAskedToStop(output: Output): Promise<void> {
-  const asked = new AbortController()
-  await Promise.race([once(process, 'SIGINT', asked), once(process, 'SIGTERM', asked)])
-  asked.abort()
-  output.note('stopping …')
-  const give = (why: string) => {
-    output.note(`stopped at once: ${why}; what was acknowledged is on disk and is stored at the next start`)
-    process.exit(1)
-  }
-  const again = () => give('asked a second time')
-  process.once('SIGINT', again).once('SIGTERM', again)
-  setTimeout(() => give(`it took longer than ${STOP_AFTER_MS / 1000} s`), STOP_AFTER_MS).unref()
 }

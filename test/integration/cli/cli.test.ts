@@ -1,14 +1,10 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { crc32 } from 'node:zlib'
 import { afterAll, describe, expect, it } from 'vitest'
 import { eventually, runCommand, startProcess } from '../../helpers/gatewatch.ts'
 
-const BIN = fileURLToPath(new URL('../../../bin/gatewatch.cjs', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'gatewatch-cli-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -21,16 +17,6 @@ const good = (id: string, fields: object = {}) =>
     'gen_ai.tool.name': 'search',
     ...fields,
   })
-
-it('stops when the older Node that started it is gone, however that ended', async () => {
-  const child = fork(BIN, ['up', '--data', path('orphan'), '--port', '0', '--json'], {
-    stdio: ['ignore', 'pipe', 'ignore', 'ipc'],
-  })
-  if (child.stdout !== null) await once(child.stdout, 'data')
-  child.disconnect()
-  const [code] = await once(child, 'exit')
-  expect(code).toBe(0)
-})
 
 describe('gatewatch ingest', () => {
   const data = path('ingest-data')
