@@ -45,12 +45,33 @@ export const ARGUMENT_FLAGS = [
 ] as const
 export type ArgumentFlag = (typeof ARGUMENT_FLAGS)[number]
 
+/** How the one who acted came to act for the user. */
+export const DELEGATIONS = ['on-behalf-of', 'impersonation', 'assumed-role'] as const
+export type Delegation = (typeof DELEGATIONS)[number]
+
+/** The decision types of OpenTelemetry’s GenAI security conventions. Only `deny` stops a call. */
+export const POLICY_DECISIONS = ['allow', 'warn', 'audit', 'modify', 'deny'] as const
+export type PolicyDecision = (typeof POLICY_DECISIONS)[number]
+
+/** The answer to "may this call run?": once, for the session, for good, with other arguments, or not at all. */
+export const APPROVAL_ANSWERS = [
+  'approved',
+  'approved-for-session',
+  'approved-always',
+  'approved-modified',
+  'denied',
+  'aborted',
+  'timeout',
+] as const
+export type ApprovalAnswer = (typeof APPROVAL_ANSWERS)[number]
+
 /** Where the event's time came from: the source's own clock, the broker's, or ours on receipt. */
 export const TIMESTAMP_SOURCES = ['event', 'observed', 'broker', 'received'] as const
 
 const text = (description: string) => Type.String({ description, maxLength: 65_536 })
 const count = (description: string) =>
   Type.Integer({ description, minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const amount = (description: string) => Type.Number({ description, minimum: 0 })
 const oneOf = <const T extends string[]>(values: readonly [...T], description: string) =>
   Type.Enum(values, { description })
 const time = (description: string) =>
@@ -69,16 +90,30 @@ export const AuditEventSchema = Type.Object(
     partition: count('Kafka partition; 0 for embedded sources'),
     offset: count('Kafka offset; sequence number for embedded sources; byte offset for files'),
     record_index: count('Position inside the message when one message carries several records'),
+    'event.sequence': Type.Optional(
+      count('The number that the gateway or agent gave the record, in the order of its own'),
+    ),
+    'producer.id': Type.Optional(text('The program that sent the record on, where it numbers what it sends')),
+    'producer.sequence': Type.Optional(count('The number that this program gave the record')),
     // who
     'user.id': Type.Optional(text('The person')),
     'user.email': Type.Optional(text('The person’s address')),
     'gen_ai.agent.id': Type.Optional(text('The agent')),
     'gen_ai.agent.name': Type.Optional(text('The agent’s name')),
     'gen_ai.agent.version': Type.Optional(text('The agent’s version')),
+    'ai_agent.instance_uid': Type.Optional(text('The run of the agent: a process, a session or a subagent')),
+    'ai_agent.parent_uid': Type.Optional(text('The run of the agent that started this one')),
     'mcp.client.name': Type.Optional(text('The MCP client program')),
     'mcp.client.version': Type.Optional(text('The MCP client program’s version')),
     'credential.id': Type.Optional(text('Key, token or certificate that was used; an id, never the secret')),
     'client.address': Type.Optional(text('Network address that the call came from, without port')),
+    'delegation.type': Type.Optional(oneOf(DELEGATIONS, 'How somebody else came to act for the user')),
+    'delegation.chain': Type.Optional(
+      Type.Array(text('A principal that acted for the user'), {
+        maxItems: 32,
+        description: 'Who acted for the user, the one that made the call first',
+      }),
+    ),
     actor: text('The accountable principal that baselines are kept for'),
     // where
     'gateway.id': Type.Optional(text('The gateway that reported the call')),
@@ -95,14 +130,38 @@ export const AuditEventSchema = Type.Object(
     argument_keys: Type.Optional(Type.Array(text('Name of an argument'), { maxItems: 256 })),
     'tool.definition.hash': Type.Optional(text('Hash of the tool’s definition at the time of the call')),
     // result
-    outcome: oneOf(OUTCOMES, 'What became of the call'),
+    outcome: oneOf(OUTCOMES, 'What became of the call: derived from what each layer says of it'),
+    'http.response.status_code': Type.Optional(
+      Type.Integer({ description: 'What the transport said: the HTTP status', minimum: 100, maximum: 999 }),
+    ),
+    'rpc.response.status_code': Type.Optional(text('What the protocol said: the JSON-RPC error code')),
+    'mcp.tool.is_error': Type.Optional(
+      Type.Boolean({ description: 'What the tool said: isError of its result' }),
+    ),
+    'gen_ai.security.decision.type': Type.Optional(
+      oneOf(POLICY_DECISIONS, 'What a policy or guardrail decided'),
+    ),
+    'gen_ai.security.policy.id': Type.Optional(text('The policy that decided')),
+    'approval.asked': Type.Optional(
+      Type.Boolean({ description: 'Whether a person was asked before the call ran' }),
+    ),
+    'approval.by': Type.Optional(text('Who or what answered: a person, `user`, `config`, `hook`, …')),
+    'approval.answer': Type.Optional(oneOf(APPROVAL_ANSWERS, 'The answer')),
+    'approval.wait_ms': Type.Optional(amount('How long the answer took, in milliseconds')),
+    'approval.mode': Type.Optional(
+      text('The agent’s approval mode at that time: default, bypassPermissions, …'),
+    ),
     'error.type': Type.Optional(text('A short stable reason')),
     'error.message': Type.Optional(text('The error’s text, redacted')),
-    duration_ms: Type.Optional(Type.Number({ description: 'Duration in milliseconds', minimum: 0 })),
+    duration_ms: Type.Optional(amount('Duration in milliseconds')),
     request_bytes: Type.Optional(count('Size of the request in bytes')),
     response_bytes: Type.Optional(count('Size of the response in bytes')),
     'gen_ai.usage.input_tokens': Type.Optional(count('Tokens read')),
     'gen_ai.usage.output_tokens': Type.Optional(count('Tokens written')),
+    'gen_ai.usage.cost': Type.Optional(amount('Cost in US dollars')),
+    'gen_ai.provider.name': Type.Optional(text('Who provides the model')),
+    'gen_ai.request.model': Type.Optional(text('The model that was asked')),
+    'gen_ai.response.model': Type.Optional(text('The model that answered')),
     // chain
     'mcp.session.id': Type.Optional(text('MCP session; gone since MCP 2026-07-28')),
     'gen_ai.conversation.id': Type.Optional(text('Conversation or prompt')),

@@ -1,8 +1,6 @@
-import { type EventDraft, eventFields, type Outcome } from '../core/audit-event.ts'
+import { type EventDraft, eventFields, POLICY_DECISIONS } from '../core/audit-event.ts'
+import { deriveOutcome, OUTCOMES_WORST_FIRST } from '../core/outcome.ts'
 import { MAX_LEVELS, type Part } from './find-calls.ts'
-
-// The layers of a gateway disagree (a span that is OK around a tool that failed): what went wrong is what happened.
-const OUTCOME_ORDER: readonly Outcome[] = ['denied', 'timeout', 'failure', 'success', 'unknown']
 
 const LARGEST = [
   'duration_ms',
@@ -10,9 +8,15 @@ const LARGEST = [
   'response_bytes',
   'gen_ai.usage.input_tokens',
   'gen_ai.usage.output_tokens',
+  'gen_ai.usage.cost',
 ] as const
 
 const ERROR = ['error.type', 'error.message'] as const
+
+// Of these the part with the worst outcome counts: a layer around a call that failed may well be fine.
+const LAYERS = ['http.response.status_code', 'rpc.response.status_code', 'mcp.tool.is_error'] as const
+
+const POLICY = ['gen_ai.security.decision.type', 'gen_ai.security.policy.id'] as const
 
 // What the surroundings of a call may say about it: who and where, never what.
 const LENT = [
@@ -21,6 +25,10 @@ const LENT = [
   'gen_ai.agent.id',
   'gen_ai.agent.name',
   'gen_ai.agent.version',
+  'ai_agent.instance_uid',
+  'ai_agent.parent_uid',
+  'delegation.type',
+  'delegation.chain',
   'mcp.client.name',
   'mcp.client.version',
   'credential.id',
@@ -35,7 +43,7 @@ const TIME_ORDER = ['event', 'observed', 'broker', 'received'] as const
 /**
  * One draft from the parts of a call, which come sorted by time and id. Precedence: the earliest part that has a field
  * gives it (the outermost layer began first and saw the call as it was asked for); the worst outcome, with
- * its own error; the largest sizes and duration; the earliest time by the best clock. Fields that no part has are lent
+ * its own error and what its layers said; the strictest policy decision with its policy; the largest sizes and duration; the earliest time by the best clock. Fields that no part has are lent
  * by the nearest enclosing span, else by the surroundings when they all agree.
  */
 export function mergeCall(call: readonly Part[], surroundings: Surroundings): EventDraft {
@@ -61,11 +69,35 @@ export function mergeCall(call: readonly Part[], surroundings: Surroundings): Ev
 }
 
 function mergeOutcome(drafts: readonly EventDraft[], merged: Record<string, unknown>): void {
-  const outcome = OUTCOME_ORDER.find((candidate) => drafts.some((draft) => draft.outcome === candidate))
+  const worstFirst = OUTCOMES_WORST_FIRST.flatMap((outcome) =>
+    drafts.filter((draft) => draft.outcome === outcome),
+  ).concat(drafts.filter((draft) => draft.outcome === undefined))
+  take(LAYERS, worstFirst, merged)
+  const [worst] = worstFirst
+  if (worst?.outcome !== undefined) merged['outcome'] = worst.outcome
+  take(
+    ERROR,
+    drafts.filter((draft) => draft.outcome === worst?.outcome),
+    merged,
+  )
+  // The decision that did most to the call, with its own policy.
+  const strictest = POLICY_DECISIONS.toReversed().flatMap((decision) =>
+    drafts.filter((draft) => draft['gen_ai.security.decision.type'] === decision),
+  )[0]
+  if (strictest) for (const field of POLICY) merged[field] = strictest[field]
+  const outcome = deriveOutcome(merged as EventDraft)
   if (outcome !== undefined) merged['outcome'] = outcome
-  for (const field of ERROR) {
-    const worst = drafts.find((draft) => draft.outcome === outcome && draft[field] !== undefined)
-    if (worst) merged[field] = worst[field]
+}
+
+/** Sets each field to the first value that one of the drafts has. */
+function take(
+  fields: readonly (keyof EventDraft)[],
+  drafts: readonly EventDraft[],
+  merged: Record<string, unknown>,
+): void {
+  for (const field of fields) {
+    const value = drafts.find((draft) => draft[field] !== undefined)?.[field]
+    if (value !== undefined) merged[field] = value
   }
 }
 

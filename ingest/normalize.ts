@@ -7,6 +7,7 @@ import {
 } from '../core/audit-event.ts'
 import type { Clock } from '../core/clock.ts'
 import type { ErrorCode } from '../core/errors.ts'
+import { deriveOutcome } from '../core/outcome.ts'
 import { fromMillis } from '../core/timestamp.ts'
 import { flagArguments } from './argument-flags.ts'
 import { describeArguments } from './describe-arguments.ts'
@@ -42,6 +43,7 @@ const MAX_URI = 8192
 export const MAX_TEXT = 65_536
 const MAX_KEYS = 256
 const MAX_KEY = 256
+const MAX_DELEGATES = 32
 
 const NOT_NAMES: ReadonlySet<EventField> = new Set<EventField>([
   'source_format',
@@ -75,12 +77,24 @@ export function createNormalise(
       if (clean.length > MAX_NAME) return tooLong(field, clean.length)
       if (clean !== value) fields[field] = clean
     }
+    normaliseDelegates(draft, receipt.tenant, redactor)
     normaliseTexts(draft, receipt.tenant, redactor)
     normaliseArguments(draft, receipt.tenant, { redactor, fingerprints, argumentPolicy })
     forgetResult(draft, receipt.tenant, redactor, fingerprints)
     normaliseIds(draft)
+    const outcome = deriveOutcome(draft)
+    if (outcome !== undefined) draft.outcome = outcome
     return normaliseTime(draft, receipt, clock.now(), latest)
   }
+}
+
+function normaliseDelegates(draft: EventDraft, tenant: string, redactor: Redactor): void {
+  const chain = draft['delegation.chain']
+  if (chain === undefined) return
+  // Cut, not refused: a chain that somebody made too long must not make the call vanish.
+  draft['delegation.chain'] = chain
+    .slice(0, MAX_DELEGATES)
+    .map((principal) => redactor.name(principal, tenant).slice(0, MAX_NAME))
 }
 
 function normaliseTexts(draft: EventDraft, tenant: string, redactor: Redactor): void {

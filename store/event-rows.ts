@@ -1,4 +1,10 @@
-import { type AuditEvent, columnOf, type EventField, eventFields } from '../core/audit-event.ts'
+import {
+  type AuditEvent,
+  AuditEventSchema,
+  columnOf,
+  type EventField,
+  eventFields,
+} from '../core/audit-event.ts'
 import { fromClickHouse, toClickHouse } from '../core/timestamp.ts'
 
 // What the store has of its own: `recorded_at` is its clock (0001_events.sql), `chain` it works out (0009_chain_computed.sql).
@@ -10,20 +16,14 @@ export const EVENT_COLUMNS: readonly string[] = writtenFields.map(columnOf)
 /** The SELECT list that `eventOf` reads. */
 export const EVENT_SELECT = eventFields.map(columnOf).join(', ')
 
-const NULLABLE: ReadonlySet<string> = new Set([
-  'duration_ms',
-  'request_bytes',
-  'response_bytes',
-  'gen_ai.usage.input_tokens',
-  'gen_ai.usage.output_tokens',
-])
+const typeOf = (field: EventField): string | undefined =>
+  (AuditEventSchema.properties[field] as { type?: string }).type
 
-const LISTS: ReadonlySet<string> = new Set([
-  'argument_keys',
-  'argument_fingerprints',
-  'result_fingerprints',
-  'argument_flags',
-])
+const NULLABLE: ReadonlySet<string> = new Set(
+  eventFields.filter((field) => ['integer', 'number', 'boolean'].includes(typeOf(field) ?? '')),
+)
+
+const LISTS: ReadonlySet<string> = new Set(eventFields.filter((field) => typeOf(field) === 'array'))
 
 // Lone surrogates are not valid UTF-8; U+FFFD is what every UTF-8 encoder makes of them.
 const textOf = (value: string): string => (value.isWellFormed() ? value : value.toWellFormed())

@@ -27,6 +27,10 @@ function readColumn(reader: Reader, type: string, rows: number): unknown[] {
   switch (type) {
     case 'String':
       return each(() => reader.text())
+    case 'Bool':
+      return each(() => reader.uint8() === 1)
+    case 'UInt16':
+      return each(() => reader.uint16())
     case 'UInt32':
       return each(() => reader.uint32())
     case 'UInt64':

@@ -158,7 +158,7 @@ function endsOf(lengths: Uint32Array): Uint8Array {
   return ends
 }
 
-type Width = 1 | 4 | 8
+type Width = 1 | 2 | 4 | 8
 type Write = (view: DataView, at: number, value: unknown) => void
 
 const numberColumn = (type: string, width: Width, write: Write, nullable = false): NativeColumn => {
@@ -199,6 +199,14 @@ export const uint64Column = (): NativeColumn => numberColumn('UInt64', 8, writeU
 
 /** `Nullable(UInt64)`. */
 export const optionalUInt64Column = (): NativeColumn => numberColumn('UInt64', 8, writeUInt64, true)
+
+/** `Nullable(UInt16)`. */
+export const optionalUInt16Column = (): NativeColumn =>
+  numberColumn('UInt16', 2, (view, at, value) => view.setUint16(at, value as number, true), true)
+
+/** `Nullable(Bool)`. */
+export const optionalBoolColumn = (): NativeColumn =>
+  numberColumn('Bool', 1, (view, at, value) => view.setUint8(at, value === true ? 1 : 0), true)
 
 /** `Nullable(Float64)`. */
 export const optionalFloat64Column = (): NativeColumn =>

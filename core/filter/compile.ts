@@ -8,9 +8,11 @@ import {
   compareTime,
   containsText,
   everything,
+  hasFlag,
   hasNumber,
   hasText,
   inNetwork,
+  isFlag,
   isServerAndTool,
   isText,
   listHas,
@@ -126,6 +128,8 @@ function comparison(target: Target, { field }: FilterField, op: CompareOp, value
       return toolCondition(value.pieces)
     case 'choice':
       return choiceCondition(target, field, value)
+    case 'flag':
+      return flagCondition(target.field, field, value)
     case 'address':
       return addressCondition(target.field, value)
   }
@@ -137,6 +141,8 @@ function presence(target: Target): Condition {
     case 'number':
     case 'time':
       return target.kind === 'number' ? hasNumber(target.field) : everything
+    case 'flag':
+      return hasFlag(target.field)
     case 'choice':
     case 'address':
       return hasText(target.field)
@@ -179,6 +185,7 @@ function choiceCondition(
   if (isAnything(value.pieces)) return hasText(target.field)
   const pieces = value.pieces.map((piece) => piece.toLowerCase())
   const whole = pieces.join('*')
+  if (whole === '') return not(hasText(target.field))
   const synonym = target.field === 'outcome' ? CHOICE_SYNONYMS[whole] : undefined
   const chosen = target.values.filter((each) => each === synonym || matchesPieces(each, pieces))
   if (chosen.length === 0) {
@@ -189,6 +196,14 @@ function choiceCondition(
     )
   }
   return anyOf(chosen.map((each) => isText(target.field, [each])))
+}
+
+function flagCondition(field: EventField, name: string, value: FilterValue): Condition {
+  if (isAnything(value.pieces)) return hasFlag(field)
+  const text = value.pieces.join('*').toLowerCase()
+  if (text === '') return not(hasFlag(field))
+  if (text === 'true' || text === 'false') return isFlag(field, text === 'true')
+  throw new FilterSyntaxError(`“${name}” is true or false, not “${text}”.`, value.at, ['true', 'false'])
 }
 
 function addressCondition(field: EventField, value: FilterValue): Condition {

@@ -131,6 +131,18 @@ export const compareNumber = (field: EventField, op: CompareOp, value: number): 
   },
 })
 
+/** A flag that is there. */
+export const hasFlag = (field: EventField): Condition => ({
+  sql: (into) => `${into.column(field)} IS NOT NULL`,
+  test: (event) => typeof event[field] === 'boolean',
+})
+
+/** A flag compared; an absent one is neither true nor false. */
+export const isFlag = (field: EventField, wanted: boolean): Condition => ({
+  sql: (into) => `ifNull(${into.column(field)} = ${wanted}, false)`,
+  test: (event) => event[field] === wanted,
+})
+
 /** A time compared; `value` is a `Timestamp`, which sorts as text. */
 export const compareTime = (field: EventField, op: CompareOp, value: string): Condition => ({
   sql: (into) =>

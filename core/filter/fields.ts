@@ -16,6 +16,7 @@ export type Target =
   | { readonly kind: 'address'; readonly field: EventField }
   | { readonly kind: 'list'; readonly field: EventField }
   | { readonly kind: 'number'; readonly field: EventField }
+  | { readonly kind: 'flag'; readonly field: EventField }
   | { readonly kind: 'time'; readonly field: EventField }
 
 /** Where words without a field are looked for. */
@@ -41,6 +42,7 @@ function targetOf(field: EventField): Target {
   if (schema.pattern) return { kind: 'time', field }
   if (schema.type === 'array') return { kind: 'list', field }
   if (schema.type === 'integer' || schema.type === 'number') return { kind: 'number', field }
+  if (schema.type === 'boolean') return { kind: 'flag', field }
   if (ADDRESSES.has(field)) return { kind: 'address', field }
   return CONTAINS.has(field) ? contains(field) : exact(field)
 }
@@ -54,6 +56,8 @@ const byField = Object.fromEntries(eventFields.map((field) => [field, targetOf(f
 export const ALIASES: Readonly<Record<string, Target>> = {
   user: exact('user.email', 'user.id'),
   agent: exact('gen_ai.agent.id', 'gen_ai.agent.name'),
+  instance: exact('ai_agent.instance_uid'),
+  delegate: byField['delegation.chain'],
   client: exact('mcp.client.name'),
   credential: exact('credential.id'),
   ip: byField['client.address'],
@@ -71,6 +75,17 @@ export const ALIASES: Readonly<Record<string, Target>> = {
   flag: byField.argument_flags,
   status: byField.outcome,
   error: { kind: 'error' },
+  http: byField['http.response.status_code'],
+  rpc: exact('rpc.response.status_code'),
+  tool_error: byField['mcp.tool.is_error'],
+  decision: byField['gen_ai.security.decision.type'],
+  policy: exact('gen_ai.security.policy.id'),
+  approval: byField['approval.answer'],
+  approver: exact('approval.by'),
+  mode: exact('approval.mode'),
+  model: exact('gen_ai.request.model', 'gen_ai.response.model'),
+  provider: exact('gen_ai.provider.name'),
+  cost: byField['gen_ai.usage.cost'],
   duration: byField.duration_ms,
   session: exact('mcp.session.id'),
   conversation: exact('gen_ai.conversation.id'),

@@ -1,4 +1,5 @@
 import type { EventDraft } from '../../core/audit-event.ts'
+import { outcomeOfStatus } from '../../core/outcome.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { definitionsOf } from './definitions.ts'
 import {
@@ -20,7 +21,6 @@ import {
   textOf,
 } from './field-values.ts'
 import { listedTools, readAnswer, setRequest } from './json-rpc.ts'
-import { outcomeOfStatus } from './outcome.ts'
 import { readTime } from './read-time.ts'
 import { splitTool } from './split-tool.ts'
 

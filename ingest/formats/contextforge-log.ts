@@ -1,4 +1,5 @@
 import type { EventDraft } from '../../core/audit-event.ts'
+import { outcomeOfErrorType } from '../../core/outcome.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import {
   durationOf,
@@ -12,7 +13,6 @@ import {
   textOf,
   traceableId,
 } from './field-values.ts'
-import { outcomeOfErrorType } from './outcome.ts'
 import { readTime } from './read-time.ts'
 
 /**

@@ -34,6 +34,24 @@ export function countOf(value: unknown): number | undefined {
   return number !== undefined && Number.isSafeInteger(number) && number >= 0 ? number : undefined
 }
 
+/** An amount: a number from 0, or one written as text. */
+export function amountOf(value: unknown): number | undefined {
+  const number = numberOf(value)
+  return number !== undefined && number >= 0 ? number : undefined
+}
+
+/** An HTTP status, as a number or as text. */
+export function statusOf(value: unknown): number | undefined {
+  const status = countOf(value)
+  return status !== undefined && status >= 100 && status <= 999 ? status : undefined
+}
+
+/** A flag, however programs write it: `true`, `"True"`, 1, `"false"`, 0. */
+export function flagOf(value: unknown): boolean | undefined {
+  if (value === true || value === 'true' || value === 'True' || value === 1) return true
+  return value === false || value === 'false' || value === 'False' || value === 0 ? false : undefined
+}
+
 const UNIT_MS: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000 }
 
 /** A duration in milliseconds: a number is taken as milliseconds, text may carry a unit (`10ms`, `2.5s`). */

@@ -1,5 +1,14 @@
 import type { EventDraft, Outcome } from '../../core/audit-event.ts'
-import { isObject, type JsonObject, jsonTextOf, numberOf, objectOf, set, textOf } from './field-values.ts'
+import {
+  flagOf,
+  isObject,
+  type JsonObject,
+  jsonTextOf,
+  numberOf,
+  objectOf,
+  set,
+  textOf,
+} from './field-values.ts'
 
 /** Sets what a JSON-RPC request of MCP asks for: method, tool, prompt, resource, arguments, id, client. */
 export function setRequest(draft: EventDraft, message: JsonObject): void {
@@ -48,11 +57,16 @@ export function readAnswer(message: JsonObject): Answer | undefined {
 }
 
 /** Whether a `CallToolResult` says that the tool failed, in either spelling, as a flag or as text. */
-export function isErrorResult(result: unknown): boolean {
-  const { isError, is_error: snakeCase } = objectOf(result)
-  return [isError, snakeCase].some(
-    (flag) => flag === true || flag === 'true' || flag === 'True' || flag === 1,
-  )
+export const isErrorResult = (result: unknown): boolean => toolErrorOf(result) === true
+
+/** What a `CallToolResult` says of itself. One without the flag went well (MCP: `isError` is false unless given). */
+export function toolErrorOf(result: unknown): boolean | undefined {
+  if (!isObject(result)) return undefined
+  const flags = [flagOf(result['isError']), flagOf(result['is_error'])]
+  if (flags.includes(true)) return true
+  return flags.includes(false) || Array.isArray(result['content']) || 'structuredContent' in result
+    ? false
+    : undefined
 }
 
 function errorText(result: unknown): Pick<Answer, 'errorMessage'> {

@@ -1,4 +1,5 @@
 import type { EventDraft } from '../../core/audit-event.ts'
+import { outcomeOfStatus } from '../../core/outcome.ts'
 import { exactJsonText } from '../exact-json.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { definitionsOf } from './definitions.ts'
@@ -18,7 +19,6 @@ import {
   textOf,
 } from './field-values.ts'
 import { listedTools, outcomeOfErrorMessage, readAnswer } from './json-rpc.ts'
-import { outcomeOfStatus } from './outcome.ts'
 import { readTime } from './read-time.ts'
 
 /**

@@ -1,7 +1,7 @@
 import type { EventDraft } from '../../core/audit-event.ts'
+import { outcomeOfStatus } from '../../core/outcome.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { isObject, notATime, numberOf, set, textOf } from './field-values.ts'
-import { outcomeOfStatus } from './outcome.ts'
 import { readTime } from './read-time.ts'
 
 /**

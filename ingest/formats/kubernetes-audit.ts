@@ -1,4 +1,5 @@
 import type { EventDraft } from '../../core/audit-event.ts'
+import { outcomeOfStatus } from '../../core/outcome.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import {
   addressOf,
@@ -16,7 +17,6 @@ import {
   set,
   textOf,
 } from './field-values.ts'
-import { outcomeOfStatus } from './outcome.ts'
 import { readTime } from './read-time.ts'
 
 /**

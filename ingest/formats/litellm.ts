@@ -1,4 +1,5 @@
 import type { EventDraft } from '../../core/audit-event.ts'
+import { outcomeOfErrorType } from '../../core/outcome.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { definitionsOf, prefixedBy } from './definitions.ts'
 import {
@@ -16,7 +17,6 @@ import {
   textOf,
 } from './field-values.ts'
 import { isErrorResult, listedTools } from './json-rpc.ts'
-import { outcomeOfErrorType } from './outcome.ts'
 import { readTime } from './read-time.ts'
 import { splitTool } from './split-tool.ts'
 

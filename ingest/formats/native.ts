@@ -1,12 +1,14 @@
 import { AuditEventSchema, type EventDraft, type EventField, eventFields } from '../../core/audit-event.ts'
+import { outcomeOfErrorType } from '../../core/outcome.ts'
 import { emptyDraft } from '../empty-draft.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
-import { fault, isObject, type JsonObject, jsonTextOf, kindOf, notATime } from './field-values.ts'
-import { outcomeOfErrorType, outcomeOfFlag, outcomeOfWord } from './outcome.ts'
+import { approvalAnswerOf, delegationOf, policyDecisionOf } from './decisions.ts'
+import { fault, flagOf, isObject, type JsonObject, jsonTextOf, kindOf, notATime } from './field-values.ts'
+import { outcomeOfFlag, outcomeOfWord } from './outcome.ts'
 import { OWN_FIELDS } from './own-fields.ts'
 import { readTime } from './read-time.ts'
 
-type Kind = 'time' | 'word' | 'count' | 'number' | 'list' | 'json' | 'id' | 'text'
+type Kind = 'time' | 'word' | 'count' | 'number' | 'list' | 'json' | 'id' | 'flag' | 'text'
 
 const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ...eventFields
@@ -28,9 +30,23 @@ function kindOfField(field: EventField): Kind {
   if (schema.pattern) return 'time'
   if (schema.type === 'integer') return 'count'
   if (schema.type === 'number') return 'number'
+  if (schema.type === 'boolean') return 'flag'
   if (schema.type === 'array') return 'list'
   if (field === 'gen_ai.tool.call.arguments') return 'json'
-  return field.endsWith('.id') || field.endsWith('_id') ? 'id' : 'text'
+  return /(?:[._]id|_uid|status_code)$/.test(field) ? 'id' : 'text'
+}
+
+/** Fields whose words other programs have other words for. */
+const MEANINGS: Readonly<Record<string, (value: unknown) => string | undefined>> = {
+  outcome: (value) => outcomeOfWord(value) ?? outcomeOfFlag(value),
+  'gen_ai.security.decision.type': policyDecisionOf,
+  'approval.answer': approvalAnswerOf,
+  'delegation.type': delegationOf,
+}
+
+interface Range {
+  readonly minimum?: number
+  readonly maximum?: number
 }
 
 const MAX_NESTING = 5
@@ -114,10 +130,16 @@ function readField(
       draft[field] = time
       return undefined
     }
+    case 'flag': {
+      const flag = flagOf(value)
+      if (flag === undefined) return wrongType(field, 'true or false', value)
+      draft[field] = flag
+      return undefined
+    }
     case 'word': {
-      const outcome = field === 'outcome' ? (outcomeOfWord(value) ?? outcomeOfFlag(value)) : undefined
-      if (outcome !== undefined) {
-        draft[field] = outcome
+      const meaning = MEANINGS[field]?.(value)
+      if (meaning !== undefined) {
+        draft[field] = meaning
         return undefined
       }
       const word = typeof value === 'string' ? value.toLowerCase() : undefined
@@ -151,8 +173,13 @@ function readNumber(
   const number = typeof value === 'string' && /^-?\d{1,20}(\.\d{1,20})?$/.test(value) ? Number(value) : value
   if (typeof number !== 'number') return wrongType(field, 'a number', value)
   if (kind === 'count' && !Number.isInteger(number)) return wrongType(field, 'a whole number', value)
-  if (number < 0 || number > Number.MAX_SAFE_INTEGER)
-    return fault('field_range', field, `${field} must be between 0 and 2^53 − 1.`)
+  const { minimum = 0, maximum = Number.MAX_SAFE_INTEGER } = AuditEventSchema.properties[
+    field as EventField
+  ] as Range
+  if (number < minimum || number > maximum) {
+    const limit = maximum === Number.MAX_SAFE_INTEGER ? '2^53 − 1' : maximum
+    return fault('field_range', field, `${field} must be between ${minimum} and ${limit}.`)
+  }
   draft[field] = number
   return undefined
 }

@@ -1,4 +1,5 @@
 import type { EventDraft, Outcome } from '../../core/audit-event.ts'
+import { outcomeOfErrorType, outcomeOfStatus } from '../../core/outcome.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import {
   addressOf,
@@ -15,7 +16,7 @@ import {
   set,
   textOf,
 } from './field-values.ts'
-import { outcomeOfErrorType, outcomeOfStatus, outcomeOfWord } from './outcome.ts'
+import { outcomeOfWord } from './outcome.ts'
 import { readTime } from './read-time.ts'
 
 /**

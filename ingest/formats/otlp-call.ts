@@ -1,5 +1,6 @@
 import type { EventDraft, Outcome } from '../../core/audit-event.ts'
 import { stableId } from '../../core/hash.ts'
+import { outcomeOfErrorType, outcomeOfStatus } from '../../core/outcome.ts'
 import type { Decoded } from '../format.ts'
 import {
   isObject,
@@ -14,13 +15,7 @@ import {
 import { readPythonLiteral } from './otlp-python-literal.ts'
 import type { OtlpRecord } from './otlp-records.ts'
 import type { OtlpValue } from './otlp-value.ts'
-import {
-  outcomeOfAgentgateway,
-  outcomeOfErrorType,
-  outcomeOfFlag,
-  outcomeOfStatus,
-  outcomeOfWord,
-} from './outcome.ts'
+import { outcomeOfAgentgateway, outcomeOfFlag, outcomeOfWord } from './outcome.ts'
 import { readNanos, readTime } from './read-time.ts'
 import { splitTool } from './split-tool.ts'
 

@@ -29,7 +29,18 @@ export function smallEvent(fields: Partial<AuditEvent> = {}): AuditEvent {
 
 /** An event that has every field a writer sends, each with a value of its own and text that needs care. */
 export function fullEvent(fields: Partial<AuditEvent> = {}): AuditEvent {
-  const numbers: Partial<AuditEvent> = {
+  const typed: Partial<AuditEvent> = {
+    'event.sequence': 41,
+    'producer.sequence': 0,
+    'delegation.type': 'on-behalf-of',
+    'delegation.chain': ['arn:aws:iam::1:role/app', 'ключ'],
+    'http.response.status_code': 502,
+    'mcp.tool.is_error': false,
+    'gen_ai.security.decision.type': 'warn',
+    'approval.asked': true,
+    'approval.answer': 'approved-for-session',
+    'approval.wait_ms': 4210.5,
+    'gen_ai.usage.cost': 0.00125,
     duration_ms: 12.625,
     request_bytes: 0,
     response_bytes: Number.MAX_SAFE_INTEGER,
@@ -51,7 +62,7 @@ export function fullEvent(fields: Partial<AuditEvent> = {}): AuditEvent {
   const { event_id, occurred_at, timestamp_source, outcome, capability, sensitivity } = smallEvent()
   return smallEvent({
     ...(texts as Partial<AuditEvent>),
-    ...numbers,
+    ...typed,
     ...{ event_id, occurred_at, timestamp_source, outcome, capability, sensitivity },
     ...fields,
   })

@@ -1,17 +1,28 @@
-import { type EventDraft, eventFields, OUTCOMES, type Outcome } from '../../../core/audit-event.ts'
+import {
+  AuditEventSchema,
+  type EventDraft,
+  eventFields,
+  OUTCOMES,
+  type Outcome,
+} from '../../../core/audit-event.ts'
+import { outcomeOfErrorType, outcomeOfStatus } from '../../../core/outcome.ts'
+import { approvalAnswerOf, delegationOf, policyDecisionOf } from '../decisions.ts'
 import {
   addressOf,
+  amountOf,
   countOf,
   durationOf,
+  flagOf,
   isObject,
   jsonTextOf,
   numberOf,
   parsedObjectOf,
   productOf,
+  statusOf,
   textOf,
   traceparentOf,
 } from '../field-values.ts'
-import { outcomeOfErrorType, outcomeOfFlag, outcomeOfStatus, outcomeOfWord } from '../outcome.ts'
+import { outcomeOfFlag, outcomeOfWord } from '../outcome.ts'
 import { OWN_FIELDS } from '../own-fields.ts'
 
 export type MappedField = keyof EventDraft
@@ -20,7 +31,7 @@ export type Convert = (value: unknown) => unknown
 
 /** The ways to read a field’s value, by the word that `as` has for them; the first one unless told. */
 export interface FieldKind {
-  readonly name: 'text' | 'time' | 'count' | 'duration' | 'outcome'
+  readonly name: 'text' | 'time' | 'count' | 'amount' | 'duration' | 'flag' | 'word' | 'outcome'
   readonly ways: Readonly<Record<string, Convert>>
 }
 
@@ -65,12 +76,25 @@ const KINDS: Readonly<Partial<Record<MappedField, FieldKind>>> = {
   'gen_ai.tool.call.arguments': { name: 'text', ways: first('json') },
   'gen_ai.tool.call.result': { name: 'text', ways: first('json') },
   argument_keys: { name: 'text', ways: { names: namesOf } },
+  'delegation.chain': { name: 'text', ways: { names: listOfNames } },
+  'delegation.type': { name: 'word', ways: { word: delegationOf } },
+  'gen_ai.security.decision.type': { name: 'word', ways: { word: policyDecisionOf } },
+  'approval.answer': { name: 'word', ways: { word: approvalAnswerOf } },
+  'approval.wait_ms': { name: 'duration', ways: { duration: durationOf } },
+  'http.response.status_code': { name: 'count', ways: { status: statusOf } },
 }
 const COUNT: FieldKind = { name: 'count', ways: { count: countOf } }
+const AMOUNT: FieldKind = { name: 'amount', ways: { amount: amountOf } }
+const FLAG: FieldKind = { name: 'flag', ways: { flag: flagOf } }
 const TEXT: FieldKind = { name: 'text', ways: TEXT_WAYS }
 
-export const kindOf = (field: MappedField): FieldKind =>
-  KINDS[field] ?? (/_bytes$|_tokens$/.test(field) ? COUNT : TEXT)
+export const kindOf = (field: MappedField): FieldKind => KINDS[field] ?? kindOfType(typeOf(field))
+
+const typeOf = (field: string): string | undefined =>
+  (AuditEventSchema.properties as Readonly<Record<string, { type?: string }>>)[field]?.type
+
+const kindOfType = (type: string | undefined): FieldKind =>
+  type === 'integer' ? COUNT : type === 'number' ? AMOUNT : type === 'boolean' ? FLAG : TEXT
 
 // A status is at least 100: 0 and 1 are flags to some and exit codes to others, so `as` has to say which.
 function outcomeOf(value: unknown): Outcome | undefined {
@@ -81,6 +105,12 @@ function outcomeOf(value: unknown): Outcome | undefined {
     outcomeOfWord(value) ??
     (typeof value === 'string' ? outcomeOfFlag(value) : undefined)
   )
+}
+
+// A list of names, or one name.
+function listOfNames(value: unknown): readonly string[] | undefined {
+  const names = (Array.isArray(value) ? value : [value]).flatMap((item) => textOf(item) ?? [])
+  return names.length > 0 ? names : undefined
 }
 
 // A list of names, or the keys of an object, also one written as JSON text.

@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type AuditEvent, CAPABILITIES, OUTCOMES, SENSITIVITIES } from '../../../core/audit-event.ts'
+import {
+  APPROVAL_ANSWERS,
+  type AuditEvent,
+  CAPABILITIES,
+  OUTCOMES,
+  POLICY_DECISIONS,
+  SENSITIVITIES,
+} from '../../../core/audit-event.ts'
 import { deriveChain } from '../../../core/chain.ts'
 import { compileFilter } from '../../../core/filter/compile.ts'
 import { fromMillis } from '../../../core/timestamp.ts'
@@ -66,6 +73,19 @@ const drafts: fc.Arbitrary<Omit<AuditEvent, 'chain'>> = fc.record(
     duration_ms: durations,
     request_bytes: numbers,
     'mcp.session.id': texts,
+    'ai_agent.instance_uid': texts,
+    'delegation.chain': fc.array(texts, { maxLength: 3 }),
+    'http.response.status_code': fc.constantFrom(200, 403, 500),
+    'rpc.response.status_code': fc.constantFrom('-32602', '-32603'),
+    'mcp.tool.is_error': fc.boolean(),
+    'gen_ai.security.decision.type': fc.constantFrom(...POLICY_DECISIONS),
+    'gen_ai.security.policy.id': texts,
+    'approval.asked': fc.boolean(),
+    'approval.by': texts,
+    'approval.answer': fc.constantFrom(...APPROVAL_ANSWERS),
+    'gen_ai.request.model': texts,
+    'gen_ai.usage.cost': durations,
+    'event.sequence': numbers,
     capability: fc.constantFrom(...CAPABILITIES),
     sensitivity: fc.constantFrom(...SENSITIVITIES),
   },
@@ -109,6 +129,7 @@ const clauses = fc.oneof(
     .tuple(
       fc.constantFrom(
         'actor', 'user', 'agent', 'server', 'tool', 'path', 'url', 'arguments', 'argument', 'error', 'chain', 'user.email',
+        'instance', 'delegate', 'rpc', 'policy', 'approver', 'model',
         'gen_ai.tool.name', 'tool.name.raw', 'mcp_server_name', 'error.message', 'ip', 'argument_keys', 'mcp.resource.uri',
       ), // biome-ignore format: one list
       values,
@@ -117,7 +138,15 @@ const clauses = fc.oneof(
     .map(([field, value, op]) => `${field}:${op}${value}`),
   fc
     .tuple(
-      fc.constantFrom('duration_ms', 'request_bytes', 'partition', 'offset'),
+      fc.constantFrom(
+        'duration_ms',
+        'request_bytes',
+        'partition',
+        'offset',
+        'cost',
+        'http',
+        'event.sequence',
+      ),
       ops,
       fc.oneof(
         numbers,
@@ -139,6 +168,8 @@ const clauses = fc.oneof(
   fc.tuple(timeValues, timeValues).map(([low, high]) => `time:[${low} TO ${high}}`),
   fc.constantFrom(
     'outcome:failure', 'outcome:*', 'status:!=ok', 'capability:read*', 'sensitivity:none', 'duration_ms:*', 'argument:*', 'tool:*', 'server:*', 'recorded_at:*',
+    'tool_error:true', 'tool_error:FALSE', 'tool_error:*', 'tool_error:""', 'approval.asked:true', 'decision:deny', 'decision:*', 'decision:""', 'approval:approved*',
+    'delegate:*', 'http:[400 TO 499]', 'http:200', 'approval:!=denied', 'rpc:-32602',
     'agent:""', 'ip:*', 'error:*', 'tool:(a OR "ab" -github)', 'tool:*/*', 'ip:10.0.0.0/8', 'ip:0.0.0.0/0', 'ip:::/0', 'ip:2001:db8::/32', 'ip:::ffff:10.0.0.0/104', 'ip:10.0.0.1/32',
   ), // biome-ignore format: one list
 )

@@ -57,6 +57,71 @@ describe('assembleParts', () => {
     })
   })
 
+  it('puts an approval, a policy decision and a result of one call together', () => {
+    const id = { 'gen_ai.tool.call.id': 't1', 'gen_ai.tool.name': 'read_file' }
+    const [call, ...others] = assembleParts([
+      part('call:t1', {
+        ...id,
+        'event.sequence': 7,
+        'approval.asked': true,
+        'approval.by': 'user',
+        'approval.answer': 'approved',
+        'approval.wait_ms': 4200,
+        'gen_ai.security.decision.type': 'allow',
+        'gen_ai.security.policy.id': 'default',
+      }),
+      part('call:t1', {
+        ...id,
+        'gen_ai.security.decision.type': 'modify',
+        'gen_ai.security.policy.id': 'mask-secrets',
+      }),
+      part('call:t1', {
+        ...id,
+        'event.sequence': 8,
+        outcome: 'success',
+        'http.response.status_code': 200,
+        'mcp.tool.is_error': false,
+        'gen_ai.usage.cost': 0.25,
+      }),
+    ])
+    expect(others).toEqual([])
+    expect(call?.draft).toMatchObject({
+      'event.sequence': 7,
+      'approval.asked': true,
+      'approval.by': 'user',
+      'approval.answer': 'approved',
+      'approval.wait_ms': 4200,
+      'gen_ai.security.decision.type': 'modify',
+      'gen_ai.security.policy.id': 'mask-secrets',
+      outcome: 'success',
+      'mcp.tool.is_error': false,
+      'gen_ai.usage.cost': 0.25,
+    })
+  })
+
+  it('keeps what each layer says of a call, and derives the outcome from all of them', () => {
+    const span = { span_id: 's', 'gen_ai.tool.name': 'read_file' }
+    const [call] = assembleParts([
+      part('span:s', { ...span, outcome: 'success', 'http.response.status_code': 200 }),
+      part('span:s', {
+        ...span,
+        outcome: 'failure',
+        'http.response.status_code': 502,
+        'mcp.tool.is_error': true,
+      }),
+    ])
+    expect(call?.draft).toMatchObject({
+      outcome: 'failure',
+      'http.response.status_code': 502,
+      'mcp.tool.is_error': true,
+    })
+    const [denied] = assembleParts([
+      part('span:s', { ...span, 'gen_ai.security.decision.type': 'deny' }),
+      part('span:s', { ...span, outcome: 'success', 'http.response.status_code': 200 }),
+    ])
+    expect(denied?.draft.outcome).toBe('denied')
+  })
+
   it('keeps calls apart that an id, a name or a span tells apart', () => {
     const ofCalls = (drafts: EventDraft[]) =>
       assembleParts(drafts.map((draft, index) => part(`span:${draft.span_id ?? index}`, draft))).length

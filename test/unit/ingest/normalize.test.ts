@@ -166,3 +166,62 @@ describe('ids of traces', () => {
     )
   })
 })
+
+describe('parties, layers and approvals', () => {
+  const SECRET = `ghp_${'a1B2c3D4e5F6'.repeat(3)}`
+
+  it.each([
+    'producer.id',
+    'ai_agent.instance_uid',
+    'ai_agent.parent_uid',
+    'rpc.response.status_code',
+    'gen_ai.security.policy.id',
+    'approval.by',
+    'approval.mode',
+    'gen_ai.provider.name',
+    'gen_ai.request.model',
+    'gen_ai.response.model',
+  ] as const)('%s is redacted, and too long is a fault', (field) => {
+    expect(event({ [field]: SECRET })?.[field]).toMatch(/^hmac:k1:/)
+    const batch = run([record(JSON.stringify({ 'gen_ai.tool.name': 'echo', [field]: 'x'.repeat(1025) }))])
+    expect(batch.deadLetters[0]).toMatchObject({ reason: 'field_range', field })
+  })
+
+  it('delegates are redacted one by one, and a chain that is too long is cut', () => {
+    const chain = event({ 'delegation.chain': [SECRET, 'role/app', ...Array<string>(40).fill('x')] })?.[
+      'delegation.chain'
+    ]
+    expect(chain?.[0]).toMatch(/^hmac:k1:/)
+    expect(chain?.[1]).toBe('role/app')
+    expect(chain).toHaveLength(32)
+  })
+
+  it('the outcome is derived from what the layers say', () => {
+    expect(event({ 'http.response.status_code': 200, 'mcp.tool.is_error': true })?.outcome).toBe('failure')
+    expect(event({ outcome: 'success', 'gen_ai.security.decision.type': 'blocked' })).toMatchObject({
+      outcome: 'denied',
+      'gen_ai.security.decision.type': 'deny',
+    })
+    expect(event({ 'approval.answer': 'accept' })).toMatchObject({
+      outcome: 'unknown',
+      'approval.answer': 'approved',
+    })
+  })
+
+  it('a value of another type names the field', () => {
+    const faultOf = (fields: object) =>
+      run([record(JSON.stringify({ 'gen_ai.tool.name': 'echo', ...fields }))]).deadLetters[0]
+    expect(faultOf({ 'http.response.status_code': 70_000 })).toMatchObject({
+      reason: 'field_range',
+      field: 'http.response.status_code',
+    })
+    expect(faultOf({ 'approval.asked': 'perhaps' })).toMatchObject({
+      reason: 'field_type',
+      field: 'approval.asked',
+    })
+    expect(faultOf({ 'gen_ai.security.decision.type': 'maybe' })).toMatchObject({
+      reason: 'field_range',
+      field: 'gen_ai.security.decision.type',
+    })
+  })
+})
