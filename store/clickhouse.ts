@@ -5,8 +5,14 @@ import { finished } from 'node:stream/promises'
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import { GatewatchError, messageOf } from '../core/errors.ts'
 import { type Chdb, type ChdbConnection, openChdb } from './chdb.ts'
-import { CLUSTER_INSERT_SETTINGS, CLUSTER_READ_SETTINGS, clusterStatements } from './cluster.ts'
+import {
+  CLUSTER_INSERT_SETTINGS,
+  CLUSTER_READ_SETTINGS,
+  clusterStatements,
+  shardedTables,
+} from './cluster.ts'
 import type { Database, InsertBlock, QueryParams } from './database.ts'
+import { migrationStatements } from './migration-files.ts'
 import { createReaderPool } from './reader-pool.ts'
 import { openSpool, type Spool } from './spool.ts'
 
@@ -90,8 +96,9 @@ export async function openServer(options: ServerOptions): Promise<Database> {
       ...(cluster === undefined ? {} : CLUSTER_READ_SETTINGS),
     },
   })
+  const sharded = cluster === undefined ? new Map() : shardedTables(await migrationStatements())
   const statementsOf = (sql: string): readonly string[] =>
-    cluster === undefined ? [sql] : clusterStatements(sql, { name: cluster, database: DATABASE })
+    cluster === undefined ? [sql] : clusterStatements(sql, { name: cluster, database: DATABASE, sharded })
   const ofCluster = cluster === undefined ? {} : CLUSTER_INSERT_SETTINGS
   return {
     kind: 'server',

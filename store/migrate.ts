@@ -1,15 +1,13 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GatewatchError } from '../core/errors.ts'
 import type { Database } from './database.ts'
+import { migrationFiles, statementsOf } from './migration-files.ts'
 
 // How a migration is written: for one server, one statement after the other, each repeatable. On a cluster every statement
 // goes through `clusterStatements` (store/cluster.ts), so it begins with CREATE TABLE, CREATE MATERIALIZED VIEW … TO, ALTER
-// TABLE, DROP or INSERT, has `ENGINE = …MergeTree`, and names no cluster. A table that is filled by a view over `events`
-// (or over another table that is spread over shards) gets a line in `SHARDED` there; a test names those that are missing.
-
-const FOLDER = new URL('./migrations/', import.meta.url)
+// TABLE, DROP, TRUNCATE or INSERT, has `ENGINE = …MergeTree`, and names no cluster. What a view fills from `events` is spread
+// over the shards as `events` is, without a word. A new table that writers spread (not a view) gets a line in `WRITTEN` there.
 
 const ATTEMPTS = 5
 const ATTEMPT_MS = 300
@@ -71,27 +69,4 @@ async function apply(database: Database, { name, hash, statements }: Migration):
     hash,
   })
   return true
-}
-
-/** The migration files, in the order in which they are applied. */
-export async function migrationFiles(): Promise<{ readonly name: string; readonly sql: string }[]> {
-  const names = (await readdir(FOLDER)).filter((file) => file.endsWith('.sql')).sort()
-  return Promise.all(
-    names.map(async (name) => ({ name, sql: await readFile(new URL(name, FOLDER), 'utf8') })),
-  )
-}
-
-/** The statements of a migration file, comments removed, `CREATE`s made repeatable. */
-export function statementsOf(sql: string): string[] {
-  return sql
-    .replace(/^\s*--.*$/gm, '')
-    .split(/;\s*$/m)
-    .map((statement) => statement.trim())
-    .filter((statement) => statement !== '')
-    .map((statement) =>
-      statement.replace(
-        /^CREATE (TABLE|MATERIALIZED VIEW|VIEW) (?!IF NOT EXISTS)/,
-        'CREATE $1 IF NOT EXISTS ',
-      ),
-    )
 }

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { EVENT_COLUMNS, EVENT_SELECT, eventOf, eventRow } from '../../../store/event-rows.ts'
-import { migrate, statementsOf } from '../../../store/migrate.ts'
+import { migrate } from '../../../store/migrate.ts'
+import { statementsOf } from '../../../store/migration-files.ts'
 import { fullEvent, smallEvent } from '../../helpers/events.ts'
 
 const FOLDER = new URL('../../../store/migrations/', import.meta.url)

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openEmbedded } from '../../../store/clickhouse.ts'
-import { clusterStatements } from '../../../store/cluster.ts'
+import { clusterStatements, shardedTables } from '../../../store/cluster.ts'
 import type { Database } from '../../../store/database.ts'
-import { migrationFiles, statementsOf } from '../../../store/migrate.ts'
+import { migrationFiles, migrationStatements, statementsOf } from '../../../store/migration-files.ts'
 
 // There is no cluster here. What can be shown is that the engine's parser takes every statement that a cluster would get,
 // and understands it as it is meant: docs/operations.md, "On a cluster", says what has not met a server.
@@ -26,10 +26,11 @@ const parse = async (statement: string): Promise<string> =>
   (await database.query<string>(`EXPLAIN AST ${statement}`)).join('\n')
 
 it('parses every statement of every migration as a cluster gets it', async () => {
+  const cluster = { name: 'gw', database: 'gatewatch', sharded: shardedTables(await migrationStatements()) }
   let parsed = 0
   for (const { name, sql } of await migrationFiles()) {
     for (const statement of statementsOf(sql)) {
-      for (const rendered of clusterStatements(statement, { name: 'gw', database: 'gatewatch' })) {
+      for (const rendered of clusterStatements(statement, cluster)) {
         const tree = await parse(rendered)
         if (rendered.includes('Replicated')) expect(tree, name).toMatch(/Function Replicated\w*MergeTree/)
         if (rendered.includes('ENGINE = Distributed')) expect(tree, name).toContain('Function Distributed')
