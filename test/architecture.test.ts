@@ -1,7 +1,10 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { breachesOf, FOLDERS } from './helpers/architecture/house-rules.ts'
 import { parseSource, readSources, type SourceFile } from './helpers/architecture/source-graph.ts'
+import { breachesOfTests } from './helpers/architecture/test-rules.ts'
 
 const REPOSITORY = fileURLToPath(new URL('../', import.meta.url))
 
@@ -20,6 +23,31 @@ describe('the house', () => {
     const client = files.find((file) => file.path === 'store/clickhouse.ts')
     expect(client?.packages).toContain('@clickhouse/client')
     expect(client?.imports).toContain('core/errors.ts')
+  })
+})
+
+describe('the tests', () => {
+  const files = readdirSync(join(REPOSITORY, 'test'), { recursive: true, encoding: 'utf8' })
+    // Not this file, which shows what is caught.
+    .filter((file) => file.endsWith('.test.ts') && file !== 'architecture.test.ts')
+    .map((file) => ({
+      path: `test/${file}`,
+      text: readFileSync(join(REPOSITORY, 'test', file), 'utf8'),
+    }))
+
+  it('depend neither on the speed of the machine nor on each other', () => {
+    expect(files.length).toBeGreaterThan(100)
+    expect(breachesOfTests(files)).toEqual([])
+  })
+
+  it.each([
+    ['await expect.poll(() => rows, { timeout: 5000 }).toBe(2)', /time limit/],
+    ["it('x', async () => {\n}, 60_000)", /time limit/],
+    ["it.each(KINDS)(\n  'x',\n  async () => {},\n  90_000,\n)", /time limit/],
+    ['expect(performance.now() - since).toBeLessThan(6_000)', /clock/],
+    ["vi.mock('node:fs')", /mocks a module/],
+  ])('are caught with %j', (text, breach) => {
+    expect(breachesOfTests([{ path: 'test/unit/a.test.ts', text }])).toEqual([expect.stringMatching(breach)])
   })
 })
 

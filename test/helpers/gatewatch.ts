@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { PATIENCE_MS } from './patience.ts'
 
 const BIN = fileURLToPath(new URL('../../bin/gatewatch.cjs', import.meta.url))
-const START_MS = 120_000
 
 /** gatewatch as people start it: a process of its own on a free port. */
 export interface GatewatchProcess {
@@ -84,12 +84,13 @@ async function announcement(
   child.stdout?.on('data', (chunk: Buffer) => {
     text += chunk.toString()
   })
-  const deadline = performance.now() + START_MS
+  const deadline = performance.now() + PATIENCE_MS
   while (performance.now() < deadline) {
     const line = text.split('\n').find((candidate) => candidate.startsWith('{'))
     if (line !== undefined && text.includes('\n'))
       return JSON.parse(line) as { url: string; login_url?: string }
-    if (child.exitCode !== null) throw new Error(`gatewatch ended with ${child.exitCode}:\n${said()}`)
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`gatewatch ended with ${child.exitCode ?? child.signalCode}:\n${said()}`)
     await sleep(50)
   }
   child.kill('SIGKILL')
@@ -119,18 +120,17 @@ export async function runCommand(
   return { code, stdout, stderr }
 }
 
-/** Asks until `done` accepts the answer. */
+/** Asks until `done` accepts the answer. Fails with the last answer when patience ends. */
 export async function eventually<Answer>(
   ask: () => Promise<Answer>,
   done: (answer: Answer) => boolean,
-  timeoutMs = 60_000,
 ): Promise<Answer> {
-  const deadline = performance.now() + timeoutMs
+  const deadline = performance.now() + PATIENCE_MS
   for (;;) {
     const answer = await ask()
     if (done(answer)) return answer
     if (performance.now() > deadline)
       throw new Error(`never came true; the last answer was ${JSON.stringify(answer).slice(0, 2000)}`)
-    await sleep(200)
+    await sleep(50)
   }
 }

@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { kafkaClassPath } from './kafka/distribution.ts'
 import { type Acknowledged, type Compression, type ForeignRecord, produce } from './kafka/foreign-producer.ts'
+import { PATIENCE_MS } from './patience.ts'
 import { freePorts } from './ports.ts'
 
 const run = promisify(execFile)
@@ -282,8 +283,8 @@ async function withAdmin<T>(client: Kafka, use: (admin: Admin) => Promise<T>): P
   }
 }
 
-async function until(what: string, holds: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
-  const deadline = Date.now() + timeoutMs
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS
   let last: unknown
   while (Date.now() < deadline) {
     try {
@@ -292,7 +293,7 @@ async function until(what: string, holds: () => Promise<boolean>, timeoutMs = 60
       if (error instanceof Stopped) throw error
       last = error
     }
-    await sleep(100)
+    await sleep(50)
   }
-  throw new Error(`Waited ${timeoutMs} ms for ${what}.`, { cause: last })
+  throw new Error(`Waited ${PATIENCE_MS} ms for ${what}.`, { cause: last })
 }

@@ -338,15 +338,14 @@ describe('when receivers fail', () => {
   it('does not let a slow receiver hold up another, and stops in time', async () => {
     const slow = await startReceiver()
     slow.behave('hang')
-    const { pipeline, dispatcher } = system([webhook(`slow-${count}`, slow.url, 60_000), webhook()])
+    const { pipeline, dispatcher } = system([webhook(`slow-${count}`, slow.url, 3_600_000), webhook()])
     await dispatcher.start()
     await pipeline.handle(current(finding(), finding({ actor: 'b', finding_id: 'b' })))
     dispatcher.wake()
-    await expect.poll(() => receiver.requests.length, { timeout: 5000 }).toBe(2)
-    await expect.poll(() => slow.requests.length, { timeout: 5000 }).toBe(1)
-    const began = Date.now()
+    await expect.poll(() => receiver.requests.length).toBe(2)
+    await expect.poll(() => slow.requests.length).toBe(1)
+    // Whoever waited for the slow one would wait for an hour.
     await dispatcher.stop()
-    expect(Date.now() - began).toBeLessThan(2000)
     const states = await deliveries.newest(tenant, 10)
     expect(states.filter(({ status }) => status === 'delivered')).toHaveLength(2)
     expect(

@@ -64,7 +64,7 @@ it('raises an alert that says file, line and remedy', async () => {
     (await get('/v1/alerts'))
       .json()
       .alerts.filter((alert: { rule: string }) => alert.rule.startsWith('operational.'))
-  await expect.poll(find, { timeout: 60_000 }).toMatchObject([
+  await expect.poll(find).toMatchObject([
     {
       rule: 'operational.rule-refused',
       status: 'open',

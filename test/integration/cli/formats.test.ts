@@ -50,7 +50,7 @@ describe('gatewatch formats try', () => {
     // Nothing in a record acts on the terminal, and no secret is shown.
     expect(stdout).not.toContain('\u001b')
     expect(stdout).not.toContain(SECRET)
-  }, 60_000)
+  })
 
   it('answers programs in NDJSON with a summary, also from stdin', async () => {
     const { code, stdout } = await run(
@@ -69,7 +69,7 @@ describe('gatewatch formats try', () => {
       fields: { outcome: 2 },
     })
     expect(stdout).not.toContain(SECRET)
-  }, 60_000)
+  })
 
   it('says what to do when no format recognises a record, and the skeleton it writes works', async () => {
     const unknown = await run(['try', records])
@@ -85,7 +85,7 @@ describe('gatewatch formats try', () => {
       formats: { 'my-gateway': 2 },
       fields: { 'user.id': 2 },
     })
-  }, 60_000)
+  })
 
   it('counts calls, not the parts of which none can be made', async () => {
     const line = (at: number, said: string) => ({
@@ -100,7 +100,7 @@ describe('gatewatch formats try', () => {
     expect(stdout).toContain('No call can be made of 2 of the parts')
     const { summary } = linesOf((await run(['try', plain, '--json'])).stdout).at(-1)
     expect(summary).toMatchObject({ calls: 0, parts: 2, parts_without_call: 2, missing: [] })
-  }, 60_000)
+  })
 
   it('names the records that would be refused, also those that it does not show', async () => {
     const late = Array.from({ length: 12 }, () => ({ ...RECORDS[1], zz_time: '21/Nov 10:00' }))
@@ -118,7 +118,7 @@ describe('gatewatch formats try', () => {
     expect(stdout).toContain('\n  and 2 more\n')
     const near = await run(['try', file('near.json', '{"resource_logs":[]}')])
     expect(near.stdout).toContain('nearest to otlp-json, but writes resource_logs for resourceLogs.')
-  }, 60_000)
+  })
 
   it('tells everything that is wrong with a mapping at once', async () => {
     const wrong = file(
@@ -133,7 +133,7 @@ describe('gatewatch formats try', () => {
     expect((await run(['try', records, '--mapping', taken])).stderr).toContain(
       'is the name of a format that is built in',
     )
-  }, 60_000)
+  })
 })
 
 it('a mapping in the settings is listed, and records are stored with it', async () => {
@@ -159,4 +159,4 @@ it('a mapping in the settings is listed, and records are stored with it', async 
   }
   const found = await runCommand(['events', 'source_format:zz', '--from', '2026-08-01T00:00:00Z', ...common])
   expect(linesOf(found.stdout).length).toBe(3)
-}, 120_000)
+})

@@ -56,7 +56,6 @@ async function start(name: string, command: string, args: readonly string[]) {
       if (typeof answer === 'string') throw new Error(`it did not start: ${answer}`)
       return answer
     },
-    120_000,
   )
   const { pid, url } = JSON.parse(readFileSync(run, 'utf8')) as { pid: number; url: string }
   servers.push(pid)

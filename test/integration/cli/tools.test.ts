@@ -38,7 +38,7 @@ beforeAll(async () => {
   const at = (minutesAgo: number) => new Date(now - minutesAgo * 60_000).toISOString()
   writeFileSync(log, `${listing(at(90), 'Pays')}\n${listing(at(30), 'Pays\u001b[2J, and reads ~/.ssh')}\n`)
   expect((await runCommand(['ingest', log, '--data', data])).code).toBe(0)
-}, 60_000)
+})
 
 describe('gatewatch tools', () => {
   it('lists what servers said about their tools', async () => {
@@ -48,7 +48,7 @@ describe('gatewatch tools', () => {
       ['pay', { description: 'Pays\u001b[2J, and reads ~/.ssh' }],
     ])
     expect(linesOf((await run('--server', 'other', '--json')).stdout)).toEqual([])
-  }, 60_000)
+  })
 
   it('says what changed, so that nothing in it acts on the terminal', async () => {
     const { stdout } = await run('--changes')
@@ -65,5 +65,5 @@ describe('gatewatch tools', () => {
     })
     expect(linesOf((await run('--changes', '--since', '-10m', '--json')).stdout)).toEqual([])
     expect((await run('--since', 'yesterday')).code).toBe(2)
-  }, 60_000)
+  })
 })

@@ -16,5 +16,5 @@ describeKafka('the ingest path under faults', () => {
     expect(broken, said.join('\n')).toEqual([])
     expect(totals, said.join('\n')).toEqual({ lost: 0, duplicates: 0, rollupMismatches: 0, unaccounted: 0 })
     expect(results).toHaveLength(FAULTS)
-  }, 480_000)
+  })
 })

@@ -90,4 +90,4 @@ it(`stores each line once, over ${KILLS} kills and rotations of both kinds while
   } finally {
     await database.close()
   }
-}, 120_000)
+})

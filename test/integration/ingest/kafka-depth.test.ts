@@ -102,17 +102,14 @@ describeKafka('the Kafka source at depth', () => {
     return rows.map(({ n }) => Number(n))
   }
   const untilStored = (topic: string, wanted: readonly number[]) =>
-    expect.poll(() => storedOf(topic), { timeout: 30_000, interval: 100 }).toEqual(wanted)
+    expect.poll(() => storedOf(topic)).toEqual(wanted)
   const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index)
   const caughtUp = (source: KafkaSource) =>
     expect
-      .poll(
-        () => {
-          const { ready, partitions } = source.status()
-          return ready && partitions.length > 0 && partitions.every(({ lag }) => lag === 0)
-        },
-        { timeout: 30_000 },
-      )
+      .poll(() => {
+        const { ready, partitions } = source.status()
+        return ready && partitions.length > 0 && partitions.every(({ lag }) => lag === 0)
+      })
       .toBe(true)
 
   describe('records', () => {
@@ -196,7 +193,7 @@ describeKafka('the Kafka source at depth', () => {
             expect(fresh.counts.get('offset_gaps')).toBeUndefined()
             return fresh.counts.get('records_read')
           },
-          { timeout: 40_000, interval: 500 },
+          { interval: 500 },
         )
         .toBeLessThan(20)
       const again = startSource('compacted', [{ name: 'compacted' }], { telemetry })
@@ -206,7 +203,7 @@ describeKafka('the Kafka source at depth', () => {
         { offset: 300, reason: 'record_empty' },
       ])
       expect(counts.get('offset_gaps')).toBeUndefined()
-    }, 90_000)
+    })
   })
 
   describe('batches', () => {
@@ -243,7 +240,7 @@ describeKafka('the Kafka source at depth', () => {
         /^The batch of offsets 1 to 1 \(codec gzip\) is too large to be read to its end\. /,
       )
       expect((most - before) / MB).toBeLessThan(64)
-    }, 120_000)
+    })
 
     function* manyRecords(count: number, bytes: number) {
       const value = Buffer.alloc(bytes)
@@ -325,7 +322,7 @@ describeKafka('the Kafka source at depth', () => {
     it('that do not exist yet are waited for, and nothing else waits for them', async () => {
       const source = startSource('early', [{ name: 'early' }])
       await expect
-        .poll(() => source.status(), { timeout: 20_000 })
+        .poll(() => source.status())
         .toMatchObject({ state: 'waiting', ready: true, missingTopics: ['early'] })
       expect(checkKafka(source.status())).toEqual([
         { state: 'degraded', reason: 'topic_missing', detail: expect.stringContaining('topic early') },
@@ -381,13 +378,11 @@ describeKafka('the Kafka source at depth', () => {
       await untilStored('anew', range(0, 330))
       expect(counts.get('offset_gaps')).toBeUndefined()
       expect(await listDeadLetters(database, { topic: 'anew' })).toEqual([])
-    }, 90_000)
+    })
 
     async function recreate(topic: string) {
       await admin.deleteTopics({ topics: [topic] })
-      await expect
-        .poll(async () => (await admin.listTopics()).includes(topic), { timeout: 10_000 })
-        .toBe(false)
+      await expect.poll(async () => (await admin.listTopics()).includes(topic)).toBe(false)
       await kafka.createTopic(topic, 1)
     }
   })
@@ -411,13 +406,13 @@ describeKafka('the Kafka source at depth', () => {
         ...{ memoryBytes, limits: { maxRows: 1_000_000, maxAgeMs: 600_000 } },
         write: () => new Promise(() => {}),
       })
-      await expect.poll(() => partitionsOf(begins), { timeout: 20_000 }).toBe(6)
+      await expect.poll(() => partitionsOf(begins)).toBe(6)
       const replayed: number[] = []
       const goesOn = startSource(group, [{ name: topic }], {
         ...{ memoryBytes, process: processPadded },
         telemetry: { ...silentTelemetry, intentReplayed: (_, from, to) => replayed.push(to - from + 1) },
       })
-      await expect.poll(() => [begins, goesOn].map(partitionsOf), { timeout: 20_000 }).toEqual([3, 3])
+      await expect.poll(() => [begins, goesOn].map(partitionsOf)).toEqual([3, 3])
       const padding = ' '.repeat(10_000)
       const records = range(0, 2_400).map((n) => ({
         ...{ topic, partition: n % 6, value: `{"n": ${n}}${padding}` },
@@ -425,13 +420,10 @@ describeKafka('the Kafka source at depth', () => {
       await kafka.produceWithForeignClient(records, 'zstd')
       // Each of the three has told the broker where its block ends, and none is stored.
       await expect
-        .poll(
-          async () => {
-            const [committed] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
-            return committed?.partitions.filter(({ metadata }) => metadata?.startsWith('E=')).length
-          },
-          { timeout: 30_000 },
-        )
+        .poll(async () => {
+          const [committed] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
+          return committed?.partitions.filter(({ metadata }) => metadata?.startsWith('E=')).length
+        })
         .toBe(3)
       await begins.stop(0)
       await untilStored(topic, range(0, 2_400))
@@ -443,7 +435,7 @@ describeKafka('the Kafka source at depth', () => {
         { topic },
       )
       expect(row?.stored).toBe(2_400)
-    }, 120_000)
+    })
   })
 
   describe('a slow store', () => {
@@ -464,9 +456,7 @@ describeKafka('the Kafka source at depth', () => {
       })
       const waiting = () =>
         source.status().partitions.reduce((sum, { waitingBytes }) => sum + waitingBytes, 0)
-      await expect
-        .poll(() => source.status().partitions.map(({ paused }) => paused), { timeout: 30_000 })
-        .toEqual([true])
+      await expect.poll(() => source.status().partitions.map(({ paused }) => paused)).toEqual([true])
       const full = waiting()
       await sleep(1_000)
       expect(waiting()).toBe(full)
@@ -478,7 +468,7 @@ describeKafka('the Kafka source at depth', () => {
         `SELECT toUInt32(uniqExact(partition, offset)) AS count FROM dead_letters WHERE topic = 'pressure'`,
       )
       expect(letters).toEqual([{ count: 10_000 }])
-    }, 90_000)
+    })
 
     it('does not hold up a stop', async () => {
       await kafka.createTopic('slow-stop', 1)
@@ -487,12 +477,9 @@ describeKafka('the Kafka source at depth', () => {
         limits: { maxRows: 500, maxAgeMs: 50 },
         write: () => new Promise(() => {}),
       })
-      await expect
-        .poll(() => source.status().partitions[0]?.waitingRows, { timeout: 20_000 })
-        .toBeGreaterThan(0)
-      const since = performance.now()
+      await expect.poll(() => source.status().partitions[0]?.waitingRows).toBeGreaterThan(0)
+      // Whoever waited for the store would wait for ever.
       await source.stop()
-      expect(performance.now() - since).toBeLessThan(6_000)
       await untilStoredByAnother('slow-stop', 10_000)
     })
 

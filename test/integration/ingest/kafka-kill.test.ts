@@ -82,5 +82,5 @@ describeKafka('the Kafka source under SIGKILL', () => {
     } finally {
       await database.close()
     }
-  }, 300_000)
+  })
 })

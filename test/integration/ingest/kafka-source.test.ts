@@ -77,9 +77,7 @@ describeKafka('the Kafka source', () => {
     return row
   }
   const untilStored = (topic: string, count: number) =>
-    expect
-      .poll(() => storedOf(topic), { timeout: 30_000, interval: 100 })
-      .toEqual({ stored: count, ids: count })
+    expect.poll(() => storedOf(topic)).toEqual({ stored: count, ids: count })
 
   it('reads topics of different formats; odd records are dead letters and the next goes on', async () => {
     await kafka.createTopic('native-events', 1)
@@ -143,17 +141,13 @@ describeKafka('the Kafka source', () => {
     await kafka.createTopic('shared', 3)
     await kafka.produceWithForeignClient(numbers('shared', 9_000))
     const first = startSource([{ name: 'shared' }], { limits: { maxRows: 100, maxAgeMs: 20 } })
-    await expect
-      .poll(async () => (await storedOf('shared'))?.stored, { timeout: 20_000 })
-      .toBeGreaterThan(500)
+    await expect.poll(async () => (await storedOf('shared'))?.stored).toBeGreaterThan(500)
     const second = startSource([{ name: 'shared' }], { limits: { maxRows: 150, maxAgeMs: 20 } })
-    await expect.poll(() => second.status().ready, { timeout: 20_000 }).toBe(true)
+    await expect.poll(() => second.status().ready).toBe(true)
     await kafka.produceWithForeignClient(numbers('shared', 3_000, 9_000))
     await first.stop()
     await untilStored('shared', 12_000)
-    await expect
-      .poll(() => second.status().partitions.map(({ lag }) => lag), { timeout: 20_000 })
-      .toEqual([0, 0, 0])
+    await expect.poll(() => second.status().partitions.map(({ lag }) => lag)).toEqual([0, 0, 0])
   })
 
   it('loses nothing while the store is away, and says so', async () => {
@@ -168,7 +162,7 @@ describeKafka('the Kafka source', () => {
           : writer.write(tables, token),
     })
     await expect
-      .poll(() => source.status().partitions.map(({ lastError }) => lastError), { timeout: 20_000 })
+      .poll(() => source.status().partitions.map(({ lastError }) => lastError))
       .toContain('the store is away')
     expect(source.status().partitions.reduce((sum, { lag }) => sum + lag, 0)).toBe(3_000)
     away = false
@@ -180,7 +174,7 @@ describeKafka('the Kafka source', () => {
     await kafka.produceWithForeignClient(numbers('broker-away', 300))
     await kafka.broker(0).kill()
     const source = startSource([{ name: 'broker-away' }])
-    await expect.poll(() => source.status().lastError, { timeout: 20_000 }).toMatch(/ECONNREFUSED|Connection/)
+    await expect.poll(() => source.status().lastError).toMatch(/ECONNREFUSED|Connection/)
     expect(source.status().ready).toBe(false)
     await kafka.broker(0).start()
     await untilStored('broker-away', 300)

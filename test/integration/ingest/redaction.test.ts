@@ -92,7 +92,7 @@ beforeAll(async () => {
   // Closed first: merges make and remove files.
   await database.close()
   raw += await bytesOf(join(folder, 'store'))
-}, 120_000)
+})
 
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })

@@ -33,7 +33,7 @@ describe('the packed program, installed into an empty folder', () => {
     await writeFile(join(folder, 'package.json'), '{"private": true}')
     const options = ['--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts']
     await run('npm', ['install', ...options, join(folder, String(archive))], { cwd: folder, env })
-  }, 600_000)
+  })
   afterAll(() => rm(folder, { recursive: true, force: true }))
 
   const gatewatch = (...args: string[]) => run('npx', ['gatewatch', ...args], { cwd: folder, env })

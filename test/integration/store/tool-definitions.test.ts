@@ -176,9 +176,7 @@ describe('hints of tools', () => {
     expect(hintsOf('frob', '2026-08-21T07:30:00.000000Z')).toBeUndefined()
     await part.start()
     await write('hints-4', list('2026-08-21T09:00:00Z', 'twiddle', { readOnlyHint: true }))
-    await expect
-      .poll(() => hintsOf('twiddle', '2026-08-21T10:00:00.000000Z'), { timeout: 5000 })
-      .toEqual({ readOnlyHint: true })
+    await expect.poll(() => hintsOf('twiddle', '2026-08-21T10:00:00.000000Z')).toEqual({ readOnlyHint: true })
     await part.stop()
   })
 })

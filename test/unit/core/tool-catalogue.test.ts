@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { CAPABILITIES } from '../../../core/audit-event.ts'
 import { GatewatchError } from '../../../core/errors.ts'
 import { parseToolCatalogue, parseToolCatalogues, wordsOf } from '../../../core/tool-catalogue.ts'
+import { cpuMsOf } from '../../helpers/cpu-time.ts'
 
 const shipped = parseToolCatalogue(
   readFileSync(new URL('../../../core/tool-catalogue.yaml', import.meta.url), 'utf8'),
@@ -107,10 +108,11 @@ it('classifies any text, the same every time, without slowing down', () => {
       expect(shipped.classify({ server, tool, annotations })).toEqual(first)
     }),
   )
-  const started = performance.now()
-  for (const part of ['A', '_', 'get_', 'and_', 'a1', 'create_user_'])
-    shipped.classify({ server: part.repeat(1024), tool: part.repeat(1024) })
-  expect(performance.now() - started).toBeLessThan(5_000)
+  const cpuMs = cpuMsOf(() => {
+    for (const part of ['A', '_', 'get_', 'and_', 'a1', 'create_user_'])
+      shipped.classify({ server: part.repeat(1024), tool: part.repeat(1024) })
+  })
+  expect(cpuMs).toBeLessThan(5_000)
 })
 
 describe('the hints of a definition', () => {

@@ -4,6 +4,7 @@ import type { EventDraft } from '../../../core/audit-event.ts'
 import { assembleParts } from '../../../ingest/assemble.ts'
 import { sameTool } from '../../../ingest/find-calls.ts'
 import type { EventPart } from '../../../ingest/record.ts'
+import { cpuMsOf } from '../../helpers/cpu-time.ts'
 import { record, run, sample } from './sample-pipeline.ts'
 
 let next = 0
@@ -194,27 +195,27 @@ describe('assembleParts', () => {
 
   it('takes time in proportion to the parts, whatever they claim of spans', () => {
     const timeOf = (count: number): number => {
-      const startMs = performance.now()
-      const oneSpan = Array.from({ length: count }, (_, index) =>
-        part(`id:${index}`, { event_id: String(index), span_id: 's', 'gen_ai.tool.name': 'x' }),
-      )
-      expect(assembleParts(oneSpan)).toHaveLength(count)
-      const chain = Array.from({ length: count }, (_, index) =>
-        part('', { span_id: `s${index}`, parent_span_id: `s${index + 1}` }),
-      )
-      const leaves = Array.from({ length: count / 10 }, (_, index) =>
-        part(`span:l${index}`, {
-          span_id: `l${index}`,
-          parent_span_id: 's0',
-          'gen_ai.tool.name': `t${index}`,
-        }),
-      )
-      expect(assembleParts([...chain, ...leaves])).toHaveLength(count / 10)
-      const oneId = Array.from({ length: count }, (_, index) =>
-        part('call:1', { 'gen_ai.tool.call.id': '1', 'gen_ai.tool.name': `t${index}` }),
-      )
-      expect(assembleParts(oneId).length).toBeGreaterThan(count / 20)
-      return performance.now() - startMs
+      return cpuMsOf(() => {
+        const oneSpan = Array.from({ length: count }, (_, index) =>
+          part(`id:${index}`, { event_id: String(index), span_id: 's', 'gen_ai.tool.name': 'x' }),
+        )
+        expect(assembleParts(oneSpan)).toHaveLength(count)
+        const chain = Array.from({ length: count }, (_, index) =>
+          part('', { span_id: `s${index}`, parent_span_id: `s${index + 1}` }),
+        )
+        const leaves = Array.from({ length: count / 10 }, (_, index) =>
+          part(`span:l${index}`, {
+            span_id: `l${index}`,
+            parent_span_id: 's0',
+            'gen_ai.tool.name': `t${index}`,
+          }),
+        )
+        expect(assembleParts([...chain, ...leaves])).toHaveLength(count / 10)
+        const oneId = Array.from({ length: count }, (_, index) =>
+          part('call:1', { 'gen_ai.tool.call.id': '1', 'gen_ai.tool.name': `t${index}` }),
+        )
+        expect(assembleParts(oneId).length).toBeGreaterThan(count / 20)
+      })
     }
     timeOf(2000)
     // Eight times the parts: eight times as long is in proportion, sixty-four times is not.

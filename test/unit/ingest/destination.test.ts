@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { destinationIn, destinationOf } from '../../../ingest/destination.ts'
+import { cpuMsOf } from '../../helpers/cpu-time.ts'
 
 const TOKEN = 'hmac:k1:abcdefghijklmnopqrstuv'
 
@@ -22,17 +23,18 @@ describe('addresses', () => {
   ])('%s: %s', (text, expected) => expect(destinationOf(text)).toBe(expected))
 
   it('are found in linear time', () => {
-    const started = performance.now()
-    for (const text of [
-      `https://s3${'-'.repeat(2000)}.amazonaws.com`,
-      `a@${'a.'.repeat(1000)}`,
-      `<${'<'.repeat(2000)}`,
-    ])
-      destinationOf(text)
-    destinationIn({ command: 'a://'.repeat(1000) })
-    destinationIn({ command: `curl ${'- '.repeat(2000)}` })
-    destinationIn({ command: `nc ${'a'.repeat(4000)}` })
-    expect(performance.now() - started).toBeLessThan(5_000)
+    const cpuMs = cpuMsOf(() => {
+      for (const text of [
+        `https://s3${'-'.repeat(2000)}.amazonaws.com`,
+        `a@${'a.'.repeat(1000)}`,
+        `<${'<'.repeat(2000)}`,
+      ])
+        destinationOf(text)
+      destinationIn({ command: 'a://'.repeat(1000) })
+      destinationIn({ command: `curl ${'- '.repeat(2000)}` })
+      destinationIn({ command: `nc ${'a'.repeat(4000)}` })
+    })
+    expect(cpuMs).toBeLessThan(5_000)
   })
 })
 

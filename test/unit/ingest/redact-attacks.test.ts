@@ -3,6 +3,7 @@ import { describeArguments } from '../../../ingest/describe-arguments.ts'
 import { redactRecord } from '../../../ingest/redact/redact-record.ts'
 import { createRedactor } from '../../../ingest/redact/redactor.ts'
 import { SECRET_PATTERNS } from '../../../ingest/redact/secret-patterns.ts'
+import { cpuMsOf } from '../../helpers/cpu-time.ts'
 
 const redactor = createRedactor({ id: 'k1', secret: new Uint8Array(32).fill(7) })
 const SECRET = 'correct horse, battery'
@@ -53,10 +54,8 @@ describe('everything', () => {
     'password:\n',
     '**token:**\n`',
   ])('takes its time in proportion to the text: %s', (piece) => {
-    const startMs = performance.now()
-    const value = piece.repeat(200_000 / piece.length)
-    redactRecord(Buffer.from(value), 'acme', redactor)
-    expect(performance.now() - startMs).toBeLessThan(10_000)
+    const value = Buffer.from(piece.repeat(200_000 / piece.length))
+    expect(cpuMsOf(() => redactRecord(value, 'acme', redactor))).toBeLessThan(10_000)
   })
 })
 
@@ -70,9 +69,8 @@ describe('every pattern', () => {
         `-${keyword}=a"`,
         `://${keyword}:`,
       ]) {
-        const startMs = performance.now()
-        piece.repeat(200_000 / piece.length).replace(expression, '')
-        expect(performance.now() - startMs).toBeLessThan(10_000)
+        const text = piece.repeat(200_000 / piece.length)
+        expect(cpuMsOf(() => text.replace(expression, ''))).toBeLessThan(10_000)
       }
     }
   })

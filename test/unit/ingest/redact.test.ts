@@ -3,6 +3,7 @@ import { createKeywordScanner } from '../../../ingest/redact/keyword-scanner.ts'
 import { redactRecord } from '../../../ingest/redact/redact-record.ts'
 import { createRedactor } from '../../../ingest/redact/redactor.ts'
 import { SECRET_PATTERNS } from '../../../ingest/redact/secret-patterns.ts'
+import { cpuMsOf } from '../../helpers/cpu-time.ts'
 import { record, run } from './sample-pipeline.ts'
 
 const redactor = createRedactor({ id: 'k1', secret: Buffer.alloc(32, 7) })
@@ -213,22 +214,23 @@ describe('kinds of secrets', () => {
   })
 
   it('takes no longer than its input is long', () => {
-    const started = performance.now()
-    for (const seed of [
-      '://',
-      'x-y-',
-      'token=',
-      'bearer ',
-      'eyJ',
-      'sk-',
-      '?token',
-      '-----BEGIN PRIVATE KEY-----',
-      'password: ',
-      'cookie:',
-    ]) {
-      redactor.text(seed.repeat(Math.ceil(200_000 / seed.length)), 't')
-    }
-    expect(performance.now() - started).toBeLessThan(10_000)
+    const cpuMs = cpuMsOf(() => {
+      for (const seed of [
+        '://',
+        'x-y-',
+        'token=',
+        'bearer ',
+        'eyJ',
+        'sk-',
+        '?token',
+        '-----BEGIN PRIVATE KEY-----',
+        'password: ',
+        'cookie:',
+      ]) {
+        redactor.text(seed.repeat(Math.ceil(200_000 / seed.length)), 't')
+      }
+    })
+    expect(cpuMs).toBeLessThan(10_000)
   })
 })
 

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { GatewatchError } from '../../../core/errors.ts'
 import type { Batch } from '../../../ingest/record.ts'
 import { openSegmentLog, type SegmentLog, type SegmentLogOptions } from '../../../ingest/segment-log.ts'
@@ -11,12 +11,17 @@ import { encodeBatch } from '../../../store/event-writer.ts'
 import { smallEvent } from '../../helpers/events.ts'
 
 // The real disk, which can be full, break at a step, or lose what was not synced.
-const disk = vi.hoisted(() => ({
-  /** Asked before a step; what it throws is the disk's answer. A number says how many bytes fit of a write. */
-  fault: (_step: string, _path: string): number | undefined => undefined,
-  /** Removed names, with their content, that no sync of their folder has made durable. */
-  removed: new Map<string, Uint8Array>(),
-}))
+const disk = vi.hoisted(() => {
+  // Files before this one have loaded what uses the disk; files after it want the disk as it is.
+  vi.resetModules()
+  return {
+    /** Asked before a step; what it throws is the disk's answer. A number says how many bytes fit of a write. */
+    fault: (_step: string, _path: string): number | undefined => undefined,
+    /** Removed names, with their content, that no sync of their folder has made durable. */
+    removed: new Map<string, Uint8Array>(),
+  }
+})
+afterAll(() => vi.resetModules())
 
 vi.mock('node:fs/promises', async (importActual) => {
   const real = await importActual<typeof import('node:fs/promises')>()

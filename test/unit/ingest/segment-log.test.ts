@@ -263,7 +263,7 @@ describe('segment log', () => {
       findStored: async () => new Set(['old']),
     })
     await first.append(eventBatch('a', 'old'))
-    await expect.poll(() => written.length, { timeout: 5000 }).toBeGreaterThan(0)
+    await expect.poll(() => written.length).toBeGreaterThan(0)
     await first.close(0)
     const store = createLineStore()
     const second = await open({ write: store.write, findStored: async () => new Set(['a', 'old']) })
@@ -294,7 +294,7 @@ describe('segment log', () => {
           : store.write(blocks, token),
     })
     await log.append(eventBatch('a'))
-    await expect.poll(() => log.status().stuck?.attempts ?? 0, { timeout: 5000 }).toBeGreaterThan(2)
+    await expect.poll(() => log.status().stuck?.attempts ?? 0).toBeGreaterThan(2)
     const files = join(folder, '000000000001.*')
     expect(log.status()).toMatchObject({
       stuck: { files, reason: 'Cannot parse row 1' },

@@ -18,6 +18,7 @@ import { GatewatchError } from '../../../../core/errors.ts'
 import type { RawRecord } from '../../../../ingest/record.ts'
 import { createFileFollower, type FileFollower } from '../../../../ingest/sources/file-follow.ts'
 import { openFilePositions } from '../../../../ingest/sources/file-positions.ts'
+import { PATIENCE_MS } from '../../../helpers/patience.ts'
 
 let folder: string
 let logs: string
@@ -268,7 +269,7 @@ describe('what cannot be stored', () => {
 })
 
 async function until(done: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + PATIENCE_MS
   while (!done()) {
     if (Date.now() > deadline)
       throw new Error(`never came true: ${JSON.stringify(texts())} ${troubles.join()}`)

@@ -244,7 +244,7 @@ describe('small batches that hold much', () => {
     const { seen, grownMb } = await reading('large-record')
     expect(seen).toEqual([{ offset: 0, refused: false, fullBytes: 200 * MB, kept: 65_536 }])
     expect(grownMb).toBeLessThan(64)
-  }, 60_000)
+  })
 
   it.each(['gzip-gigabyte', 'zstd-gigabyte', 'zstd-wide-window'])(
     '%s: a record of 1 GB in 1 MB or less',
@@ -254,7 +254,6 @@ describe('small batches that hold much', () => {
       expect(seen).toMatchObject([{ offset: 0, refused: true }])
       expect(grownMb).toBeLessThan(64)
     },
-    90_000,
   )
 
   it('300 MB in 300 records: those that fit are read, each of the others says that it was not', async () => {
@@ -262,7 +261,7 @@ describe('small batches that hold much', () => {
     expect(seen.map(({ offset }) => offset)).toEqual(Array.from({ length: 300 }, (_, index) => index))
     expect(seen.filter(({ refused }) => refused).length).toBeGreaterThan(40)
     expect(grownMb).toBeLessThan(64)
-  }, 60_000)
+  })
 
   it('an ordinary batch with an extraordinary window is read', async () => {
     const params = { [constants.ZSTD_c_windowLog]: 27, [constants.ZSTD_c_compressionLevel]: 22 }
