@@ -100,7 +100,8 @@ export interface TickResult {
  * A tick asks which inserts of parts it has not seen, folds the join keys they touched from *all* their parts, and
  * compares with what it made of them before (`assembled_calls`). The difference is first stored as the plan of tick k, then
  * inserted into `events` as one block under a token of k, then k is marked done. So the plan, not the moment of
- * reading, decides what is inserted: after a crash, or beside a second owner, the same block is inserted again.
+ * reading, decides what is inserted: after a crash, or beside a second owner, the same block is inserted again. The store
+ * forgets tokens, so an owner that was suspended asks right before each insert whether another has gone past it.
  *
  * No clock has to be right: inserts become visible later than their `recorded_at` says, so each tick looks back over
  * `overlapMs` and recognises by its count an insert that was not (wholly) there before.
@@ -115,11 +116,20 @@ export function createAssembler<Blocks extends TickBlocks>(
   let throughUs = EARLIEST_US
   // What is left of the inserts that are being worked off; a big insert takes several ticks.
   let work: Work | undefined
-  // Our own last tick, as long as tick follows upon tick: the store need not be asked how far it is, because the next
-  // plan is refused if another owner was first. Not for longer: it is refused only as long as tokens are remembered.
+  // Our own last tick, as long as tick follows upon tick: where another owner has begun the next one, `savePlan` says so.
   let progress: { readonly tick: number; readonly recordedThroughUs: number } | undefined
 
+  /** Whether another owner has finished this tick: our inserts of it would be late, and their tokens may be forgotten. */
+  const isPassed = async (tick: number): Promise<boolean> => (await store.readProgress()).tick >= tick
+
+  /** What was looked at is looked at again, from where the other owner is. */
+  const giveWay = (): TickResult => {
+    startAgain()
+    return { written: 0, cancelled: 0, more: true }
+  }
+
   const settle = async (blocks: Blocks, incomplete = 0): Promise<TickResult> => {
+    if (await isPassed(blocks.tick)) return giveWay()
     await store.correct(blocks)
     await saveProgress(blocks.tick)
     const { written, cancelled } = blocks.counts()
@@ -297,6 +307,8 @@ export function createAssembler<Blocks extends TickBlocks>(
       progress = undefined
       return { written: 0, cancelled: 0, more }
     }
+    // Late, it would stand beside the plan of the other as if both had been made.
+    if (await isPassed(tick)) return giveWay()
     if (!(await store.savePlan(blocks))) {
       // Another owner was first with this tick: its plan counts, and what we looked at is looked at again.
       startAgain()
@@ -304,7 +316,7 @@ export function createAssembler<Blocks extends TickBlocks>(
     }
     const more = take(current)
     const result = await settle(blocks, incomplete)
-    return { ...result, more }
+    return { ...result, more: more || progress === undefined }
   }
 }
 
