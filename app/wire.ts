@@ -29,6 +29,7 @@ import {
   openIntake,
   openSegments,
 } from './wire/ingest.ts'
+import { createLeases } from './wire/leases.ts'
 import { createOperationalPart } from './wire/operational.ts'
 import { deadLetterCheck } from './wire/operational-checks/dead-letters.ts'
 import { lostRecordsCheck } from './wire/operational-checks/lost-records.ts'
@@ -130,6 +131,8 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
         : undefined
     const rules = has('detect') ? loadRules(config.rules) : undefined
     if (rules) addRuleGauge(rules, registry)
+    const leases = await createLeases({ config, logger, registry })
+    opened.unshift(() => leases.stop())
     const listens = options.listen !== false
     const intake = await openIntake(config, { ingest, segments, clock })
     opened.unshift(() => intake.close())
@@ -151,11 +154,13 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
       checks: {
         ...(lastResort ? { process: lastResort.check } : {}),
         segments: () => checkSegments(segments),
+        leases: () => leases.check(),
         ...(kafka ? { kafka: () => kafka.check() } : {}),
         ...(files ? { files: () => files.check() } : {}),
         ...(rules ? { rules: rulesHealth(rules) } : {}),
       },
     })
+    await leases.start()
     const detect = rules
       ? createDetectPart({ config, rules, database, alerting, logger, registry })
       : undefined
@@ -169,12 +174,15 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
           ],
           alerts: alerting.operational,
           logger,
+          mayRun: () => leases.mayRun('operational'),
         })
       : undefined
     const http = listens ? createHttpPart(api, config) : undefined
     const stopParts = await startInOrder(
       [
-        ...(has('ingest') ? [annotations, createAssemblerPart(ingest, database, logger)] : []),
+        ...(has('ingest')
+          ? [annotations, createAssemblerPart(ingest, database, logger, () => leases.mayRun('assemble'))]
+          : []),
         ...(kafka ? [kafka] : []),
         ...(files ? [files] : []),
         ...(detect ? [createDispatchPart(alerting), detect] : []),

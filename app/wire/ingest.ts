@@ -278,11 +278,15 @@ export function createKafkaPart(
   }
 }
 
-/** Folds the parts of calls that are reported in several records into events, about every second. */
+/**
+ * Folds the parts of calls that are reported in several records into events, about every second.
+ * @param mayRun whether this process is the one that does, now; it is alone unless told
+ */
 export function createAssemblerPart(
   ingest: Ingest,
   database: Database,
   logger: Logger,
+  mayRun: () => boolean = () => true,
 ): Part & { catchUp(): Promise<void> } {
   const assembler = createAssembler({
     store: createPartStore(database),
@@ -295,7 +299,7 @@ export function createAssemblerPart(
     let failing = false
     while (!stop.signal.aborted) {
       try {
-        const { more } = await assembler.tick()
+        const more = mayRun() && (await assembler.tick()).more
         failing = false
         if (more) continue
       } catch (error) {

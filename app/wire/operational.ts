@@ -13,14 +13,21 @@ export function createOperationalPart(options: {
   readonly checks: readonly OperationalCheck[]
   readonly alerts: OperationalAlerts
   readonly logger: Logger
+  /** Whether this process is the one that does, now; it is alone unless told. */
+  readonly mayRun?: () => boolean
   readonly everyMs?: number
 }): Part & { look(): Promise<void> } {
-  const { checks, alerts, logger, everyMs = EVERY_MS } = options
+  const { checks, alerts, logger, mayRun = () => true, everyMs = EVERY_MS } = options
   // Said already and unchanged since: the store need not hear it every half minute.
   let told = new Set<string>()
   let failing = false
   let looking: Promise<void> | undefined
   const look = async () => {
+    if (!mayRun()) {
+      // Another process says it now; what it said is not known here when it is our turn again.
+      told = new Set()
+      return
+    }
     try {
       const issues = new Map(
         (await Promise.all(checks.map((check) => check())))
