@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { GatewatchError } from '../core/errors.ts'
 import type { Database } from './database.ts'
 import { migrationFiles, statementsOf } from './migration-files.ts'
+import { lengthenTokenWindows } from './token-windows.ts'
 
 // How a migration is written: for one server, one statement after the other, each repeatable. On a cluster every statement
 // goes through `clusterStatements` (store/cluster.ts), so it begins with CREATE TABLE, CREATE MATERIALIZED VIEW … TO, ALTER
@@ -42,6 +43,7 @@ export async function migrate(database: Database): Promise<string[]> {
     }
     if (await apply(database, { name, hash, statements: statementsOf(sql) })) applied.push(name)
   }
+  await lengthenTokenWindows(database)
   return applied
 }
 
