@@ -45,7 +45,7 @@ export const ARGUMENT_FLAGS = [
 ] as const
 export type ArgumentFlag = (typeof ARGUMENT_FLAGS)[number]
 
-/** How the one who acted came to act for the user. */
+/** How others came to stand between the user and the call. */
 export const DELEGATIONS = ['on-behalf-of', 'impersonation', 'assumed-role'] as const
 export type Delegation = (typeof DELEGATIONS)[number]
 
@@ -107,11 +107,13 @@ export const AuditEventSchema = Type.Object(
     'mcp.client.version': Type.Optional(text('The MCP client program’s version')),
     'credential.id': Type.Optional(text('Key, token or certificate that was used; an id, never the secret')),
     'client.address': Type.Optional(text('Network address that the call came from, without port')),
-    'delegation.type': Type.Optional(oneOf(DELEGATIONS, 'How somebody else came to act for the user')),
+    'delegation.type': Type.Optional(
+      oneOf(DELEGATIONS, 'How others came to stand between the user and the call'),
+    ),
     'delegation.chain': Type.Optional(
-      Type.Array(text('A principal that acted for the user'), {
+      Type.Array(text('A principal'), {
         maxItems: 32,
-        description: 'Who acted for the user, the one that made the call first',
+        description: 'Who stands between the user and the call, the one that the call was made as first',
       }),
     ),
     actor: text('The accountable principal that baselines are kept for'),

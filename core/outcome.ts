@@ -36,9 +36,9 @@ export function deriveOutcome(facts: OutcomeFacts): Outcome | undefined {
   )
     return 'denied'
   const transport = outcomeOfStatus(facts['http.response.status_code'])
-  if (transport === 'denied') return 'denied'
-  if (facts.outcome === 'timeout' || transport === 'timeout') return 'timeout'
   const protocol = outcomeOfRpcCode(facts['rpc.response.status_code'])
+  if (transport === 'denied' || protocol === 'denied') return 'denied'
+  if (facts.outcome === 'timeout' || transport === 'timeout' || protocol === 'timeout') return 'timeout'
   const isError = facts['mcp.tool.is_error']
   if (facts.outcome === 'failure' || transport === 'failure' || protocol === 'failure' || isError === true)
     return 'failure'
@@ -59,9 +59,9 @@ export function outcomeOfStatus(status: number | undefined): Outcome | undefined
   return status >= 400 ? 'failure' : 'success'
 }
 
-// 0 is gRPC’s word for no error, which some gateways write for JSON-RPC as well.
+// 0 and OK are gRPC’s words for no error. gRPC’s names of codes say more than numbers do: PERMISSION_DENIED.
 const outcomeOfRpcCode = (code: string | undefined): Outcome | undefined =>
-  code === undefined || code === '0' || code === 'OK' ? undefined : 'failure'
+  code === undefined || code === '0' || code === 'OK' ? undefined : outcomeOfErrorType(code)
 
 const DENIED_TYPES =
   /^(?:permission_?(?:error|denied|denied_?error)|access_?denied(?:_?exception)?|authentication_?(?:error|failed)|forbidden|unauthori[sz]ed|unauthenticated|policy_?(?:denied|violation)|rate_?limit(?:ed|_exceeded)?|denied|401|403|429)$/i

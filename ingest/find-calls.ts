@@ -10,6 +10,9 @@ export interface Calls {
   readonly around: readonly Part[]
 }
 
+/** Begins the `callKey` of a part that is no call but says something about the call of the span that follows. */
+export const ABOUT = 'about:'
+
 // Ids that name one call wherever they appear: two parts that differ in one of them are two calls.
 const OWN_IDS = ['event_id', 'gen_ai.tool.call.id'] as const
 
@@ -20,6 +23,7 @@ const OWN_IDS = ['event_id', 'gen_ai.tool.call.id'] as const
  * - they are about the same span (a log line and its span), or one’s span encloses the other’s with no call between
  *   them, under the same method and a name that only differs by prefix (`crm-get-customer` and `get_customer`: the
  *   layers of a gateway) — unless an id says that they are two.
+ * An approval and a result without any id are paired in their order, for the same conversation and tool.
  * What a gateway asks its upstream while it serves a call (`tools/list`, `server/discover` inside a `tools/call`) is
  * nobody’s call and is left out. Which parts are linked depends on those two alone, so the result does not depend on any order.
  */
@@ -27,13 +31,10 @@ export function findCalls(parts: readonly Part[]): Calls {
   const [only] = parts
   // The most frequent case of all: there is nothing to be told apart.
   if (only && parts.length === 1)
-    return only.body.callKey === '' ? { calls: [], around: parts } : { calls: [parts], around: [] }
+    return isCallPart(only) ? { calls: [parts], around: [] } : { calls: [], around: parts }
   const parentOf = spanParents(parts)
-  const callParts = withoutHousekeeping(
-    parts.filter(({ body }) => body.callKey !== ''),
-    parentOf,
-  )
-  const around = parts.filter(({ body }) => body.callKey === '')
+  const callParts = withoutHousekeeping(parts.filter(isCallPart), parentOf)
+  const notes = parts.filter(isNote)
   const groups = createGroups(callParts.length)
 
   const byKey = new Map<string, number[]>()
@@ -53,7 +54,58 @@ export function findCalls(parts: readonly Part[]): Calls {
       if (isSameCall(part, callParts[other])) groups.join(index, other)
     }
   })
-  return { calls: groups.list().map((indexes) => indexes.flatMap((index) => callParts[index] ?? [])), around }
+  pairApprovals(callParts, groups)
+  const calls = groups.list().map((indexes) => indexes.flatMap((index) => callParts[index] ?? []))
+  const used = addNotes(notes, calls)
+  return {
+    calls,
+    around: parts.filter((part) => part.body.callKey === '' || (isNote(part) && !used.has(part))),
+  }
+}
+
+const isNote = ({ body }: Part): boolean => body.callKey.startsWith(ABOUT)
+
+/** Whether a call can be made of the part by itself. */
+export const isCallPart = (part: Part): boolean => part.body.callKey !== '' && !isNote(part)
+
+// Adds each note to the call of its span; returns those that found one.
+function addNotes(notes: readonly Part[], calls: Part[][]): ReadonlySet<Part> {
+  const used = new Set<Part>()
+  if (notes.length === 0) return used
+  const bySpan = new Map<string, Part[]>()
+  for (const call of calls) {
+    for (const { body } of call) {
+      const span = body.draft.span_id
+      if (span !== undefined && !bySpan.has(span)) bySpan.set(span, call)
+    }
+  }
+  for (const note of notes) {
+    const call = bySpan.get(note.body.callKey.slice(ABOUT.length))
+    if (call === undefined) continue
+    call.push(note)
+    used.add(note)
+  }
+  return used
+}
+
+/**
+ * Joins an approval that waits for its call with the next result of the same conversation and tool, where neither has an
+ * id (Claude Code before `tool_use_id`). An approval that no result follows stays a call: it may be all that was sent.
+ */
+function pairApprovals(parts: readonly Part[], groups: Groups): void {
+  const waiting = new Map<string, number[]>()
+  parts.forEach(({ body }, index) => {
+    const { draft } = body
+    const [conversation, tool] = [draft['gen_ai.conversation.id'], draft['gen_ai.tool.name']]
+    if (!body.callKey.startsWith('record:') || conversation === undefined || tool === undefined) return
+    const key = `${conversation}\0${draft['mcp.server.name'] ?? ''}\0${tool}`
+    if (draft.outcome === undefined && draft['approval.answer']?.startsWith('approved'))
+      add(waiting, key, index)
+    else if (draft.outcome !== undefined && draft.duration_ms !== undefined) {
+      const approval = waiting.get(key)?.shift()
+      if (approval !== undefined) groups.join(approval, index)
+    }
+  })
 }
 
 function add(lists: Map<string, number[]>, key: string, index: number): void {

@@ -14,7 +14,14 @@ const LARGEST = [
 const ERROR = ['error.type', 'error.message'] as const
 
 // Of these the part with the worst outcome counts: a layer around a call that failed may well be fine.
-const LAYERS = ['http.response.status_code', 'rpc.response.status_code', 'mcp.tool.is_error'] as const
+const LAYERS = [
+  'http.response.status_code',
+  'rpc.response.status_code',
+  'mcp.tool.is_error',
+  'approval.asked',
+  'approval.by',
+  'approval.answer',
+] as const
 
 const POLICY = ['gen_ai.security.decision.type', 'gen_ai.security.policy.id'] as const
 

@@ -2,6 +2,7 @@ import type { EventDraft } from '../../core/audit-event.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import {
   addressOf,
+  amountOf,
   countOf,
   durationOf,
   isObject,
@@ -10,11 +11,12 @@ import {
   notACall,
   notATime,
   numberOf,
-  objectOf,
   set,
+  statusOf,
   textOf,
   traceableId,
 } from './field-values.ts'
+import { toolErrorOf } from './json-rpc.ts'
 import { outcomeOfAgentgateway } from './outcome.ts'
 import { readTime } from './read-time.ts'
 
@@ -98,20 +100,32 @@ function readResult(line: JsonObject, draft: EventDraft): void {
   const error = textOf(line['error']) ?? textOf(line['mcp.error.message'])
   const code = numberOf(line['mcp.error.code'])
   const reason = textOf(line['reason'])
-  const failed = objectOf(line['tool_result'] ?? line['mcp.tool.result'])['isError'] === true
   const outcome = outcomeOfAgentgateway({
     reason,
     error,
     errorCode: code,
     status: numberOf(line['http.status']),
   })
+  const isError = toolErrorOf(line['tool_result'] ?? line['mcp.tool.result'])
+  set(draft, 'http.response.status_code', statusOf(line['http.status']))
+  set(draft, 'rpc.response.status_code', textOf(code))
+  set(draft, 'mcp.tool.is_error', isError)
+  // agentgateway names no policy but the stage that refused.
+  if (outcomeOfAgentgateway({ reason, error }) === 'denied') {
+    draft['gen_ai.security.decision.type'] = 'deny'
+    if (reason !== 'MCP') set(draft, 'gen_ai.security.policy.id', reason)
+  }
   set(draft, 'gen_ai.tool.call.result', jsonTextOf(line['tool_result'] ?? line['mcp.tool.result']))
-  set(draft, 'outcome', failed && outcome === 'success' ? 'failure' : outcome)
-  set(draft, 'error.type', code === undefined ? (failed ? 'tool_error' : reason) : String(code))
+  set(draft, 'outcome', outcome)
+  set(draft, 'error.type', textOf(code) ?? (isError === true ? 'tool_error' : reason))
   set(draft, 'error.message', error)
   set(draft, 'duration_ms', durationOf(line['duration']))
   set(draft, 'gen_ai.usage.input_tokens', countOf(line['gen_ai.usage.input_tokens']))
   set(draft, 'gen_ai.usage.output_tokens', countOf(line['gen_ai.usage.output_tokens']))
+  set(draft, 'gen_ai.usage.cost', amountOf(line['agw.ai.usage.cost.total']))
+  set(draft, 'gen_ai.provider.name', textOf(line['gen_ai.provider.name']))
+  set(draft, 'gen_ai.request.model', textOf(line['gen_ai.request.model']))
+  set(draft, 'gen_ai.response.model', textOf(line['gen_ai.response.model']))
 }
 
 function readLine(text: string): JsonObject {

@@ -2,6 +2,7 @@ import type { EventDraft } from '../../core/audit-event.ts'
 import { outcomeOfStatus } from '../../core/outcome.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { definitionsOf } from './definitions.ts'
+import { actorsOf } from './delegation-chain.ts'
 import {
   addressOf,
   fault,
@@ -18,9 +19,10 @@ import {
   productOf,
   set,
   setPerson,
+  statusOf,
   textOf,
 } from './field-values.ts'
-import { listedTools, readAnswer, setRequest } from './json-rpc.ts'
+import { listedTools, readAnswer, setRequest, toolErrorOf } from './json-rpc.ts'
 import { readTime } from './read-time.ts'
 import { splitTool } from './split-tool.ts'
 
@@ -103,25 +105,48 @@ function ownNameOf(name: string): { readonly server?: string; readonly tool: str
   return at <= 0 ? { tool: name } : { server: name.slice(0, at), tool: name.slice(at + SEPARATOR.length) }
 }
 
+/**
+ * Who it was, and in whose name. `userIdentity` by its type (AWS: "CloudTrail userIdentity element"): a person of IAM
+ * Identity Center is `onBehalfOf.userId`; a role's session acts for that person, else for the `sourceIdentity` that was
+ * set when it was assumed; a federated user is the session itself, not the user that asked for it.
+ */
 function readWho(event: JsonObject, draft: EventDraft): void {
   const identity = objectOf(event['userIdentity'])
-  const issuer = objectOf(objectOf(identity['sessionContext'])['sessionIssuer'])
+  const context = objectOf(identity['sessionContext'])
+  const issuer = objectOf(context['sessionIssuer'])
+  const arn = textOf(identity['arn'])
   // A role's session name is made anew for each session, unless it is the person's address (IAM Identity Center).
-  const session = /^arn:[^:]*:sts::[^/]*assumed-role\/[^/]*\/(.+)$/.exec(textOf(identity['arn']) ?? '')?.[1]
-  if (session?.includes('@')) draft['user.email'] = session
-  set(
-    draft,
-    'user.id',
-    textOf(issuer['arn']) ??
-      textOf(identity['arn']) ??
-      textOf(identity['userName']) ??
-      textOf(identity['invokedBy']),
-  )
-  set(draft, 'credential.id', textOf(identity['accessKeyId']))
+  const session = /^arn:[^:]*:sts::[^/]*assumed-role\/[^/]*\/(.+)$/.exec(arn ?? '')?.[1]
+  const role = identity['type'] === 'FederatedUser' ? undefined : textOf(issuer['arn'])
+  const onBehalfOf = textOf(objectOf(identity['onBehalfOf'])['userId'])
+  const sourceIdentity = textOf(context['sourceIdentity'])
+  const service = textOf(identity['invokedBy'])
+
+  const person = onBehalfOf ?? sourceIdentity
+  if (person !== undefined) setPerson(draft, person)
+  else {
+    if (session?.includes('@')) draft['user.email'] = session
+    set(draft, 'user.id', role ?? arn ?? textOf(identity['userName']) ?? service ?? principalOf(identity))
+  }
+  const isFederated = identity['type'] === 'FederatedUser'
+  const ownPerson = person ?? (session?.includes('@') ? session : undefined)
+  const assumed = isFederated ? textOf(issuer['arn']) : ownPerson === undefined ? undefined : role
+  const chain = [service === draft['user.id'] ? undefined : service, assumed].filter(isText)
+  if (chain.length > 0) {
+    draft['delegation.chain'] = chain
+    const isAssumed = assumed !== undefined && onBehalfOf === undefined
+    draft['delegation.type'] = isAssumed ? 'assumed-role' : 'on-behalf-of'
+  }
+  set(draft, 'credential.id', textOf(identity['accessKeyId']) ?? textOf(identity['credentialId']))
   set(draft, 'client.address', addressOf(event['sourceIPAddress']))
   set(draft, 'mcp.client.name', productOf(event['userAgent']))
   set(draft, 'network.transport', 'tcp')
 }
+
+const isText = (value: string | undefined): value is string => value !== undefined
+
+// Other accounts and unknown callers have nothing but this. `AROA…:session` is a role by its number.
+const principalOf = (identity: JsonObject): string | undefined => textOf(identity['principalId'])
 
 function readGatewayCall(
   event: JsonObject,
@@ -134,6 +159,12 @@ function readGatewayCall(
   const claims = objectOf(objectOf(additional['jwt'])['claims'])
   setPerson(draft, textOf(claims['sub']))
   set(draft, 'user.email', textOf(claims['email']))
+  // RFC 8693: who acts for the subject, and who for that one.
+  const chain = actorsOf(claims)
+  if (chain.length > 0) {
+    draft['delegation.chain'] = chain
+    draft['delegation.type'] = 'on-behalf-of'
+  }
   set(draft, 'credential.id', textOf(claims['client_id']) ?? textOf(claims['azp']))
   setRequest(draft, request)
   const tool = draft['gen_ai.tool.name']
@@ -146,6 +177,9 @@ function readGatewayCall(
   const status = numberOf(objectOf(event['responseElements'])['statusCode'])
   const byStatus = outcomeOfStatus(status)
   const said = readAnswer(answer)
+  set(draft, 'http.response.status_code', statusOf(status))
+  set(draft, 'rpc.response.status_code', textOf(objectOf(answer['error'])['code']))
+  set(draft, 'mcp.tool.is_error', toolErrorOf(answer['result']))
   const refused = byStatus === 'denied' || byStatus === 'timeout'
   draft.outcome = (refused ? byStatus : said?.outcome) ?? outcomeOfCode(event) ?? byStatus ?? 'unknown'
   if (draft.outcome === 'success' || draft.outcome === 'unknown') return

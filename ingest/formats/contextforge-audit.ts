@@ -2,9 +2,11 @@ import type { EventDraft } from '../../core/audit-event.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { setActor, setChange } from './contextforge-change.ts'
 import { definitionsOf } from './definitions.ts'
+import { principalsOf } from './delegation-chain.ts'
 import {
   addressOf,
   isObject,
+  type JsonObject,
   notATime,
   objectOf,
   parsedObjectOf,
@@ -43,6 +45,7 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
   }
   set(draft, 'event_id', textOf(row['id']))
   setActor(draft, row['user_id'], row['user_email'])
+  setDelegation(draft, row)
   set(draft, 'client.address', addressOf(row['client_ip']))
   set(draft, 'mcp.client.name', productOf(row['user_agent']))
   const action = textOf(row['action']) ?? 'change'
@@ -70,3 +73,12 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
 
 const present = (key: string, value: object): object =>
   Object.keys(value).length === 0 ? {} : { [key]: value }
+
+// `acting_as`: an administrator in somebody else's name; `delegation_chain`: those through whom a request came.
+function setDelegation(draft: EventDraft, row: JsonObject): void {
+  const actingAs = textOf(row['acting_as'])
+  const chain = [...(actingAs === undefined ? [] : [actingAs]), ...principalsOf(row['delegation_chain'])]
+  if (chain.length === 0) return
+  draft['delegation.chain'] = chain
+  draft['delegation.type'] = actingAs === undefined ? 'on-behalf-of' : 'impersonation'
+}

@@ -27,6 +27,7 @@ export function setChange(draft: EventDraft, change: GatewayChange): void {
   const resource = { type: resourceType, name: resourceName }
   draft['gen_ai.tool.call.arguments'] = JSON.stringify({ resource, ...details })
   const refused = outcomeOfWord(actionTaken) === 'denied'
+  if (refused) draft['gen_ai.security.decision.type'] = 'deny'
   draft.outcome = refused ? 'denied' : (outcomeOfFlag(success) ?? outcomeOfWord(actionTaken) ?? 'unknown')
   set(draft, 'error.message', error)
 }

@@ -80,6 +80,7 @@ function classify(event: JsonObject, draft: EventDraft): Decoded {
     return notACall(`The SIEM event ${type} is neither a call nor a refused one.`)
   draft['mcp.method.name'] = 'mcp/request'
   draft.outcome = 'denied'
+  draft['gen_ai.security.decision.type'] = 'deny'
   draft['error.type'] = type
   set(draft, 'error.message', textOf(event['description']))
   return { kind: 'event', draft }

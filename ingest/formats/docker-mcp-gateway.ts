@@ -1,8 +1,8 @@
 import type { EventDraft } from '../../core/audit-event.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
+import { policyDecisionOf } from './decisions.ts'
 import { isObject, type JsonObject, notACall, notATime, objectOf, set, textOf } from './field-values.ts'
 import { setRequest } from './json-rpc.ts'
-import { outcomeOfWord } from './outcome.ts'
 import { readTime } from './read-time.ts'
 
 /**
@@ -59,7 +59,9 @@ function decodeDecision({ json }: ParsedRecord): readonly Decoded[] {
   set(draft, 'network.transport', decision['transport'] === 'stdio' ? 'pipe' : textOf(decision['transport']))
   set(draft, 'mcp.session.id', textOf(decision['session_id']))
   set(draft, 'trace_id', textOf(decision['trace_id']))
-  if (outcomeOfWord(decision['result']) === 'denied') {
+  const decided = policyDecisionOf(decision['result'])
+  set(draft, 'gen_ai.security.decision.type', decided)
+  if (decided === 'deny') {
     draft.outcome = 'denied'
     set(draft, 'error.type', textOf(decision['outcome_reason']))
     set(draft, 'error.message', textOf(decision['reason']))

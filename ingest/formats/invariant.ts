@@ -11,7 +11,7 @@ import {
   set,
   textOf,
 } from './field-values.ts'
-import { isErrorResult } from './json-rpc.ts'
+import { isErrorResult, toolErrorOf } from './json-rpc.ts'
 
 /**
  * Traces of Invariant’s gateway: one MCP session as a conversation, sent again with every call that is added. Each
@@ -70,8 +70,10 @@ function callDraft(called: JsonObject): EventDraft {
 }
 
 function setOutcome(draft: EventDraft, result: JsonObject | undefined, isBlocked: boolean): void {
+  if (result !== undefined) set(draft, 'mcp.tool.is_error', toolErrorOf(result))
   if (isBlocked) {
     draft.outcome = 'denied'
+    draft['gen_ai.security.decision.type'] = 'deny'
     draft['error.type'] = 'guardrail'
   } else if (result === undefined) draft.outcome = 'unknown'
   else if (isErrorResult(result) || textOf(result['error']) !== undefined) {

@@ -2,6 +2,7 @@ import type { EventDraft } from '../../core/audit-event.ts'
 import { outcomeOfStatus } from '../../core/outcome.ts'
 import { exactJsonText } from '../exact-json.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
+import { policyDecisionOf } from './decisions.ts'
 import { definitionsOf } from './definitions.ts'
 import {
   addressOf,
@@ -16,9 +17,10 @@ import {
   objectOf,
   parsedObjectOf,
   set,
+  statusOf,
   textOf,
 } from './field-values.ts'
-import { listedTools, outcomeOfErrorMessage, readAnswer } from './json-rpc.ts'
+import { listedTools, outcomeOfErrorMessage, readAnswer, toolErrorOf } from './json-rpc.ts'
 import { readTime } from './read-time.ts'
 
 /**
@@ -130,6 +132,20 @@ function callDraft(
   const consumer = objectOf(decision?.['consumer'])
   const person = textOf(consumer['name']) ?? textOf(consumer['id'])
   if (draft['user.id'] === undefined) set(draft, 'user.id', person)
+
+  set(draft, 'http.response.status_code', statusOf(status))
+  set(draft, 'gen_ai.security.decision.type', policyDecisionOf(decision?.['action']))
+  // Kong's access lists have no id; whose list decided stands in its place.
+  const list = textOf(consumer['identifier'])
+  if (list !== undefined)
+    draft['gen_ai.security.policy.id'] = `${textOf(decision?.['scope']) ?? 'acl'}:${list}`
+  const { error: failed, result } = answered
+  set(
+    draft,
+    'rpc.response.status_code',
+    textOf(objectOf(call['error'])['code']) ?? textOf(objectOf(failed)['code']),
+  )
+  set(draft, 'mcp.tool.is_error', toolErrorOf(result))
 
   // The HTTP status is 200 for what fails inside JSON-RPC; the payload, where it is logged, knows.
   const error = textOf(call['error']) ?? textOf(objectOf(call['error'])['message'])

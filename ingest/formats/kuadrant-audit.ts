@@ -1,7 +1,6 @@
 import type { EventDraft } from '../../core/audit-event.ts'
-import { outcomeOfStatus } from '../../core/outcome.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
-import { isObject, notATime, numberOf, set, textOf } from './field-values.ts'
+import { isObject, notATime, set, statusOf, textOf } from './field-values.ts'
 import { readTime } from './read-time.ts'
 
 /**
@@ -28,8 +27,8 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
   set(draft, 'gen_ai.tool.name', textOf(line['tool']))
   draft['mcp.method.name'] = 'tools/call'
   set(draft, 'mcp.session.id', textOf(line['session']))
-  const status = numberOf(line['status'])
-  set(draft, 'outcome', outcomeOfStatus(status))
+  const status = statusOf(line['status'])
+  set(draft, 'http.response.status_code', status)
   if (status !== undefined && status >= 400) draft['error.type'] = String(status)
   return [{ kind: 'event', draft }]
 }

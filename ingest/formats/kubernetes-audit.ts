@@ -15,6 +15,7 @@ import {
   objectOf,
   productOf,
   set,
+  statusOf,
   textOf,
 } from './field-values.ts'
 import { readTime } from './read-time.ts'
@@ -74,6 +75,12 @@ function decodeEvent(event: JsonObject): Decoded {
 function readWho(event: JsonObject, draft: EventDraft): void {
   const user = objectOf(event['user'])
   set(draft, 'user.id', textOf(user['username']))
+  // The one who impersonates is accountable; the call was made in the other's name.
+  const impersonated = textOf(objectOf(event['impersonatedUser'])['username'])
+  if (impersonated !== undefined) {
+    draft['delegation.type'] = 'impersonation'
+    draft['delegation.chain'] = [impersonated]
+  }
   const extra = objectOf(user['extra'])
   set(draft, 'credential.id', textOf(listOf(extra['authentication.kubernetes.io/credential-id'])[0]))
   // The first is the one that the request came from, the others are proxies on the way.
@@ -104,10 +111,22 @@ function readWhat(event: JsonObject, verb: string, draft: EventDraft): void {
 function readResult(event: JsonObject, stage: string, draft: EventDraft): void {
   const status = objectOf(event['responseStatus'])
   const code = numberOf(status['code'])
-  const decision = objectOf(event['annotations'])['authorization.k8s.io/decision']
+  const annotations = objectOf(event['annotations'])
+  const decision = annotations['authorization.k8s.io/decision']
+  set(draft, 'http.response.status_code', statusOf(code))
+  if (decision === 'forbid' || decision === 'allow') {
+    draft['gen_ai.security.decision.type'] = decision === 'forbid' ? 'deny' : 'allow'
+    set(draft, 'gen_ai.security.policy.id', bindingOf(textOf(annotations['authorization.k8s.io/reason'])))
+  }
   draft.outcome =
     decision === 'forbid' ? 'denied' : stage === 'Panic' ? 'failure' : (outcomeOfStatus(code) ?? 'unknown')
   if (draft.outcome === 'success' || draft.outcome === 'unknown') return
   set(draft, 'error.type', textOf(status['reason']) ?? textOf(code) ?? stage)
   set(draft, 'error.message', textOf(status['message']))
+}
+
+// 'RBAC: allowed by RoleBinding "a/b" of Role "c" to …': the binding is what an administrator would look at.
+const bindingOf = (reason: string | undefined): string | undefined => {
+  const [, kind, name] = /\bby (\w{1,40}) "([^"]{1,500})"/.exec(reason ?? '') ?? []
+  return kind === undefined ? undefined : `${kind}/${name}`
 }

@@ -1,7 +1,6 @@
 import type { EventDraft } from '../../core/audit-event.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
-import { fault, isObject, objectOf, set, textOf } from './field-values.ts'
-import { outcomeOfFlag } from './outcome.ts'
+import { fault, flagOf, isObject, objectOf, set, textOf } from './field-values.ts'
 import { readTime } from './read-time.ts'
 
 /**
@@ -47,8 +46,9 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
   }
   const given = Object.entries(row).filter(([key]) => !OWN.has(key) && !key.startsWith('content_'))
   draft['gen_ai.tool.call.arguments'] = JSON.stringify(Object.fromEntries(given))
-  const failed = outcomeOfFlag(row['isError'])
-  draft.outcome = failed === 'success' ? 'failure' : failed === 'failure' ? 'success' : 'unknown'
+  const isError = flagOf(row['isError'])
+  set(draft, 'mcp.tool.is_error', isError)
+  draft.outcome = isError === undefined ? 'unknown' : isError ? 'failure' : 'success'
   if (draft.outcome === 'failure') draft['error.type'] = 'tool_error'
   const call = textOf(row['call_id'])
   if (call === undefined) return [{ kind: 'event', draft }]

@@ -4,19 +4,22 @@ import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { definitionsOf, prefixedBy } from './definitions.ts'
 import {
   addressOf,
+  amountOf,
   countOf,
   durationOf,
   isObject,
   type JsonObject,
   jsonTextOf,
+  listOf,
   notATime,
   numberOf,
   objectOf,
   productOf,
   set,
+  statusOf,
   textOf,
 } from './field-values.ts'
-import { isErrorResult, listedTools } from './json-rpc.ts'
+import { isErrorResult, listedTools, toolErrorOf } from './json-rpc.ts'
 import { readTime } from './read-time.ts'
 import { splitTool } from './split-tool.ts'
 
@@ -40,6 +43,19 @@ const METHODS: ReadonlyMap<string, string> = new Map([
   ['list_mcp_tools', 'tools/list'],
 ])
 
+// Failed calls of MCP come without a type (BerriAI/litellm#28928). A call of a model names it, or has used tokens.
+function methodOf(callType: string, payload: JsonObject): string {
+  const known = METHODS.get(callType)
+  if (known !== undefined) return known
+  const isModelCall =
+    callType !== '' ||
+    textOf(payload['model']) !== undefined ||
+    textOf(payload['model_group']) !== undefined ||
+    (numberOf(payload['total_tokens']) ?? 0) > 0
+  if (/mcp/i.test(callType) || !isModelCall) return 'mcp/request'
+  return `llm/${callType === '' ? 'request' : callType}`
+}
+
 function decode({ json }: ParsedRecord): readonly Decoded[] {
   const payload = objectOf(json)
   const metadata = objectOf(payload['metadata'])
@@ -49,9 +65,8 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
     if (occurredAt === undefined) return [notATime('startTime', payload['startTime'])]
     draft.occurred_at = occurredAt
   }
-  const callType = textOf(payload['call_type']) ?? 'request'
-  draft['mcp.method.name'] =
-    METHODS.get(callType) ?? (callType.startsWith('/mcp') ? 'mcp/request' : `llm/${callType}`)
+  const callType = textOf(payload['call_type']) ?? ''
+  draft['mcp.method.name'] = methodOf(callType, payload)
   readWho(payload, metadata, draft)
   readTool(payload, objectOf(metadata['mcp_tool_call_metadata']), draft)
   readResult(payload, draft)
@@ -95,14 +110,23 @@ function readTool(payload: JsonObject, tool: JsonObject, draft: EventDraft): voi
 function readResult(payload: JsonObject, draft: EventDraft): void {
   const error = objectOf(payload['error_information'])
   const type = textOf(error['error_class']) ?? textOf(error['error_code'])
-  const guarded = objectOf(payload['status_fields'])['guardrail_status'] === 'guardrail_intervened'
+  const guardrailStatus = objectOf(payload['status_fields'])['guardrail_status']
+  const guarded = guardrailStatus === 'guardrail_intervened'
+  if (guarded) draft['gen_ai.security.decision.type'] = 'deny'
+  else if (guardrailStatus === 'success') draft['gen_ai.security.decision.type'] = 'allow'
+  const [guardrail] = listOf(objectOf(payload['metadata'])['applied_guardrails'])
+  set(draft, 'gen_ai.security.policy.id', textOf(guardrail))
   const code = numberOf(error['error_code'])
   const failed = payload['status'] === 'failure'
   const refused = guarded || (failed && (code === 401 || code === 403 || code === 429))
   if (draft['mcp.method.name'] === 'tools/call')
     set(draft, 'gen_ai.tool.call.result', jsonTextOf(payload['response']))
   // A tool that says isError has been called with success as far as the proxy is concerned.
+  const isToolCall = draft['mcp.method.name'] === 'tools/call'
+  if (isToolCall) set(draft, 'mcp.tool.is_error', toolErrorOf(payload['response']))
   const toolFailed = isErrorResult(payload['response'])
+  set(draft, 'http.response.status_code', statusOf(error['error_code']))
+  set(draft, 'gen_ai.usage.cost', amountOf(payload['response_cost']))
   const timedOut = failed && outcomeOfErrorType(type) === 'timeout'
   draft.outcome = refused
     ? 'denied'
@@ -126,5 +150,8 @@ function readResult(payload: JsonObject, draft: EventDraft): void {
   if (draft['mcp.method.name']?.startsWith('llm/')) {
     set(draft, 'gen_ai.usage.input_tokens', countOf(payload['prompt_tokens']))
     set(draft, 'gen_ai.usage.output_tokens', countOf(payload['completion_tokens']))
+    set(draft, 'gen_ai.request.model', textOf(payload['model_group']) ?? textOf(payload['model']))
+    set(draft, 'gen_ai.response.model', textOf(payload['model']))
+    set(draft, 'gen_ai.provider.name', textOf(payload['custom_llm_provider']))
   }
 }

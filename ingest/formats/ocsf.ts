@@ -1,8 +1,10 @@
 import type { EventDraft, Outcome } from '../../core/audit-event.ts'
 import { outcomeOfErrorType, outcomeOfStatus } from '../../core/outcome.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
+import { policyDecisionOf } from './decisions.ts'
 import {
   addressOf,
+  countOf,
   durationOf,
   isObject,
   type JsonObject,
@@ -14,6 +16,7 @@ import {
   objectOf,
   productOf,
   set,
+  statusOf,
   textOf,
 } from './field-values.ts'
 import { outcomeOfWord } from './outcome.ts'
@@ -54,6 +57,7 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
   const draft: EventDraft = { occurred_at: occurredAt }
   const metadata = objectOf(event['metadata'])
   set(draft, 'event_id', textOf(metadata['uid']))
+  set(draft, 'event.sequence', countOf(metadata['sequence']))
   set(draft, 'gateway.id', textOf(objectOf(metadata['product'])['name']))
   readWho(event, draft)
   readWhat(event, draft)
@@ -71,6 +75,15 @@ function readWho(event: JsonObject, draft: EventDraft): void {
   set(draft, 'gen_ai.agent.id', textOf(agent['uid']))
   set(draft, 'gen_ai.agent.name', textOf(agent['name']))
   set(draft, 'gen_ai.agent.version', textOf(agent['version']))
+  set(draft, 'ai_agent.instance_uid', textOf(agent['instance_uid']))
+  const model = objectOf(agent['ai_model'] ?? event['ai_model'])
+  set(draft, 'gen_ai.request.model', textOf(model['name']))
+  set(draft, 'gen_ai.provider.name', textOf(model['ai_provider']))
+  const invokedBy = textOf(objectOf(event['actor'])['invoked_by'])
+  if (invokedBy !== undefined) {
+    draft['delegation.chain'] = [invokedBy]
+    draft['delegation.type'] = 'on-behalf-of'
+  }
   const client = objectOf(objectOf(event['message_context'])['application'])
   const agentString = objectOf(event['http_request'])['user_agent']
   set(draft, 'mcp.client.name', textOf(client['name']) ?? productOf(agentString))
@@ -123,6 +136,8 @@ function readResult(event: JsonObject, draft: EventDraft): void {
   const response = objectOf(objectOf(event['api'])['response'])
   const error = textOf(response['error'])
   draft.outcome = outcomeOf(event, response, error)
+  set(draft, 'http.response.status_code', statusOf(objectOf(event['http_response'])['code']))
+  readPolicy(event, draft)
   if (draft.outcome === 'success' || draft.outcome === 'unknown') return
   set(draft, 'error.type', error ?? textOf(event['status_code']) ?? textOf(response['code']))
   set(
@@ -130,6 +145,26 @@ function readResult(event: JsonObject, draft: EventDraft): void {
     'error.message',
     textOf(response['error_message']) ?? textOf(response['message']) ?? textOf(event['status_detail']),
   )
+}
+
+// `action_id`: 1 allowed, 2 denied, 3 observed, 4 modified. The policy is the event's own, or that of an authorization.
+const ACTIONS: readonly (EventDraft['gen_ai.security.decision.type'] | undefined)[] = [
+  undefined,
+  'allow',
+  'deny',
+  'audit',
+  'modify',
+]
+
+function readPolicy(event: JsonObject, draft: EventDraft): void {
+  const [authorization] = listOf(objectOf(event['actor'])['authorizations']).filter(isObject)
+  set(
+    draft,
+    'gen_ai.security.decision.type',
+    ACTIONS[numberOf(event['action_id']) ?? 0] ?? policyDecisionOf(authorization?.['decision']),
+  )
+  const policy = objectOf(event['policy'] ?? authorization?.['policy'])
+  set(draft, 'gen_ai.security.policy.id', textOf(policy['uid']) ?? textOf(policy['name']))
 }
 
 function outcomeOf(event: JsonObject, response: JsonObject, error: string | undefined): Outcome {

@@ -1,6 +1,16 @@
 import type { EventDraft } from '../../core/audit-event.ts'
 import { emptyDraft } from '../empty-draft.ts'
-import { addressOf, countOf, durationOf, jsonTextOf, textOf } from './field-values.ts'
+import { approvalAnswerOf, delegationOf, policyDecisionOf } from './decisions.ts'
+import {
+  addressOf,
+  amountOf,
+  countOf,
+  durationOf,
+  flagOf,
+  jsonTextOf,
+  statusOf,
+  textOf,
+} from './field-values.ts'
 import type { OtlpValue } from './otlp-value.ts'
 
 /**
@@ -11,6 +21,9 @@ import type { OtlpValue } from './otlp-value.ts'
  */
 const FIELDS = {
   event_id: ['audit.event.id', 'log.record.uid'],
+  'event.sequence': ['event.sequence'],
+  'producer.id': ['producer.id'],
+  'producer.sequence': ['producer.sequence'],
   'user.id': [
     'user.id',
     'enduser.id',
@@ -27,6 +40,10 @@ const FIELDS = {
   'gen_ai.agent.id': ['gen_ai.agent.id', 'agent.id', 'agent_id'],
   'gen_ai.agent.name': ['gen_ai.agent.name', 'agent.name', 'agent_name'],
   'gen_ai.agent.version': ['gen_ai.agent.version', 'agent.version'],
+  'ai_agent.instance_uid': ['ai_agent.instance_uid', 'gen_ai.agent.instance.id'],
+  'ai_agent.parent_uid': ['ai_agent.parent_uid', 'parent_agent_id'],
+  'delegation.type': ['delegation.type'],
+  'delegation.chain': ['delegation.chain'],
   'mcp.client.name': ['mcp.client.name', 'client_name', 'originator'],
   'mcp.client.version': ['mcp.client.version', 'client_version', 'app.version'],
   'credential.id': [
@@ -62,6 +79,32 @@ const FIELDS = {
     'error',
     'reason',
   ],
+  'http.response.status_code': [
+    'http.response.status_code',
+    'http.status_code',
+    'http.status',
+    'response_code',
+  ],
+  // The conventions had the second name before; the third is agentgateway’s.
+  'rpc.response.status_code': ['rpc.response.status_code', 'rpc.jsonrpc.error_code', 'mcp.error.code'],
+  'mcp.tool.is_error': ['mcp.tool.is_error'],
+  'gen_ai.security.decision.type': [
+    'gen_ai.security.decision.type',
+    'microsoft.security.decision.type',
+    'policy.decision',
+  ],
+  'gen_ai.security.policy.id': [
+    'gen_ai.security.policy.id',
+    'microsoft.security.policy.id',
+    'gen_ai.security.policy.name',
+    'microsoft.security.policy.name',
+    'policy.id',
+  ],
+  'approval.asked': ['approval.asked'],
+  'approval.by': ['approval.by'],
+  'approval.answer': ['approval.answer'],
+  'approval.wait_ms': ['approval.wait_ms'],
+  'approval.mode': ['approval.mode'],
   'mcp.session.id': ['mcp.session.id', 'mcp_session_id'],
   'gen_ai.conversation.id': ['gen_ai.conversation.id', 'conversation.id', 'session.id'],
   'jsonrpc.request.id': ['jsonrpc.request.id', 'mcp.request.id', 'rpc.jsonrpc.request_id'],
@@ -107,6 +150,17 @@ const FIELDS = {
   response_bytes: ['mcp.response.bytes', 'http.response.body.size', 'tool_result_size_bytes', 'bytes_sent'],
   'gen_ai.usage.input_tokens': ['gen_ai.usage.input_tokens'],
   'gen_ai.usage.output_tokens': ['gen_ai.usage.output_tokens'],
+  // In US dollars. The conventions have no name for it; these are what Langfuse, OpenLIT, agentgateway, LiteLLM and Claude Code write.
+  'gen_ai.usage.cost': [
+    'gen_ai.usage.cost',
+    'gen_ai.usage.cost_usd',
+    'agw.ai.usage.cost.total',
+    'gen_ai.cost.total_cost',
+    'cost_usd',
+  ],
+  'gen_ai.provider.name': ['gen_ai.provider.name', 'gen_ai.system'],
+  'gen_ai.request.model': ['gen_ai.request.model', 'model'],
+  'gen_ai.response.model': ['gen_ai.response.model'],
 } as const satisfies Partial<Record<keyof EventDraft, readonly string[]>>
 
 /** What is no field of an event itself, but decides about one; read in `otlp-call.ts`. */
@@ -118,6 +172,15 @@ const FACTS = {
   operation: ['gen_ai.operation.name'],
   outcome: ['outcome', 'mcp.outcome', 'result'],
   decision: ['decision'],
+  decisionType: ['decision_type'],
+  decisionSource: ['source', 'decision_source'],
+  approvalMode: ['permission_mode', 'approval_policy', 'approval_mode'],
+  prompt: ['prompt.id', 'prompt_id'],
+  /** Claude Code: the subagent, made anew each time. */
+  agentRun: ['agent_id'],
+  functionName: ['function_name'],
+  functionArgs: ['function_args'],
+  guardedTarget: ['gen_ai.security.target.type', 'microsoft.security.target.type'],
   reason: ['reason'],
   fault: ['error', 'mcp.error.message'],
   faultCode: ['mcp.error.code'],
@@ -150,11 +213,34 @@ const READS: Partial<Record<OtlpField, Read>> = {
   'network.transport': (value) => transportOf(textOf(value)),
   'gen_ai.tool.call.arguments': jsonTextOf,
   'gen_ai.tool.call.result': jsonTextOf,
+  'event.sequence': countOf,
+  'producer.sequence': countOf,
+  'delegation.type': delegationOf,
+  'delegation.chain': namesOf,
+  'http.response.status_code': statusOf,
+  'mcp.tool.is_error': flagOf,
+  'gen_ai.security.decision.type': policyDecisionOf,
+  'approval.asked': flagOf,
+  'approval.answer': approvalAnswerOf,
+  'approval.wait_ms': durationOf,
+  'gen_ai.usage.cost': amountOf,
+  'gen_ai.request.model': modelOf,
   duration_ms: durationOf,
   request_bytes: countOf,
   response_bytes: countOf,
   'gen_ai.usage.input_tokens': countOf,
   'gen_ai.usage.output_tokens': countOf,
+}
+
+function namesOf(value: unknown): readonly string[] | undefined {
+  const names = (Array.isArray(value) ? value : [value]).flatMap((item) => textOf(item) ?? [])
+  return names.length > 0 ? names : undefined
+}
+
+// LiteLLM writes the tool in the place of the model.
+function modelOf(value: unknown): string | undefined {
+  const model = textOf(value)
+  return model?.startsWith('MCP: ') ? undefined : model
 }
 
 /** What an attribute fills. */

@@ -1,6 +1,7 @@
 import type { EventDraft, Outcome } from '../../core/audit-event.ts'
 import { stableId } from '../../core/hash.ts'
 import { outcomeOfErrorType, outcomeOfStatus } from '../../core/outcome.ts'
+import { ABOUT } from '../find-calls.ts'
 import type { Decoded } from '../format.ts'
 import {
   isObject,
@@ -9,9 +10,13 @@ import {
   numberOf,
   objectOf,
   set,
+  statusOf,
   textOf,
   traceableId,
 } from './field-values.ts'
+import { toolErrorOf } from './json-rpc.ts'
+import { isAgentEvent, setDecision, WAITING_SPAN } from './otlp-approval.ts'
+import type { OtlpAttributes } from './otlp-attributes.ts'
 import { readPythonLiteral } from './otlp-python-literal.ts'
 import type { OtlpRecord } from './otlp-records.ts'
 import type { OtlpValue } from './otlp-value.ts'
@@ -20,7 +25,7 @@ import { readNanos, readTime } from './read-time.ts'
 import { splitTool } from './split-tool.ts'
 
 // Programs that report their own calls: their service name is the client’s, not a gateway’s.
-const CLIENTS = new Set(['claude-code', 'codex_cli_rs', 'codex_exec'])
+const CLIENTS = new Set(['claude-code', 'codex_cli_rs', 'codex_exec', 'gemini-cli', 'qwen-code'])
 
 /**
  * A log record or span → a part of a call. The join key is the trace, else what else may bring records of one call
@@ -29,6 +34,15 @@ const CLIENTS = new Set(['claude-code', 'codex_cli_rs', 'codex_exec'])
 export function decodeOtlpRecord(record: OtlpRecord): Decoded {
   let draft = draftOf(record)
   if (record.signal === 'log' && !isCall(record, draft) && takeBody(record)) draft = draftOf(record)
+  const around = aboutSpan(record, draft)
+  if (around !== undefined)
+    return {
+      kind: 'part',
+      joinKey: joinKeyOf(record, draft),
+      callKey: `${ABOUT}${around}`,
+      draft,
+      source: record.source,
+    }
   return {
     kind: 'part',
     joinKey: joinKeyOf(record, draft),
@@ -37,6 +51,40 @@ export function decodeOtlpRecord(record: OtlpRecord): Decoded {
     source: record.source,
   }
 }
+
+/**
+ * The span whose call a span is about: the wait for an approval, and a guardrail’s check of a tool call, are spans
+ * inside the call’s. What such a span says of itself (its own duration, that it went well) is taken off the draft.
+ */
+function aboutSpan(record: OtlpRecord, draft: EventDraft): string | undefined {
+  const { signal, name, attributes } = record
+  if (signal !== 'span') return undefined
+  const waits = name === WAITING_SPAN
+  const guards =
+    attributes.fact('operation') === 'apply_guardrail' && attributes.fact('guardedTarget') === 'tool_call'
+  const parent = traceableId(record.parentSpanId)
+  if ((!waits && !guards) || parent === undefined) return undefined
+  if (waits) {
+    setDecision(draft, attributes, true)
+    if (draft.duration_ms !== undefined) draft['approval.wait_ms'] ??= draft.duration_ms
+    draft['approval.asked'] ??= true
+    draft['approval.by'] ??= 'user'
+  }
+  draft.span_id = parent
+  for (const field of OF_SPAN_ITSELF) draft[field] = undefined as never
+  return parent
+}
+
+const OF_SPAN_ITSELF = [
+  'parent_span_id',
+  'duration_ms',
+  'outcome',
+  'error.type',
+  'error.message',
+  'mcp.method.name',
+  'gen_ai.tool.name',
+  'gen_ai.agent.name',
+] as const
 
 // Collectors that read log files put the gateway's line into the body, as a map or as JSON text.
 function takeBody(record: OtlpRecord): boolean {
@@ -57,11 +105,18 @@ function draftOf(record: OtlpRecord): EventDraft {
   if (service !== undefined && CLIENTS.has(service)) {
     draft['mcp.client.name'] = service
     set(draft, 'mcp.client.version', textOf(attributes.fact('serviceVersion')))
+    const run = textOf(attributes.fact('agentRun'))
+    if (run !== undefined) {
+      draft['ai_agent.instance_uid'] ??= run
+      if (draft['gen_ai.agent.id'] === run) draft['gen_ai.agent.id'] = undefined as never
+    }
   } else if (service !== undefined) draft['gateway.id'] ??= service
   setTrace(draft, record)
   setTime(draft, record)
   setMethod(draft, record)
   setTool(draft, record)
+  setDecision(draft, attributes, isAgentEvent(textOf(attributes.fact('eventName'))))
+  setLayers(draft, record)
   setOutcome(draft, record)
   return draft
 }
@@ -129,7 +184,12 @@ function setTool(draft: EventDraft, record: OtlpRecord): void {
     fill(draft, 'gen_ai.tool.call.arguments', jsonTextOf(details['arguments']))
     return
   }
-  if (attributes.fact('audit') === true || attributes.fact('audit') === 'true') {
+  // A function is a tool only where the event is about the call of one.
+  if (isAgentEvent(textOf(attributes.fact('eventName')))) {
+    fill(draft, 'gen_ai.tool.name', textOf(attributes.fact('functionName')))
+    fill(draft, 'gen_ai.tool.call.arguments', jsonTextOf(attributes.fact('functionArgs')))
+  }
+  if (isAuditLine(attributes)) {
     fill(draft, 'gen_ai.tool.name', textOf(attributes.fact('auditTool')))
     fill(draft, 'mcp.server.name', textOf(attributes.fact('auditServer')))
     fill(draft, 'mcp.session.id', textOf(attributes.fact('auditSession')))
@@ -159,6 +219,18 @@ function setTarget(draft: EventDraft, { name, signal }: OtlpRecord): void {
   if (method === 'tools/call') draft['gen_ai.tool.name'] ??= target
   else draft['gen_ai.prompt.name'] ??= target
 }
+
+// Kuadrant’s audit lines have the HTTP status under the plain word; the conventions say isError by the type of the error.
+function setLayers(draft: EventDraft, { attributes }: OtlpRecord): void {
+  if (isAuditLine(attributes)) fill(draft, 'http.response.status_code', statusOf(attributes.fact('status')))
+  if (draft['error.type'] === 'tool_error') draft['mcp.tool.is_error'] ??= true
+  const result = draft['gen_ai.tool.call.result']
+  if (draft['mcp.tool.is_error'] === undefined && result !== undefined && /"is_?error"/i.test(result))
+    set(draft, 'mcp.tool.is_error', toolErrorOf(parseObject(result)))
+}
+
+const isAuditLine = (attributes: OtlpAttributes): boolean =>
+  attributes.fact('audit') === true || attributes.fact('audit') === 'true'
 
 function setOutcome(draft: EventDraft, record: OtlpRecord): void {
   const outcome = outcomeOf(draft, record)
@@ -210,7 +282,16 @@ function joinKeyOf(record: OtlpRecord, draft: EventDraft): string {
   if (draft['gen_ai.tool.call.id'] !== undefined) return `call:${scope ?? ''}:${draft['gen_ai.tool.call.id']}`
   if (scope !== undefined && draft['jsonrpc.request.id'] !== undefined)
     return `rpc:${scope}:${draft['jsonrpc.request.id']}`
-  return draft.event_id === undefined ? recordKey(record) : `id:${draft.event_id}`
+  if (draft.event_id !== undefined) return `id:${draft.event_id}`
+  return turnKey(record, draft) ?? recordKey(record)
+}
+
+// An approval and a result that share no id still share the prompt, or at least the conversation, and the tool.
+function turnKey({ attributes }: OtlpRecord, draft: EventDraft): string | undefined {
+  const [conversation, tool] = [draft['gen_ai.conversation.id'], draft['gen_ai.tool.name']]
+  if (conversation === undefined || tool === undefined) return undefined
+  if (!isAgentEvent(textOf(attributes.fact('eventName')))) return undefined
+  return `turn:${stableId(conversation, textOf(attributes.fact('prompt')) ?? '', draft['mcp.server.name'] ?? '', tool)}`
 }
 
 function callKeyOf(record: OtlpRecord, draft: EventDraft): string {

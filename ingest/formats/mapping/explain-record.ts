@@ -2,6 +2,7 @@ import { type AuditEvent, type EventDraft, type EventField, eventFields } from '
 import { stableId } from '../../../core/hash.ts'
 import { type CompleteEvent, methodOf } from '../../complete-event.ts'
 import { createDecoder, formatUnknown } from '../../decode.ts'
+import { isCallPart } from '../../find-calls.ts'
 import type { Decoded, Format, ParsedRecord } from '../../format.ts'
 import { createNearestFormat } from '../../nearest-format.ts'
 import type { Normalise } from '../../normalize.ts'
@@ -165,7 +166,7 @@ function explainEntry(
   const partId = stableId(tenant, topic, partition, offset, `${look?.number}`, index)
   const part = { ...coordinates, joinKey: joinKey ?? '', partId, body: { callKey: callKey ?? '', draft } }
   options.takePart?.(part)
-  return { kind: 'part', fields, joinKey: part.joinKey, around: part.body.callKey === '' }
+  return { kind: 'part', fields, joinKey: part.joinKey, around: !isCallPart(part) }
 }
 
 /** The fields that an event has, but for its coordinates and what only machines compare. */
