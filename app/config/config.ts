@@ -9,20 +9,18 @@ import { formatsWith } from '../../ingest/formats/registry.ts'
 import type { ArgumentRule } from '../../ingest/redact/argument-policy.ts'
 import { DEFAULT_PERSONAL, type PersonalKind } from '../../ingest/redact/personal-data.ts'
 import { describeFault, type SettingSchema } from './faults.ts'
+import { type KafkaConfig, kafkaOf } from './kafka.ts'
 import { mappingsOf } from './mappings.ts'
 import { nowhere, type PlaceOf, placesIn, type SettingPlace } from './place.ts'
 import { type ReceiverConfig, receiverOf } from './receivers.ts'
 import { type ConfigFile, ConfigSchema, ROLES, type Role } from './schema.ts'
 import { readSecret, reasonOf } from './secrets.ts'
 import {
-  brokersOf,
   checkFormat,
   type IntakeConfig,
   intakeOf,
-  type KafkaTopicConfig,
   type ToolCatalogueConfig,
   toolCatalogueOf,
-  topicsOf,
 } from './sources.ts'
 
 /** The configuration with every default filled in; frozen. Parts receive plain values out of it. */
@@ -40,12 +38,7 @@ export interface Config {
     /** Where the host is said, for the message when nobody can listen there. */
     readonly hostPlace: SettingPlace
   }
-  readonly kafka?: {
-    readonly brokers: readonly string[]
-    readonly group: string
-    readonly topics: readonly KafkaTopicConfig[]
-    readonly refreshMs: number
-  }
+  readonly kafka?: KafkaConfig
   readonly clickhouse?: {
     readonly url: string
     readonly username: string
@@ -124,9 +117,9 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
   const { file, placeOf } =
     path === undefined ? { file: {}, placeOf: nowhere } : readSettings(readConfigFile(path), path)
   const clickhouseUrl = flags.clickhouse ?? file.clickhouse?.url
-  const brokers = brokersOf(flags.kafka, file, placeOf)
   const mappings = mappingsOf(file.mappings ?? [], placeOf)
   const formatNames = formatsWith(mappings.formats).map(({ name }) => name)
+  const kafka = kafkaOf({ flags, file, placeOf, formats: formatNames, environment })
   const data = resolve(flags.data ?? environment['GATEWATCH_DATA'] ?? file.data ?? '.gatewatch')
   return Object.freeze({
     data,
@@ -143,16 +136,7 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
           ? placeOf('listen.host')
           : nowhere('--host'),
     },
-    ...(brokers
-      ? {
-          kafka: {
-            brokers,
-            group: file.kafka?.group ?? 'gatewatch',
-            topics: topicsOf(flags.topics, file, placeOf, formatNames),
-            refreshMs: (file.kafka?.refresh_seconds ?? 30) * 1000,
-          },
-        }
-      : {}),
+    ...(kafka ? { kafka } : {}),
     ...(clickhouseUrl
       ? {
           clickhouse: {
@@ -216,7 +200,7 @@ function readSettings(text: string, at: string): { readonly file: ConfigFile; re
     })
   }
   const placeOf = placesIn(document, lines, at)
-  const value: unknown = settingsOf(document, at) ?? {}
+  const value: unknown = written(settingsOf(document, at) ?? {})
   const fault = [...validator.Errors(value)][0]
   if (fault) {
     const { field, message, remedy } = describeFault(fault, ConfigSchema as unknown as SettingSchema, value)
@@ -249,6 +233,14 @@ function settingsOf(document: ReturnType<typeof parseDocument>, at: string): unk
       remedy: 'Write the settings out, without aliases.',
     })
   }
+}
+
+// `ssl: true` is TLS with nothing else to say, `ssl: false` none.
+function written(value: unknown): unknown {
+  const { kafka } = value as { kafka?: { ssl?: unknown } | null }
+  if (kafka?.ssl === true) kafka.ssl = {}
+  else if (kafka?.ssl === false) delete kafka.ssl
+  return value
 }
 
 const sentence = (text: string): string => (text.endsWith('.') ? text : `${text}.`)

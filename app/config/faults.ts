@@ -66,7 +66,7 @@ function meaningOf(fault: SchemaFault, schema: SettingSchema | undefined, given:
   const not = schema?.writeOnly ? '' : `, not ${shown(given)}`
   switch (fault.keyword) {
     case 'type':
-      return `must be ${kindOf(schema)}${not}`
+      return `must be ${schema?.expected ?? kindOf(schema)}${not}`
     case 'enum':
       return `must be ${schema?.expected ?? `one of ${(schema?.enum ?? []).join(', ')}`}${not}`
     case 'pattern':

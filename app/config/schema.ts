@@ -42,6 +42,42 @@ const rateSettings = {
   burst: Type.Optional(Type.Integer({ minimum: 1, description: 'Records that may come at once' })),
 }
 
+const MB = 1024 * 1024
+
+const tls = Type.Object(
+  {
+    ca_file: Type.Optional(name('PEM file with the authorities that sign the brokers', '/etc/kafka/ca.pem')),
+    cert_file: Type.Optional(name('PEM file with the client’s certificate', '/etc/kafka/client.pem')),
+    key_file: Type.Optional(name('PEM file with its key', '/etc/kafka/client.key')),
+    key_password_file: Type.Optional(name('File that holds the password of the key')),
+    server_name: Type.Optional(name('Name in the brokers’ certificates, if not their host')),
+  },
+  { ...strict, expected: 'true, or settings such as ca_file', description: 'TLS to the brokers' },
+)
+
+const sasl = Type.Object(
+  {
+    mechanism: Type.Enum(['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer']),
+    username: Type.Optional(name('User', 'gatewatch')),
+    password: Type.Optional(
+      Type.String({
+        pattern: '^\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}$',
+        expected: `an environment variable, such as \${KAFKA_PASSWORD}, or use password_file`,
+        // It may be the password itself.
+        writeOnly: true,
+        examples: [`\${KAFKA_PASSWORD}`],
+      }),
+    ),
+    password_file: Type.Optional(name('File that holds the password', '/run/secrets/kafka_password')),
+    token_file: Type.Optional(name('File with the token, read at each login', '/run/secrets/kafka/token')),
+    token_url: Type.Optional(httpAddress('https://login.example.com/oauth2/token', 'Token endpoint')),
+    client_id: Type.Optional(name('Client of the token endpoint', 'gatewatch')),
+    client_secret_file: Type.Optional(name('File that holds its secret', '/run/secrets/kafka_client')),
+    scope: Type.Optional(name('Scope asked for', 'kafka')),
+  },
+  { ...strict, description: 'Login at the brokers' },
+)
+
 /** `gatewatch.yaml`. Every key is optional; `docs/operations.md` describes them with their defaults. */
 export const ConfigSchema = Type.Object(
   {
@@ -95,6 +131,31 @@ export const ConfigSchema = Type.Object(
               maximum: 3600,
               description: 'New topics and partitions are read at the latest after this time',
             }),
+          ),
+          ssl: Type.Optional(tls),
+          sasl: Type.Optional(sasl),
+          session_timeout_seconds: Type.Optional(
+            Type.Number({
+              minimum: 1,
+              maximum: 1800,
+              description: 'A member that is silent for so long loses its partitions',
+            }),
+          ),
+          fetch_partition_bytes: Type.Optional(
+            Type.Integer({ minimum: 1024, maximum: 64 * MB, description: 'Fetched at once of a partition' }),
+          ),
+          fetch_bytes: Type.Optional(
+            Type.Integer({ minimum: 1024, maximum: 256 * MB, description: 'Fetched at once of a broker' }),
+          ),
+          fetch_wait_ms: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: 10_000,
+              description: 'How long a broker waits for records when there are none',
+            }),
+          ),
+          memory_mb: Type.Optional(
+            Type.Number({ minimum: 1, description: 'Records in memory, as they came, over all partitions' }),
           ),
         },
         strict,

@@ -249,11 +249,8 @@ export function createKafkaPart(
   { ingest, clock, registry }: { ingest: Ingest; clock: Clock; registry: Registry },
 ): KafkaPart {
   const source = createKafkaSource({
-    brokers: kafka.brokers,
+    ...kafka,
     groupId: kafka.group,
-    clientId: 'gatewatch',
-    topics: kafka.topics,
-    refreshMs: kafka.refreshMs,
     process: ingest.pipeline,
     createEncoder: createBlockEncoder,
     write: (blocks, token) => ingest.writer.write(blocks, token),

@@ -22,6 +22,8 @@ export interface ContenderResult {
 const [contender, brokers, topic, expected] = process.argv.slice(2) as [string, string, string, string]
 const folder = mkdtempSync(join(tmpdir(), 'gatewatch-bench-'))
 const config = loadConfig({ data: folder, kafka: [brokers], topics: [topic], logLevel: 'error' })
+if (config.kafka === undefined) throw new Error('There is no broker to read from.')
+const { kafka } = config
 const database = await openStore(config, () => {})
 const group = `bench-${contender}-${process.pid}`
 
@@ -58,10 +60,7 @@ async function runGatewatch(): Promise<() => Promise<void>> {
     logger,
     registry,
   })
-  const part = createKafkaPart(
-    { brokers: [brokers], group, topics: [{ name: topic, tenant: 'default' }], refreshMs: 30_000 },
-    { ingest, clock: systemClock, registry },
-  )
+  const part = createKafkaPart({ ...kafka, group }, { ingest, clock: systemClock, registry })
   const assembler = createAssemblerPart(ingest, database, logger)
   await part.start()
   await assembler.start()

@@ -1,12 +1,17 @@
-import { createRequire } from 'node:module'
-import kafkajs, { type Admin, type Consumer, type EachBatchPayload, type KafkaConfig } from 'kafkajs'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { RawRecord } from '../record.ts'
 import { type Backoff, backoffMs, pause as sleepUnless } from '../retry.ts'
 import type { ChunkLimits } from './chunk-buffer.ts'
 import { type AssignedBatch, createAssignment, type KafkaAssignment } from './kafka-assignment.ts'
-import { decodeFetchResponse, type FetchedPartition, fetchedOf } from './kafka-fetch-response.ts'
+import {
+  type Admin,
+  type Consumer,
+  createKafkaClient,
+  type EachBatchPayload,
+  type KafkaAccess,
+} from './kafka-client.ts'
+import { type FetchedPartition, fetchedOf } from './kafka-fetch-response.ts'
 import type { PartitionOptions, PartitionStatus } from './kafka-partition.ts'
 import { type FetchedRecord, readRecordBatches } from './kafka-record-batch.ts'
 import {
@@ -17,16 +22,25 @@ import {
 } from './kafka-topics.ts'
 import { createSlots } from './slots.ts'
 
+/** How much is fetched at once; a batch that is larger comes whole. */
+export interface KafkaFetch {
+  /** Of one partition. */
+  readonly partitionBytes: number
+  /** Of all partitions that one broker leads. */
+  readonly bytes: number
+  /** How long the broker waits for records when there are none. */
+  readonly waitMs: number
+}
+
 export interface KafkaSourceOptions
-  extends Pick<PartitionOptions, 'process' | 'createEncoder' | 'write' | 'telemetry'> {
-  readonly brokers: readonly string[]
+  extends KafkaAccess,
+    Pick<PartitionOptions, 'process' | 'createEncoder' | 'write' | 'telemetry'> {
   readonly groupId: string
-  readonly clientId?: string
   readonly topics: readonly (KafkaTopic | KafkaTopicPattern)[]
   /** New topics and partitions are read at the latest after this time; 30 s unless told. */
   readonly refreshMs?: number
-  /** TLS and SASL, as kafkajs takes them. */
-  readonly security?: Pick<KafkaConfig, 'ssl' | 'sasl'>
+  /** 1 MB, 16 MB and a quarter of a second unless told. */
+  readonly fetch?: Partial<KafkaFetch>
   readonly clock: Clock
   /** Bytes of records, as they came, that may be in memory over all partitions; 384 MB unless told. */
   readonly memoryBytes?: number
@@ -70,14 +84,7 @@ export interface KafkaSource {
   status(): KafkaSourceStatus
 }
 
-// CommonJS: Node finds only some of its names, so they are taken from the whole.
-const { Kafka, logLevel } = kafkajs
-
-// The only place of kafkajs where what it decodes can be replaced (ADR 0006); a test fails if it does not hold.
-Object.assign(createRequire(import.meta.url)('kafkajs/src/protocol/requests/fetch/v11/response'), {
-  decode: decodeFetchResponse,
-})
-
+const FETCH: KafkaFetch = { partitionBytes: 1024 * 1024, bytes: 16 * 1024 * 1024, waitMs: 250 }
 const BROKER_BACKOFF: Backoff = { firstMs: 500, capMs: 15_000 }
 // What ends a run of the consumer without being a fault.
 const TOPICS_CHANGED = Symbol('topics changed')
@@ -90,8 +97,8 @@ const DRAIN_MS = 4_000
 const LEAVE_MS = 1_000
 
 /**
- * Reads topics as a member of a consumer group and stores them with exactly-once effect (`kafka-partition.ts`). The
- * only importer of kafkajs, and what it is made to do against its habits:
+ * Reads topics as a member of a consumer group and stores them with exactly-once effect (`kafka-partition.ts`). What
+ * kafkajs is made to do here against its habits:
  * - what brokers answer is decoded here (`kafka-fetch-response.ts`), bounded and a portion at a time;
  * - an exception in a handler would end the consumer for good, so the handler only files records away;
  * - `consumer.commitOffsets` repeats a refused commit under the next assignment, which may be somebody else's
@@ -102,6 +109,7 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
   const { telemetry, clock, groupId, sessionTimeoutMs = 30_000, refreshMs = 30_000 } = options
   const slots = createSlots(options.insertsAtOnce ?? 3)
   const limits: ChunkLimits = { maxRows: 100_000, maxBytes: 52_000_000, maxAgeMs: 1_000, ...options.limits }
+  const fetchAtOnce: KafkaFetch = { ...FETCH, ...options.fetch }
   const stopping = new AbortController()
   let state: KafkaState = 'stopped'
   let lastError: string | undefined
@@ -123,20 +131,14 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
     failures = 0
   }
 
-  const kafka = new Kafka({
-    brokers: [...options.brokers],
-    clientId: options.clientId ?? 'gatewatch',
-    ...options.security,
+  const kafka = createKafkaClient(options, {
     connectionTimeout: 5_000,
     requestTimeout: 30_000,
     retry: { retries: 5, initialRetryTime: 300, maxRetryTime: 5_000 },
-    logLevel: logLevel.ERROR,
     // A crash says the same again with its cause; the group coordinator of a fresh broker is not a fault.
-    logCreator:
-      () =>
-      ({ log }) => {
-        if (!/coordinator is not available|^Crash|Restarting/.test(log.message)) noteTrouble(log.message)
-      },
+    onTrouble: (message) => {
+      if (!/coordinator is not available|^Crash|Restarting/.test(message)) noteTrouble(message)
+    },
   })
 
   /** Connects, consumes, and returns when the consumer has ended, with the reason, or when the topics have changed. */
@@ -148,9 +150,9 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: 60_000,
       heartbeatInterval: sessionTimeoutMs / 10,
-      maxBytesPerPartition: 1024 * 1024,
-      maxBytes: 16 * 1024 * 1024,
-      maxWaitTimeInMs: 250,
+      maxBytesPerPartition: fetchAtOnce.partitionBytes,
+      maxBytes: fetchAtOnce.bytes,
+      maxWaitTimeInMs: fetchAtOnce.waitMs,
       // Partitions that are added to a topic are seen when its metadata is asked for again.
       metadataMaxAge: refreshMs,
       allowAutoTopicCreation: false,

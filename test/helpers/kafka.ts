@@ -9,6 +9,13 @@ import { promisify } from 'node:util'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { kafkaClassPath } from './kafka/distribution.ts'
 import { type Acknowledged, type Compression, type ForeignRecord, produce } from './kafka/foreign-producer.ts'
+import {
+  type Certificates,
+  SCRAM_USERS,
+  type SecuredPorts,
+  securedListeners,
+  securedProperties,
+} from './kafka/security.ts'
 import { PATIENCE_MS } from './patience.ts'
 import { freePorts } from './ports.ts'
 
@@ -31,6 +38,8 @@ export interface KafkaCluster {
   readonly brokers: readonly string[]
   /** With `advertised`: `host:port` where the connections that come through the proxies arrive. */
   readonly behindProxies: readonly string[]
+  /** With `certificates`: `host:port` of every broker where it asks for a certificate, for a login, for one without TLS. */
+  readonly secured: Readonly<Record<'tls' | 'login' | 'readable', readonly string[]>>
   broker(index: number): KafkaBroker
   /** A kafkajs client that keeps quiet. */
   client(clientId?: string): Kafka
@@ -49,23 +58,31 @@ export interface KafkaCluster {
  * @param options.properties lines added to every broker’s configuration
  * @param options.advertised a port of 127.0.0.1 for each broker: whoever connects through `behindProxies` is told
  * these ports, so that a proxy that listens there sees all of its requests, whichever broker they are for
+ * @param options.certificates adds listeners that ask for TLS and for SASL
  */
 export async function startKafka(
   options: {
     brokers?: number
     properties?: Readonly<Record<string, string | number>>
     advertised?: readonly number[]
+    certificates?: Certificates
   } = {},
 ): Promise<KafkaCluster> {
   const count = options.brokers ?? 1
   const classPath = await kafkaClassPath()
   const folder = await mkdtemp(join(tmpdir(), 'gatewatch-kafka-'))
-  const ports = await freePorts(count * 3)
+  const ports = await freePorts(count * PORTS)
   const nodes = Array.from({ length: count }, (_, index) => ({
     id: index + 1,
-    port: ports[index * 3]!,
-    controllerPort: ports[index * 3 + 1]!,
-    proxiedPort: ports[index * 3 + 2]!,
+    port: ports[index * PORTS]!,
+    controllerPort: ports[index * PORTS + 1]!,
+    proxiedPort: ports[index * PORTS + 2]!,
+    secured: {
+      tls: ports[index * PORTS + 3]!,
+      login: ports[index * PORTS + 4]!,
+      readable: ports[index * PORTS + 5]!,
+    },
+    certificates: options.certificates,
     advertised: options.advertised?.[index],
     folder: join(folder, `broker-${index + 1}`),
   }))
@@ -102,6 +119,11 @@ export async function startKafka(
   return {
     brokers: addresses,
     behindProxies: nodes.map((node) => `127.0.0.1:${node.proxiedPort}`),
+    secured: {
+      tls: nodes.map(({ secured }) => `127.0.0.1:${secured.tls}`),
+      login: nodes.map(({ secured }) => `127.0.0.1:${secured.login}`),
+      readable: nodes.map(({ secured }) => `127.0.0.1:${secured.readable}`),
+    },
     broker: (index) => brokers[index]!,
     client,
     createTopic: (topic, partitions, config = {}) =>
@@ -124,11 +146,16 @@ export async function startKafka(
   }
 }
 
+// Of a broker: open, controller, proxied, and three that ask for more.
+const PORTS = 6
+
 interface Node {
   readonly id: number
   readonly port: number
   readonly controllerPort: number
   readonly proxiedPort: number
+  readonly secured: SecuredPorts
+  readonly certificates: Certificates | undefined
   readonly advertised: number | undefined
   readonly folder: string
 }
@@ -166,6 +193,7 @@ async function format(
     'message.max.bytes': 16 << 20,
     'replica.fetch.max.bytes': 16 << 20,
     ...(node.advertised === undefined ? {} : proxiedListener(node, node.advertised)),
+    ...(node.certificates === undefined ? {} : guardedListeners(node, node.certificates)),
     ...extra,
   }
   await mkdir(node.folder, { recursive: true })
@@ -186,7 +214,18 @@ async function format(
     `--cluster-id=${clusterId}`,
     '-c',
     file,
+    ...(node.certificates === undefined ? [] : SCRAM_USERS),
   ])
+}
+
+function guardedListeners(node: Node, certificates: Certificates) {
+  const { listeners, protocols } = securedListeners(node.secured)
+  return {
+    listeners: `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort},${listeners}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.port},${listeners}`,
+    'listener.security.protocol.map': `CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,${protocols}`,
+    ...securedProperties(certificates),
+  }
 }
 
 const proxiedListener = (node: Node, advertised: number) => ({

@@ -1,10 +1,11 @@
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { GatewatchError, messageOf } from '../../../core/errors.ts'
+import { type ErrorPlace, GatewatchError, messageOf } from '../../../core/errors.ts'
 import { stateOf, type Trouble } from '../../../core/health.ts'
 import { inertText } from '../../../core/text.ts'
 import { inspectSegments } from '../../../ingest/segment-file.ts'
+import { askForTopics, type KafkaAccess } from '../../../ingest/sources/kafka-client.ts'
+import { resolveTopics } from '../../../ingest/sources/kafka-topics.ts'
 import { type Config, loadConfig } from '../../config/config.ts'
 import { readRunFile } from '../../run-file.ts'
 import { createReceivers } from '../../wire/alerting.ts'
@@ -47,7 +48,7 @@ export function addDoctorCommand(program: Command): void {
         })),
         ...(config.kafka?.brokers ?? []).map((broker) => ({
           name: `broker ${broker}`,
-          run: () => reach(broker),
+          run: () => checkBroker(broker, config.kafka),
         })),
       ]
       for (const { name, run } of checks) {
@@ -150,24 +151,30 @@ async function askProcess(flags: RunFlags): Promise<CheckResult> {
   }
 }
 
-function reach(broker: string): Promise<string> {
-  const [host = '', port = ''] = broker.split(':')
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port: Number(port), timeout: CONNECT_MS })
-    const fail = (reason: string) => {
-      socket.destroy()
-      reject(
-        new GatewatchError('broker_unavailable', `${reason}.`, {
-          field: 'kafka.brokers',
-          remedy: 'Check the address and that the broker runs.',
-        }),
-      )
-    }
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve('reachable')
-    })
-    socket.once('timeout', () => fail('No answer'))
-    socket.once('error', (error) => fail(error.message))
+// With what the source logs in with, so that a wrong certificate or password is found here.
+async function checkBroker(broker: string, kafka: Config['kafka']): Promise<CheckResult> {
+  const access: KafkaAccess = { ...kafka, brokers: [broker] }
+  const existing = await askForTopics(access, CONNECT_MS).catch((cause: unknown) => {
+    const message = messageOf(cause).replace(/\.?$/, '.')
+    throw new GatewatchError('broker_unavailable', message, { cause, ...placeOfRefusal(message, access) })
   })
+  const { topics, missing } = resolveTopics(kafka?.topics ?? [], existing)
+  const how = `${access.tls ? 'TLS' : 'no TLS'}, ${access.login?.mechanism ?? 'no login'}`
+  if (missing.length > 0) return { warning: `reachable (${how}); there is no topic ${missing.join(', ')}` }
+  if (access.login?.mechanism === 'plain' && !access.tls)
+    return { warning: `reachable (${how}): the password crosses the network readable; set kafka.ssl` }
+  return `reachable (${how}), ${topics.size} topics to read`
+}
+
+function placeOfRefusal(message: string, { tls, login }: KafkaAccess): ErrorPlace {
+  if (/certificate|altname|SSL|TLS/i.test(message))
+    return {
+      field: 'kafka.ssl',
+      remedy: 'Check ca_file, server_name, and whether the broker asks for cert_file.',
+    }
+  if (/SASL|authenticat/i.test(message))
+    return { field: 'kafka.sasl', remedy: 'Check mechanism, user and password, or the token.' }
+  const wants = [tls ? [] : ['TLS (kafka.ssl)'], login ? [] : ['a login (kafka.sasl)']].flat().join(' or ')
+  const remedy = `Check the address and that the broker runs${wants === '' ? '' : `; it may want ${wants}`}.`
+  return { field: 'kafka.brokers', remedy }
 }

@@ -11,7 +11,7 @@ const HERE = fileURLToPath(new URL('./', import.meta.url))
 const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url))
 const VERSION = '4.1.0'
 
-const NEEDED = { java: 'Java 17', javac: 'a JDK (javac)', mvn: 'Maven' } as const
+const NEEDED = { java: 'Java 17', javac: 'a JDK (javac)', mvn: 'Maven', openssl: 'openssl' } as const
 
 function missing(): string[] {
   const folders = (process.env['PATH'] ?? '').split(delimiter)

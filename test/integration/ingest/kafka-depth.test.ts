@@ -400,8 +400,8 @@ describeKafka('the Kafka source at depth', () => {
       const [topic, group] = ['unequal', 'unequal']
       await kafka.createTopic(topic, 6)
       const partitionsOf = (source: KafkaSource) => source.status().partitions.length
-      const memoryBytes = 12 * MB
-      // A member that owns three partitions makes blocks of 2 MB; one that owns six has 1 MB for each.
+      const memoryBytes = 36 * MB
+      // A member that owns three partitions makes blocks of 6 MB; one that owns six has 3 MB for each.
       const begins = startSource(group, [{ name: topic }], {
         ...{ memoryBytes, limits: { maxRows: 1_000_000, maxAgeMs: 600_000 } },
         write: () => new Promise(() => {}),
@@ -414,7 +414,7 @@ describeKafka('the Kafka source at depth', () => {
       })
       await expect.poll(() => [begins, goesOn].map(partitionsOf)).toEqual([3, 3])
       const padding = ' '.repeat(10_000)
-      const records = range(0, 2_400).map((n) => ({
+      const records = range(0, 4_200).map((n) => ({
         ...{ topic, partition: n % 6, value: `{"n": ${n}}${padding}` },
       }))
       await kafka.produceWithForeignClient(records, 'zstd')
@@ -426,7 +426,7 @@ describeKafka('the Kafka source at depth', () => {
         })
         .toBe(3)
       await begins.stop(0)
-      await untilStored(topic, range(0, 2_400))
+      await untilStored(topic, range(0, 4_200))
       await caughtUp(goesOn)
       expect(replayed).toHaveLength(3)
       for (const count of replayed) expect(count * padding.length).toBeGreaterThan(memoryBytes / 2 / 6)
@@ -434,7 +434,7 @@ describeKafka('the Kafka source at depth', () => {
         'SELECT toUInt32(count()) AS stored FROM events WHERE topic = {topic:String}',
         { topic },
       )
-      expect(row?.stored).toBe(2_400)
+      expect(row?.stored).toBe(4_200)
     })
   })
 
