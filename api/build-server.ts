@@ -6,6 +6,7 @@ import type { Registry } from 'prom-client'
 import type { Clock } from '../core/clock.ts'
 import type { ApiServer } from './api-server.ts'
 import type { BaselineSource } from './baseline.ts'
+import { createByteBudget } from './byte-budget.ts'
 import type { ApiKeys } from './credentials/api-keys.ts'
 import type { Sessions } from './credentials/sessions.ts'
 import type { Tokens } from './credentials/tokens.ts'
@@ -48,6 +49,8 @@ export interface ApiDependencies {
   readonly deadLetterReplays?: DeadLetterReplays
   /** Absent where this process does not take records in. */
   readonly intake?: EventIntake
+  /** Bytes of bodies that may be in the memory at once; 128 MiB unless told. */
+  readonly intakeBytes?: number
   /** Tokens of hidden values, for searching by value. */
   readonly redaction?: TokenSource
   /** The demo’s built-in receiver. */
@@ -84,6 +87,7 @@ export const sessionCookieName = (secure: boolean): string =>
   secure ? '__Host-gatewatch-session' : 'gatewatch-session'
 
 const JSON_BODY_BYTES = 256 * 1024
+const DEFAULT_INTAKE_BYTES = 128 * 1024 ** 2
 const REQUEST_TIMEOUT_MS = 30_000
 const HANDLER_TIMEOUT_MS = 60_000
 
@@ -130,8 +134,10 @@ export async function buildServer(deps: ApiDependencies): Promise<ApiServer> {
   addOperationRoutes(app, deps)
   if (deps.redaction !== undefined) addRedactionRoutes(app, { redaction: deps.redaction, clock: deps.clock })
   if (deps.intake !== undefined) {
-    addIngestRoutes(app, { intake: deps.intake, clock: deps.clock })
-    addOtlpRoutes(app, { intake: deps.intake, clock: deps.clock })
+    const { intake, clock } = deps
+    const budget = createByteBudget(deps.intakeBytes ?? DEFAULT_INTAKE_BYTES, deps.registry)
+    addIngestRoutes(app, { intake, clock, budget })
+    addOtlpRoutes(app, { intake, clock, budget })
   }
   if (deps.dashboardFolder !== undefined) await addDashboard(app, deps.dashboardFolder)
   await app.ready()

@@ -1,36 +1,93 @@
-import { promisify } from 'node:util'
-import { constants, gunzip, zstdDecompress } from 'node:zlib'
-import type { FastifyRequest } from 'fastify'
+import type { Transform } from 'node:stream'
+import { constants, createGunzip, createZstdDecompress } from 'node:zlib'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { GatewatchError, messageOf } from '../core/errors.ts'
+import type { ApiServer } from './api-server.ts'
+import type { ByteBudget, ByteLease } from './byte-budget.ts'
 
 /** Largest body as it comes over the wire, in bytes. */
 export const MAX_BODY_BYTES = 16 * 1024 ** 2
 /** Largest body after its compression is undone, in bytes. */
 export const MAX_INFLATED_BYTES = 64 * 1024 ** 2
 
+/** Hands the body of a request, inflated, to `use`; its bytes are in the budget until that is done. */
+export type TakeBody = <Answer>(
+  request: FastifyRequest,
+  use: (bytes: Buffer) => Promise<Answer>,
+) => Promise<Answer>
+
+/**
+ * Has the routes of a scope take their bodies as bytes, whatever their media type, within a budget. A body is in it before
+ * its first byte is read, with the length that its header says, and grows as it is inflated; where nothing is left the
+ * answer is 503 with `Retry-After`.
+ */
+export function takeBodies(scope: ApiServer, budget: ByteBudget): TakeBody {
+  const leases = new WeakMap<FastifyRequest, ByteLease>()
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  scope.addHook('preParsing', async (request, reply) => {
+    const lease = budget.take(announcedBytes(request))
+    leases.set(request, lease)
+    // A request whose body never gets to `use`: it is too large, or its sender is gone.
+    reply.raw.once('close', () => giveBack(request))
+  })
+  scope.addHook('onResponse', async (request: FastifyRequest, _reply: FastifyReply) => giveBack(request))
+
+  const giveBack = (request: FastifyRequest) => {
+    leases.get(request)?.release()
+    leases.delete(request)
+  }
+
+  return async (request, use) => {
+    const lease = leases.get(request)
+    if (lease === undefined) throw new GatewatchError('internal', 'A body was taken without its budget.')
+    // From here on the end of the connection is not the end of the work.
+    leases.delete(request)
+    try {
+      const raw = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+      lease.resize(raw.byteLength)
+      const onGrowth = (inflated: number) => lease.resize(raw.byteLength + inflated)
+      return await use(await decodeBody(raw, request.headers['content-encoding'], { onGrowth }))
+    } finally {
+      lease.release()
+    }
+  }
+}
+
+/** What the body may need while it is read; of one in chunks nobody knows. */
+function announcedBytes({ headers }: FastifyRequest): number {
+  if (headers['transfer-encoding'] !== undefined) return MAX_BODY_BYTES
+  // A longer one is refused before it is read.
+  return Math.min(Number(headers['content-length'] ?? 0), MAX_BODY_BYTES)
+}
+
 // RFC 9659: over HTTP a zstd frame asks for a window of 8 MiB at most, whatever it holds.
 const MAX_ZSTD_WINDOW_LOG = 23
+const CHUNK_BYTES = 64 * 1024
 
-type Inflate = (body: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>
-const inflateGzip: Inflate = promisify(gunzip)
-const inflateZstd = promisify(zstdDecompress)
+const inflateGzip = () => createGunzip({ chunkSize: CHUNK_BYTES })
 
-const ENCODINGS: Readonly<Record<string, Inflate>> = {
+const ENCODINGS: Readonly<Record<string, () => Transform>> = {
   gzip: inflateGzip,
   'x-gzip': inflateGzip,
-  zstd: (body, options) =>
-    inflateZstd(body, { ...options, params: { [constants.ZSTD_d_windowLogMax]: MAX_ZSTD_WINDOW_LOG } }),
+  zstd: () =>
+    createZstdDecompress({
+      chunkSize: CHUNK_BYTES,
+      params: { [constants.ZSTD_d_windowLogMax]: MAX_ZSTD_WINDOW_LOG },
+    }),
 }
 
 /**
  * Undoes `Content-Encoding: gzip` or `zstd`, stopping at the limit so that a small body cannot fill the memory.
+ * `onGrowth` hears how many bytes there are so far, before the next ones are made, and may throw.
  * @throws GatewatchError `payload_too_large`, or `request_invalid` for broken bodies and other encodings
  */
 export async function decodeBody(
   body: Buffer,
   contentEncoding: string | undefined,
-  maxInflatedBytes = MAX_INFLATED_BYTES,
+  options: { readonly maxInflatedBytes?: number; readonly onGrowth?: (bytes: number) => void } = {},
 ): Promise<Buffer> {
+  const { maxInflatedBytes = MAX_INFLATED_BYTES, onGrowth = () => {} } = options
   const encoding = contentEncoding?.trim().toLowerCase() ?? 'identity'
   if (encoding === 'identity' || encoding === '') return body
   const inflate = Object.hasOwn(ENCODINGS, encoding) ? ENCODINGS[encoding] : undefined
@@ -40,21 +97,29 @@ export async function decodeBody(
       remedy: 'Send the body as it is, or with Content-Encoding: gzip or zstd.',
     })
   }
+  const parts: Buffer[] = []
+  let size = 0
   try {
-    return await inflate(body, { maxOutputLength: maxInflatedBytes })
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
-      throw new GatewatchError(
-        'payload_too_large',
-        `The body is larger than ${maxInflatedBytes} bytes when unpacked.`,
-        { cause, remedy: 'Send it in several requests.' },
-      )
+    for await (const part of inflate().end(body) as AsyncIterable<Buffer>) {
+      size += part.byteLength
+      if (size > maxInflatedBytes) {
+        throw new GatewatchError(
+          'payload_too_large',
+          `The body is larger than ${maxInflatedBytes} bytes when unpacked.`,
+          { remedy: 'Send it in several requests.' },
+        )
+      }
+      onGrowth(size)
+      parts.push(part)
     }
+  } catch (cause) {
+    if (cause instanceof GatewatchError) throw cause
     throw new GatewatchError('request_invalid', `The body is not valid ${encoding}: ${messageOf(cause)}.`, {
       cause,
       field: 'content-encoding',
     })
   }
+  return Buffer.concat(parts, size)
 }
 
 /** For calls whose body has optional fields only: no body is one without fields. */

@@ -1,8 +1,9 @@
 import type { Clock } from '../../core/clock.ts'
 import { type ErrorCode, GatewatchError } from '../../core/errors.ts'
 import type { ApiServer } from '../api-server.ts'
+import type { ByteBudget } from '../byte-budget.ts'
 import { callerOf } from '../plugins/authentication.ts'
-import { decodeBody, MAX_BODY_BYTES } from '../request-body.ts'
+import { MAX_BODY_BYTES, takeBodies } from '../request-body.ts'
 import { ReceiptSchema } from '../schemas/ingest.ts'
 
 /** What became of a body: `read = stored + dead_lettered + duplicate`, each call, part of a call and fault counted. */
@@ -51,14 +52,17 @@ const MAX_ERRORS = 20
 // What a format may look at. Never the credentials: records and headers may be stored or dead-lettered.
 const PASSED_ON = /^(?:content-type|x-gatewatch-[a-z-]+|ce-[a-z0-9]+|traceparent)$/
 
-export function addIngestRoutes(
-  app: ApiServer,
-  { intake, clock }: { readonly intake: EventIntake; readonly clock: Clock },
-): void {
+export interface IntakeRoutes {
+  readonly intake: EventIntake
+  readonly clock: Clock
+  /** Of the bodies in the memory, shared by all ways in. */
+  readonly budget: ByteBudget
+}
+
+export function addIngestRoutes(app: ApiServer, { intake, clock, budget }: IntakeRoutes): void {
   // In a scope of its own: elsewhere bodies are JSON that Fastify parses.
   app.register(async (scope: ApiServer) => {
-    scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    const takeBody = takeBodies(scope, budget)
     scope.post(
       '/v1/events',
       {
@@ -74,18 +78,19 @@ export function addIngestRoutes(
         },
       },
       async (request, reply) => {
-        const raw = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
         const { tenant, subject, source } = callerOf(request)
         const idempotencyKey = idempotencyKeyOf(request.headers['idempotency-key'])
-        const receipt = await intake.accept({
-          bytes: await decodeBody(raw, request.headers['content-encoding']),
-          headers: passedOn(request.headers),
-          tenant,
-          receivedAtMs: clock.now(),
-          subject,
-          ...(source === undefined ? {} : { source }),
-          ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-        })
+        const receipt = await takeBody(request, (bytes) =>
+          intake.accept({
+            bytes,
+            headers: passedOn(request.headers),
+            tenant,
+            receivedAtMs: clock.now(),
+            subject,
+            ...(source === undefined ? {} : { source }),
+            ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+          }),
+        )
         if (receipt.repeated) reply.header('idempotent-replayed', 'true')
         reply.code(202)
         const errors = receipt.errors.slice(0, MAX_ERRORS)

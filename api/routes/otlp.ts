@@ -1,12 +1,11 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import type { Clock } from '../../core/clock.ts'
 import type { ErrorCode } from '../../core/errors.ts'
 import type { ApiServer } from '../api-server.ts'
 import { toRefusal } from '../error-handler.ts'
 import { callerOf } from '../plugins/authentication.ts'
-import { decodeBody, MAX_BODY_BYTES } from '../request-body.ts'
-import type { EventIntake, Receipt } from './ingest.ts'
+import { MAX_BODY_BYTES, takeBodies } from '../request-body.ts'
+import type { IntakeRoutes, Receipt } from './ingest.ts'
 
 const SIGNALS = {
   '/v1/logs': { records: 'log records', rejected: 'rejectedLogRecords' },
@@ -20,13 +19,9 @@ type Encoding = 'protobuf' | 'json'
  * encoding of the request. Records take the same way in as `POST /v1/events` and are on disk before the answer. What
  * could not be read of a message that could is a partial success; a message that could not be read is 400.
  */
-export function addOtlpRoutes(
-  app: ApiServer,
-  { intake, clock }: { readonly intake: EventIntake; readonly clock: Clock },
-): void {
+export function addOtlpRoutes(app: ApiServer, { intake, clock, budget }: IntakeRoutes): void {
   app.register(async (scope: ApiServer) => {
-    scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    const takeBody = takeBodies(scope, budget)
     scope.setErrorHandler((error: FastifyError, request, reply) => {
       const { known, status } = toRefusal(error, request, reply)
       const text = status >= 500 ? 'The records could not be taken.' : known.message
@@ -48,18 +43,20 @@ export function addOtlpRoutes(
         async (request, reply) => {
           const encoding = encodingOf(request)
           if (encoding === undefined) return sendStatus(reply, 'json', 415, WRONG_TYPE)
-          const raw = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-          const bytes = await decodeBody(raw, request.headers['content-encoding'])
-          if (isEmpty(bytes, encoding)) return sendSuccess(reply, encoding, signal, undefined)
           const { tenant, subject, source } = callerOf(request)
-          const receipt = await intake.accept({
-            bytes,
-            headers: HEADERS[encoding],
-            tenant,
-            receivedAtMs: clock.now(),
-            subject,
-            ...(source === undefined ? {} : { source }),
-          })
+          const receipt = await takeBody(request, async (bytes) =>
+            isEmpty(bytes, encoding)
+              ? undefined
+              : intake.accept({
+                  bytes,
+                  headers: HEADERS[encoding],
+                  tenant,
+                  receivedAtMs: clock.now(),
+                  subject,
+                  ...(source === undefined ? {} : { source }),
+                }),
+          )
+          if (receipt === undefined) return sendSuccess(reply, encoding, signal, undefined)
           const [fault] = receipt.errors
           if (fault && isUndecodable(receipt)) return sendStatus(reply, encoding, 400, fault.message)
           return sendSuccess(reply, encoding, signal, receipt.deadLettered > 0 ? receipt : undefined)

@@ -198,6 +198,13 @@ export const ConfigSchema = Type.Object(
       Type.Object(
         {
           ...rateSettings,
+          in_flight_mb: Type.Optional(
+            Type.Integer({
+              // The largest body, as it comes and inflated.
+              minimum: 80,
+              description: 'MiB of request bodies, inflated, that are in the memory at once',
+            }),
+          ),
           sources: Type.Optional(
             Type.Array(
               Type.Object(

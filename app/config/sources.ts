@@ -7,6 +7,8 @@ import type { ConfigFile } from './schema.ts'
 import { readApiKey, reasonOf } from './secrets.ts'
 
 export interface IntakeConfig {
+  /** Bytes of request bodies, inflated, that may be in the memory at once. */
+  readonly bytesInFlight: number
   /** For every source that has none of its own, each by itself. */
   readonly limit?: RateLimitConfig
   readonly sources: readonly {
@@ -60,6 +62,8 @@ export function checkFormat(
   })
 }
 
+const DEFAULT_IN_FLIGHT_MB = 128
+
 /** @throws GatewatchError `config_invalid` for a key that cannot be read */
 export function intakeOf(intake: ConfigFile['intake'], placeOf: PlaceOf): IntakeConfig {
   const limitOf = (settings: { records_per_second?: number; burst?: number }) => {
@@ -68,6 +72,7 @@ export function intakeOf(intake: ConfigFile['intake'], placeOf: PlaceOf): Intake
     return { limit: { recordsPerSecond, burst: burst ?? Math.max(1, Math.ceil(10 * recordsPerSecond)) } }
   }
   return {
+    bytesInFlight: (intake?.in_flight_mb ?? DEFAULT_IN_FLIGHT_MB) * 1024 ** 2,
     ...limitOf(intake ?? {}),
     sources: (intake?.sources ?? []).map((source, index) => ({
       name: source.name,

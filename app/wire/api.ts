@@ -105,7 +105,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
       changes: (scope) => listDefinitionChanges(database, scope),
     },
     ...(options.deadLetterReplays ? { deadLetterReplays: options.deadLetterReplays } : {}),
-    ...(options.intake ? { intake: options.intake } : {}),
+    ...(options.intake ? { intake: options.intake, intakeBytes: config.intake.bytesInFlight } : {}),
     ...(options.redaction ? { redaction: options.redaction } : {}),
     ...(options.receiver ? { receiver: options.receiver } : {}),
     ...(options.dashboardFolder ? { dashboardFolder: options.dashboardFolder } : {}),
