@@ -8,7 +8,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { kafkaClassPath } from './kafka/distribution.ts'
-import { type Acknowledged, type Compression, type ForeignRecord, produce } from './kafka/foreign-producer.ts'
+import {
+  type Acknowledged,
+  type Compression,
+  endClient,
+  type ForeignRecord,
+  produce,
+} from './kafka/foreign-producer.ts'
 import {
   type Certificates,
   SCRAM_USERS,
@@ -98,6 +104,7 @@ export async function startKafka(
       retry: { retries: 10, initialRetryTime: 100, maxRetryTime: 2_000 },
     })
   const stop = async () => {
+    await endClient(addresses)
     await Promise.all(brokers.map((broker) => broker.kill()))
     await rm(folder, { recursive: true, force: true })
   }

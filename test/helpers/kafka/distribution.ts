@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
-import { access, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { hash } from 'node:crypto'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe } from 'vitest'
@@ -47,46 +48,37 @@ export function describeKafka(name: string, body: () => void): void {
   else describe.skip(`${name} (skipped: no Kafka without ${absent.join(', ')})`, body)
 }
 
-const PROGRAMS = ['Produce', 'Transact']
+const PROGRAMS = ['Produce', 'Transact'].map((name) => join(HERE, `${name}.java`))
 
 /**
- * Kafka’s jars and our small programs over its Java client, fetched through Maven once and kept in `$GATEWATCH_CACHE` or `.cache/`.
+ * Kafka’s jars, fetched through Maven once, and our small programs over its Java client, compiled once for what they
+ * are now; both are kept in `$GATEWATCH_CACHE` or `.cache/`.
  * @returns the class path
  */
 export async function kafkaClassPath(): Promise<string> {
   const cache = process.env['GATEWATCH_CACHE'] ?? join(REPOSITORY, '.cache')
-  const folder = join(cache, `kafka-${VERSION}`)
-  const present = async (file: string) =>
-    access(join(folder, file)).then(
-      () => true,
-      () => false,
-    )
-  if (!(await present('Produce.class'))) await build(cache, folder)
-  // A cache from before the other programs were written has only its jars and the first.
-  for (const program of PROGRAMS) if (!(await present(`${program}.class`))) await compile(program, folder)
-  return `${folder}/*${delimiter}${folder}`
+  const jars = join(cache, `kafka-${VERSION}`)
+  await makeOnce(jars, async (fresh) => {
+    const target = ['-DincludeScope=runtime', `-DoutputDirectory=${fresh}`]
+    await run('mvn', ['-q', '-B', '-f', join(HERE, 'pom.xml'), 'dependency:copy-dependencies', ...target])
+  })
+  const sources = await Promise.all(PROGRAMS.map((path) => readFile(path, 'utf8')))
+  const programs = join(cache, `kafka-programs-${hash('sha256', sources.join()).slice(0, 16)}`)
+  await makeOnce(programs, async (fresh) => {
+    await run('javac', ['-cp', `${jars}/*`, '-d', fresh, ...PROGRAMS])
+  })
+  return `${jars}/*${delimiter}${programs}`
 }
 
-const compile = (program: string, folder: string) =>
-  run('javac', ['-cp', `${folder}/*`, '-d', folder, join(HERE, `${program}.java`)])
-
-// Into a folder of its own and then renamed: two test processes may come here at once.
-async function build(cache: string, folder: string): Promise<void> {
+// Into a folder of its own and then renamed: several test processes may come here at once.
+async function makeOnce(folder: string, make: (fresh: string) => Promise<void>): Promise<void> {
+  if (existsSync(folder)) return
   const absent = missing()
   if (absent.length > 0) throw new Error(`No Kafka without ${absent.join(', ')}.`)
-  await mkdir(cache, { recursive: true })
-  const fresh = await mkdtemp(join(cache, 'kafka-new-'))
+  await mkdir(dirname(folder), { recursive: true })
+  const fresh = await mkdtemp(`${folder}-new-`)
   try {
-    await run('mvn', [
-      '-q',
-      '-B',
-      '-f',
-      join(HERE, 'pom.xml'),
-      'dependency:copy-dependencies',
-      '-DincludeScope=runtime',
-      `-DoutputDirectory=${fresh}`,
-    ])
-    for (const program of PROGRAMS) await compile(program, fresh)
+    await make(fresh)
     await rename(fresh, folder)
   } catch (error) {
     await rm(fresh, { recursive: true, force: true })
