@@ -16,6 +16,7 @@ import { type Part, startInOrder } from './lifecycle.ts'
 import { removeRunFile, writeRunFile } from './run-file.ts'
 import { createAlerting, createDispatchPart } from './wire/alerting.ts'
 import { type Api, createApi } from './wire/api.ts'
+import { carryOver } from './wire/carry-over.ts'
 import { createDetectPart } from './wire/detect.ts'
 import { createFilesPart } from './wire/files.ts'
 import {
@@ -34,6 +35,7 @@ import { createOperationalPart } from './wire/operational.ts'
 import { deadLetterCheck } from './wire/operational-checks/dead-letters.ts'
 import { lostRecordsCheck } from './wire/operational-checks/lost-records.ts'
 import { refusedRulesCheck } from './wire/operational-checks/refused-rules.ts'
+import { createRetentionPart } from './wire/retention.ts'
 import { addRuleGauge, loadRules, rulesHealth } from './wire/rules.ts'
 import { openStore } from './wire/store.ts'
 import { createStoreFigures } from './wire/store-figures.ts'
@@ -104,6 +106,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
     const segments = await openSegments(config, ingest, database, ingest.telemetry)
     // What is left stays on disk for the next start.
     opened.unshift(() => segments.close(SEGMENTS_DRAIN_MS))
+    await carryOver(database, segments, note)
     const alerting = createAlerting({
       database,
       receivers: config.receivers,
@@ -187,6 +190,9 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
         ...(files ? [files] : []),
         ...(detect ? [createDispatchPart(alerting), detect] : []),
         ...(operational ? [operational] : []),
+        ...(has('detect')
+          ? [createRetentionPart({ retention: config.retention, database, clock, logger, registry })]
+          : []),
         createStoreFigures({ countDoubled: () => countDoubledEvents(database), registry, logger }),
         ...(http ? [http] : []),
       ],

@@ -1,4 +1,5 @@
 import { GatewatchError } from '../core/errors.ts'
+import { EVENTS_PARTITION, FIRST_EVENTS_PARTITION } from './partition-key.ts'
 
 /**
  * How statements of one server become statements of a cluster (docs/adr/0012-cluster.md). Migrations are written for one
@@ -143,6 +144,8 @@ function createTable(statement: string, match: RegExpExecArray, cluster: Cluster
   const [head, ifNotExists = '', table = ''] = match
   const body = statement
     .slice(head.length)
+    // A cluster begins empty: its table gets the key of today at once.
+    .replace(`PARTITION BY ${FIRST_EVENTS_PARTITION}`, `PARTITION BY ${EVENTS_PARTITION}`)
     .replace(/^( AS )`?(\w+)`?/, (_, as: string, source: string) => `${as}${localTable(source, cluster)}`)
   const sharded = cluster.sharded.has(table)
   const local = `CREATE TABLE ${ifNotExists}${localTable(table, cluster)} ON CLUSTER ${quoted(cluster.name)}${replicated(body, table, sharded)}`

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GatewatchError } from '../core/errors.ts'
+import { carryEvents, isCarried, isEmpty } from './carry-events.ts'
 import type { Database } from './database.ts'
 import { migrationFiles, statementsOf } from './migration-files.ts'
 import { lengthenTokenWindows } from './token-windows.ts'
@@ -18,10 +19,16 @@ const ATTEMPT_MS = 300
  * list of statements; a crash between two of them is repaired by running the file again, so every file can be repeated
  * (every `CREATE` becomes `CREATE … IF NOT EXISTS`). Of several processes that start at once each tries again what
  * another was in the middle of.
+ *
+ * A store without events gets the partitions of today at the end. One with events is carried over by who knows that
+ * nothing is under way: `carryEvents`.
  * @returns the names of the migrations that were applied now
  * @throws GatewatchError `store_rejected` when an applied file was changed since
  */
-export async function migrate(database: Database): Promise<string[]> {
+export async function migrate(
+  database: Database,
+  note: (text: string) => void = () => {},
+): Promise<string[]> {
   await database.command(
     'CREATE TABLE IF NOT EXISTS migrations (name String, hash String, applied_at DateTime DEFAULT now()) ENGINE = ReplacingMergeTree ORDER BY name',
   )
@@ -43,6 +50,7 @@ export async function migrate(database: Database): Promise<string[]> {
     }
     if (await apply(database, { name, hash, statements: statementsOf(sql) })) applied.push(name)
   }
+  if (!(await isCarried(database)) && (await isEmpty(database))) await carryEvents(database, note)
   await lengthenTokenWindows(database)
   return applied
 }

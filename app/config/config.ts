@@ -13,6 +13,7 @@ import { type KafkaConfig, kafkaOf } from './kafka.ts'
 import { mappingsOf } from './mappings.ts'
 import { nowhere, type PlaceOf, placesIn, type SettingPlace } from './place.ts'
 import { type ReceiverConfig, receiverOf } from './receivers.ts'
+import { type RetentionConfig, retentionOf } from './retention.ts'
 import { type ConfigFile, ConfigSchema, ROLES, type Role } from './schema.ts'
 import { readSecret, reasonOf } from './secrets.ts'
 import {
@@ -60,6 +61,7 @@ export interface Config {
   /** Catalogues of one’s own, asked before the shipped one in this order. */
   readonly toolCatalogue: readonly ToolCatalogueConfig[]
   readonly deadLetters: { readonly keepDays: number; readonly alertPerHour: number }
+  readonly retention: RetentionConfig
   readonly redaction: {
     readonly personal: readonly PersonalKind[]
     readonly tools: readonly ArgumentRule[]
@@ -161,6 +163,7 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
       keepDays: file.dead_letters?.keep_days ?? 30,
       alertPerHour: file.dead_letters?.alert_per_hour ?? 100,
     },
+    retention: retentionOf(file.retention, placeOf),
     redaction: {
       personal: file.redaction?.personal ?? DEFAULT_PERSONAL,
       tools: file.redaction?.tools ?? [],

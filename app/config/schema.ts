@@ -78,6 +78,25 @@ const sasl = Type.Object(
   { ...strict, description: 'Login at the brokers' },
 )
 
+const keptDays = {
+  events_days: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 36_500,
+      description: 'Days that events are kept; 0: for good',
+      examples: [365],
+    }),
+  ),
+  rollups_days: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 36_500,
+      description: 'Days that counts are kept; 0: for good',
+      examples: [730],
+    }),
+  ),
+}
+
 /** `gatewatch.yaml`. Every key is optional; `docs/operations.md` describes them with their defaults. */
 export const ConfigSchema = Type.Object(
   {
@@ -250,6 +269,20 @@ export const ConfigSchema = Type.Object(
               minimum: 0,
               description: 'So many of one topic and reason raise an alert; 0: none',
             }),
+          ),
+        },
+        strict,
+      ),
+    ),
+    retention: Type.Optional(
+      Type.Object(
+        {
+          ...keptDays,
+          every: Type.Optional(name('When what is past its time goes: a cron expression', '0 30 3 * * *')),
+          tenants: Type.Optional(
+            Type.Array(
+              Type.Object({ tenant: name('Tenant that keeps otherwise', 'acme'), ...keptDays }, strict),
+            ),
           ),
         },
         strict,

@@ -19,7 +19,7 @@ export async function openStore(
       })
     : await openEmbedded({ path: join(config.data, 'store') })
   try {
-    const applied = await migrate(database)
+    const applied = await migrate(database, note)
     if (applied.length > 0) note(`store: applied ${applied.join(', ')}`)
     return database
   } catch (error) {

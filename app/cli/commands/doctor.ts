@@ -1,15 +1,19 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { systemClock } from '../../../core/clock.ts'
 import { type ErrorPlace, GatewatchError, messageOf } from '../../../core/errors.ts'
 import { stateOf, type Trouble } from '../../../core/health.ts'
 import { inertText } from '../../../core/text.ts'
 import { inspectSegments } from '../../../ingest/segment-file.ts'
 import { askForTopics, type KafkaAccess } from '../../../ingest/sources/kafka-client.ts'
 import { resolveTopics } from '../../../ingest/sources/kafka-topics.ts'
+import { isCarried } from '../../../store/carry-events.ts'
+import { expiredOn } from '../../../store/retention.ts'
 import { type Config, loadConfig } from '../../config/config.ts'
 import { readRunFile } from '../../run-file.ts'
 import { createReceivers } from '../../wire/alerting.ts'
 import { loadToolCatalogue } from '../../wire/pipeline.ts'
+import { dayOf } from '../../wire/retention.ts'
 import { loadRules } from '../../wire/rules.ts'
 import { openStore } from '../../wire/store.ts'
 import { openAccess } from '../access.ts'
@@ -40,6 +44,7 @@ export function addDoctorCommand(program: Command): void {
         { name: 'tool catalogue', run: () => checkCatalogue(config) },
         { name: 'receivers', run: () => checkReceivers(config) },
         { name: 'store', run: () => checkStore(config) },
+        { name: 'retention', run: () => checkRetention(config) },
         { name: 'segments', run: () => checkSegments(config, flags) },
         { name: 'disk', run: () => checkDisk(config.data) },
         ...config.files.map(({ path, place }) => ({
@@ -116,6 +121,34 @@ async function checkStore(config: Config): Promise<string> {
     await database.close()
   }
 }
+
+/** What the next run would remove; removes nothing. */
+async function checkRetention(config: Config): Promise<CheckResult> {
+  const { policy, every } = config.retention
+  if (config.clickhouse === undefined && readRunFile(config.data) !== undefined)
+    return `the running process removes what is past its time at ${every}`
+  const database = await openStore(config, () => {})
+  try {
+    if (!(await isCarried(database)))
+      return {
+        warning: 'the events are not in weekly partitions yet; the next start of gatewatch carries them over',
+      }
+    const expired = await expiredOn(database, policy, dayOf(systemClock.now()))
+    if (expired.length === 0) return `nothing is past its time; looked at again at ${every}`
+    const said = expired
+      .slice(0, SHOWN_REMOVALS)
+      .map(
+        ({ table, tenant, rows, from, to }) =>
+          `${rows} rows of ${table} of ${inertText(tenant)} from ${from} to ${to}`,
+      )
+    const more = expired.length > SHOWN_REMOVALS ? ` and ${expired.length - SHOWN_REMOVALS} more` : ''
+    return `would remove at ${every}: ${said.join('; ')}${more}`
+  } finally {
+    await database.close()
+  }
+}
+
+const SHOWN_REMOVALS = 10
 
 // What was accepted and is not in the store: the process that is at it knows why, else the folder is looked at.
 async function checkSegments(config: Config, flags: RunFlags): Promise<CheckResult> {
