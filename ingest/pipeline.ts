@@ -10,6 +10,7 @@ import { createFingerprints } from './fingerprints.ts'
 import type { Decoded, Format } from './format.ts'
 import { FORMATS } from './formats/registry.ts'
 import { createNormalise, type Fault, type Normalise } from './normalize.ts'
+import { setProducer } from './producer.ts'
 import type { Batch, DeadLetter, EventPart, RawRecord, ToolSighting } from './record.ts'
 import type { ArgumentPolicy } from './redact/argument-policy.ts'
 import { MAX_KEPT_BYTES, type RedactedRecord, redactPiece, redactRecord } from './redact/redact-record.ts'
@@ -142,6 +143,7 @@ function takeEntry(
       field: 'mcp.method.name',
       message: 'The record names no method, tool, resource or prompt.',
     }
+  setProducer(draft, record.headers)
   const fault = normalise(draft, record)
   if (fault) return fault
 

@@ -3,6 +3,7 @@ import type { EventDraft } from '../../core/audit-event.ts'
 import { stableId } from '../../core/hash.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import {
+  countOf,
   fault,
   isObject,
   type JsonObject,
@@ -125,6 +126,12 @@ function complete(entry: Decoded & { kind: 'event' }, envelope: JsonObject, sing
   // secret from the eye, and `a#b` + `c` would be `a` + `b#c`.
   if (single && id !== undefined && source !== undefined) draft.event_id ??= stableId(source, id)
   if (source !== undefined) draft['gateway.id'] ??= source
+  // The extension "sequence" (CloudEvents, extensions/sequence.md): a number of its source, as text.
+  const sequence = countOf(envelope['sequence'])
+  if (sequence !== undefined) {
+    draft['producer.sequence'] ??= sequence
+    if (source !== undefined) draft['producer.id'] ??= source
+  }
   const { trace, span } = traceparentOf(envelope['traceparent'])
   if (trace !== undefined) draft.trace_id ??= trace
   if (span !== undefined) draft.span_id ??= span

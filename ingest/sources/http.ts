@@ -1,4 +1,6 @@
 import { GatewatchError } from '../../core/errors.ts'
+import { FORMAT_HEADER } from '../decode.ts'
+import { PRODUCER_HEADER, SEQUENCE_HEADER } from '../producer.ts'
 import type { RawRecord } from '../record.ts'
 import { createRecordSplitter } from './split-records.ts'
 
@@ -85,12 +87,14 @@ export function keyedCoordinates(hash: string): Required<Pick<HttpBody, 'partiti
   }
 }
 
+const KEPT = new Set(['content-type', FORMAT_HEADER, PRODUCER_HEADER, SEQUENCE_HEADER])
+
 // Never the credentials: records and their headers go to the store.
 function recordHeaders(headers: HttpBody['headers']): Record<string, string> {
   const kept: Record<string, string> = Object.create(null)
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined) continue
-    if (name === 'content-type' || name === 'x-gatewatch-format') kept[name] = value
+    if (KEPT.has(name)) kept[name] = value
     // CloudEvents over HTTP says ce-type where Kafka says ce_type; formats know the latter.
     if (name.startsWith('ce-')) kept[name.replace('ce-', 'ce_')] = value
   }

@@ -208,6 +208,22 @@ describe('parties, layers and approvals', () => {
     })
   })
 
+  it('headers number what a producer sends', () => {
+    const headers = { 'x-gatewatch-sequence': '41', 'x-gatewatch-producer': SECRET }
+    const value = '{"gen_ai.tool.name":"echo","producer.sequence":7}'
+    const [numbered] = run([record(value, { headers })]).events
+    expect(numbered?.['producer.sequence']).toBe(41)
+    expect(numbered?.['producer.id']).toMatch(/^hmac:k1:/)
+    const [said] = run([record(value, { headers: { 'x-gatewatch-sequence': 'many' } })]).events
+    expect(said?.['producer.sequence']).toBe(7)
+  })
+
+  it('the sequence of a CloudEvent is its source’s', () => {
+    const envelope = { specversion: '1.0', id: '1', source: '//gw/1', type: 'mcp.call', sequence: '00042' }
+    const [found] = run([record(JSON.stringify({ ...envelope, data: { tool: 'echo' } }))]).events
+    expect(found).toMatchObject({ 'producer.id': '//gw/1', 'producer.sequence': 42 })
+  })
+
   it('a value of another type names the field', () => {
     const faultOf = (fields: object) =>
       run([record(JSON.stringify({ 'gen_ai.tool.name': 'echo', ...fields }))]).deadLetters[0]
