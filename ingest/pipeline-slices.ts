@@ -26,6 +26,11 @@ export async function processInSlices(pipeline: Pipeline, records: readonly RawR
     at += length
     await nextTurn()
   }
+  return joinBatches(batches)
+}
+
+/** Several batches as one. */
+export function joinBatches(batches: readonly Batch[]): Batch {
   const definitions = batches.flatMap((batch) => batch.definitions ?? [])
   return {
     events: batches.flatMap(({ events }) => events),

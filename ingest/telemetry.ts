@@ -45,6 +45,9 @@ export interface IngestTelemetry {
   /** `from` is the offset that does not exist any more, `to` the one that reading goes on at. */
   offsetsRestarted(partition: string, from: number, to: number): void
   batchUnreadable(partition: string, records: number, message: string): void
+  /** The encoder failed on a record of the block that begins at `from`; it is read again, the record becomes a dead letter. */
+  recordNotEncoded(partition: string, from: number, message: string): void
+  partitionHalted(partition: string, message: string): void
   topicsChanged(fields: { topics: readonly string[]; missing: readonly string[] }): void
   intentReplayed(partition: string, from: number, to: number): void
   assembled(fields: { calls: number; corrected: number; incomplete: number }): void
@@ -109,6 +112,13 @@ export function createIngestTelemetry(logger: IngestLogger, count: CountIngest =
         'a batch cannot be read; its records are dead letters',
       )
     },
+    recordNotEncoded: (partition, from, message) =>
+      logger.error(
+        { partition, from, reason: message },
+        'a record cannot be encoded for the store; reading its block again to make it a dead letter',
+      ),
+    partitionHalted: (partition, message) =>
+      logger.error({ partition, reason: message }, 'a partition stands still; the others go on'),
     topicsChanged: ({ topics, missing }) => {
       if (missing.length === 0) logger.info({ topics }, 'topics to read')
       else logger.warn({ topics, missing }, 'topics to read; those missing do not exist on the brokers')

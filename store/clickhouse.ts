@@ -299,10 +299,18 @@ async function translate<T>(attempt: Promise<T>): Promise<T> {
     return await attempt
   } catch (cause) {
     if (cause instanceof GatewatchError) throw cause
-    const code = serverCodeOf(cause)
-    const passes = code === undefined || PASSING_CODES.has(code)
-    throw new GatewatchError(passes ? 'store_unavailable' : 'store_rejected', messageOf(cause), { cause })
+    throw new GatewatchError(codeOf(cause), messageOf(cause), { cause })
   }
+}
+
+// What the server did not say is the network’s, which passes, unless it is a fault of the program, which does not.
+function codeOf(cause: unknown): 'store_unavailable' | 'store_rejected' | 'internal' {
+  const code = serverCodeOf(cause)
+  if (code !== undefined) return PASSING_CODES.has(code) ? 'store_unavailable' : 'store_rejected'
+  // Not SyntaxError: an answer that was cut off is no JSON.
+  const ofOurs =
+    cause instanceof TypeError || cause instanceof RangeError || cause instanceof ReferenceError
+  return ofOurs ? 'internal' : 'store_unavailable'
 }
 
 /**

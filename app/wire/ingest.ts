@@ -10,7 +10,12 @@ import { createIntake, type Intake } from '../../ingest/intake.ts'
 import type { Pipeline } from '../../ingest/pipeline.ts'
 import { createReplay, type KeptLetter, type LetterOutcome } from '../../ingest/replay.ts'
 import { openSegmentLog, type SegmentLog } from '../../ingest/segment-log.ts'
-import { createKafkaSource, type KafkaSource, type KafkaSourceStatus } from '../../ingest/sources/kafka.ts'
+import {
+  createKafkaSource,
+  type KafkaPartitionStatus,
+  type KafkaSource,
+  type KafkaSourceStatus,
+} from '../../ingest/sources/kafka.ts'
 import { resolveTopics } from '../../ingest/sources/kafka-topics.ts'
 import { createRateLimits } from '../../ingest/sources/rate-limits.ts'
 import { createIngestTelemetry, INGEST_COUNTERS, type IngestTelemetry } from '../../ingest/telemetry.ts'
@@ -224,13 +229,12 @@ const NO_TOPIC_MATCHES: Trouble = {
   detail: 'No topic has a name that kafka.topics matches; create one, or correct the pattern.',
 }
 
-/** What is wrong with the Kafka way in: a group that was not joined stops all of it, a missing topic only itself. */
-export function checkKafka({
-  ready,
-  state,
-  lastError,
-  missingTopics,
-}: KafkaSourceStatus): readonly Trouble[] {
+/**
+ * What is wrong with the Kafka way in: a group that was not joined stops all of it, a missing topic or a partition that
+ * stands still only itself.
+ */
+export function checkKafka(status: KafkaSourceStatus): readonly Trouble[] {
+  const { ready, state, lastError, missingTopics, partitions } = status
   const why = lastError === undefined ? '' : `: ${lastError}`
   return [
     ...(ready ? [] : [{ state: 'failing', reason: 'kafka_not_joined', detail: `${state}${why}` } as const]),
@@ -240,7 +244,25 @@ export function checkKafka({
       detail: `There is no topic ${topic}; create it, or correct kafka.topics.`,
     })),
     ...(state === 'waiting' && missingTopics.length === 0 ? [NO_TOPIC_MATCHES] : []),
+    ...partitions.flatMap((partition) => checkPartition(partition, partitions)),
   ]
+}
+
+const STUCK_INSERTS = 5
+
+function checkPartition(
+  { topic, partition, halted, failedInserts, lastError = '' }: KafkaPartitionStatus,
+  all: readonly KafkaPartitionStatus[],
+): Trouble[] {
+  const name = `${topic}/${partition}`
+  if (halted !== undefined) {
+    // One that stands still among others is a part of the work, all of them are the work.
+    const state = all.every((each) => each.halted !== undefined) ? 'failing' : 'degraded'
+    return [{ state, reason: 'partition_halted', detail: `${name} stands still: ${halted}` }]
+  }
+  if (failedInserts < STUCK_INSERTS) return []
+  const detail = `${name} is not stored after ${failedInserts} attempts: ${lastError}`
+  return [{ state: 'degraded', reason: 'partition_not_stored', detail }]
 }
 
 /** The Kafka way in. */
@@ -263,7 +285,20 @@ export function createKafkaPart(
     labelNames: ['topic', 'partition'],
     registers: [registry],
     collect() {
+      // Partitions that others own now are theirs to report.
+      this.reset()
       for (const { topic, partition, lag } of source.status().partitions) this.set({ topic, partition }, lag)
+    },
+  })
+  new Gauge({
+    name: 'gatewatch_kafka_partition_halted',
+    help: '1 for a partition that stands still until the process is started again',
+    labelNames: ['topic', 'partition'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const { topic, partition, halted } of source.status().partitions)
+        this.set({ topic, partition }, halted === undefined ? 0 : 1)
     },
   })
   return {

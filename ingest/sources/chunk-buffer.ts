@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import { sliceLength } from '../pipeline-slices.ts'
 import type { Batch, RawRecord } from '../record.ts'
+import { carefulBatch } from './careful-batch.ts'
 
 /** The rows of one table, encoded. */
 export interface EncodedRows {
@@ -52,6 +53,8 @@ export interface ChunkBufferOptions {
   readonly pending: ChunkEnd | undefined
   readonly process: (records: readonly RawRecord[]) => Batch
   readonly createEncoder: () => BlockEncoder
+  /** Called when records from this offset on were dropped because their encoder failed: they have to be added again. */
+  readonly onReadAgain: (from: number, error: unknown) => void
   readonly signal: AbortSignal
 }
 
@@ -65,8 +68,10 @@ export interface ChunkBuffer {
   bytes(): number
   rows(): number
   /**
-   * Adds records; `nowMs` is the time of arrival, `coveredTo` the last offset that the broker has answered for, and
+   * Adds records. Where the encoder cannot take one, its chunk is dropped and `onReadAgain` called; what is added again is
+   * encoded carefully, the bad record as a dead letter. `nowMs` is the time of arrival, `coveredTo` the last offset that the broker has answered for, and
    * `more` says that it has others after it. Resolves when they are encoded; calls must not overlap.
+   * @throws what the encoder threw, when it fails although each record by itself can be encoded
    */
   add(records: readonly RawRecord[], coveredTo: number, nowMs: number, more?: boolean): Promise<void>
   /** The last offset of the block that an earlier owner began, while it is not complete. */
@@ -81,6 +86,8 @@ export interface ChunkBuffer {
 
 interface OpenChunk {
   readonly from: number
+  /** An earlier owner began to store it. */
+  readonly begun: boolean
   readonly mark: string
   readonly life: number
   readonly arrivedMs: number
@@ -93,7 +100,7 @@ interface OpenChunk {
 const markOf = ({ timestampMs, value }: RawRecord): string => `${timestampMs}-${crc32(value).toString(36)}`
 
 export function createChunkBuffer(options: ChunkBufferOptions): ChunkBuffer {
-  const { limits, process, createEncoder, signal } = options
+  const { limits, process, createEncoder, onReadAgain, signal } = options
   const full: OpenChunk[] = []
   let { pending } = options
   let open: OpenChunk | undefined
@@ -101,9 +108,13 @@ export function createChunkBuffer(options: ChunkBufferOptions): ChunkBuffer {
   let bytes = 0
   let life = 0
   let patienceMs = limits.maxAgeMs
+  // Up to this offset records are encoded carefully.
+  let carefulTo = -1
+  let timesReadAgain = 0
 
   const start = (from: number, mark: string, arrivedMs: number): OpenChunk => ({
     from,
+    begun: pending !== undefined,
     to: from,
     mark,
     life,
@@ -139,15 +150,35 @@ export function createChunkBuffer(options: ChunkBufferOptions): ChunkBuffer {
       bytes += record.value.length
       slice.push(record)
     }
-    if (slice.length > 0) open?.encoder.add(process(slice))
+    const [earliest] = slice
+    if (earliest !== undefined) {
+      const careful = earliest.offset <= carefulTo
+      open?.encoder.add(careful ? carefulBatch(slice, { process, createEncoder }) : process(slice))
+    }
     return first + slice.length
   }
 
+  // What an encoder holds that has thrown cannot be trusted, and the records of the chunk are not here any more.
+  const readAgain = (chunk: OpenChunk, to: number, error: unknown) => {
+    if (chunk.life !== life || to <= carefulTo) throw error
+    const dropped = chunk === open ? [chunk] : [chunk, ...full.splice(0), ...(open ? [open] : [])]
+    for (const each of dropped) {
+      rows -= each.rows
+      bytes -= each.bytes
+    }
+    open = undefined
+    if (chunk.begun) pending ??= { from: chunk.from, to: chunk.to }
+    carefulTo = to
+    timesReadAgain++
+    onReadAgain(chunk.from, error)
+  }
+
   const finish = (chunk: OpenChunk): Chunk => {
+    const { from, to, mark, encoder } = chunk
+    const tables = encoder.finish()
     rows -= chunk.rows
     bytes -= chunk.bytes
-    const { from, to, mark, encoder } = chunk
-    return { from, to, mark, life: chunk.life, records: chunk.rows, tables: encoder.finish() }
+    return { from, to, mark, life: chunk.life, records: chunk.rows, tables }
   }
 
   const dueAtMs = () => {
@@ -162,15 +193,21 @@ export function createChunkBuffer(options: ChunkBufferOptions): ChunkBuffer {
     rows: () => rows,
     add: async (records, coveredTo, nowMs, more = false) => {
       patienceMs = more ? limits.maxAgeMs * 5 : limits.maxAgeMs
+      const before = timesReadAgain
       let at = 0
       while (at < records.length) {
         const next = records[at] as RawRecord
         if (pending !== undefined && next.offset > pending.to) closePending(nowMs)
         else if (open !== undefined && open.rows > 0 && endsBefore(open, next.offset)) close()
-        at = take(records, at, nowMs)
+        try {
+          at = take(records, at, nowMs)
+        } catch (error) {
+          if (open === undefined) throw error
+          return readAgain(open, open.to, error)
+        }
         if (at === records.length) break
         await nextTurn()
-        if (signal.aborted) return
+        if (signal.aborted || timesReadAgain !== before) return
       }
       if (pending !== undefined) {
         if (coveredTo >= pending.to) closePending(nowMs)
@@ -187,7 +224,13 @@ export function createChunkBuffer(options: ChunkBufferOptions): ChunkBuffer {
       const due = dueAtMs()
       if (full.length === 0 && (all || (due !== undefined && nowMs >= due))) close()
       const chunk = full.shift()
-      return chunk === undefined ? undefined : finish(chunk)
+      if (chunk === undefined) return undefined
+      try {
+        return finish(chunk)
+      } catch (error) {
+        readAgain(chunk, chunk.to, error)
+        return undefined
+      }
     },
     dueAtMs,
   }

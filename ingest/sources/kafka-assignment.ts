@@ -68,6 +68,8 @@ export interface KafkaAssignment {
     commit: AssignedBatch['commit'],
   ): Promise<void>
   isPaused(topic: string, partition: number): boolean
+  /** Ends the work on one partition, visibly; the others go on. */
+  halt(topic: string, partition: number, reason: string): void
   status(): (PartitionStatus & { topic: string; partition: number; highWatermark: number; lag: number })[]
   finish(): Promise<void>
   abandon(): void
@@ -170,6 +172,7 @@ export function createAssignment(options: AssignmentOptions): KafkaAssignment {
       await owned.worker.outOfRange(fetchedOffset)
     },
     isPaused: (topic, partition) => partitions.get(keyOf(topic, partition))?.worker.status().paused === true,
+    halt: (topic, partition, reason) => partitions.get(keyOf(topic, partition))?.worker.halt(reason),
     status: () =>
       [...partitions.values()].map(({ topic, partition, highWatermark, worker }) => {
         const status = worker.status()

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../core/clock.ts'
-import { messageOf } from '../../core/errors.ts'
+import { GatewatchError, messageOf } from '../../core/errors.ts'
 import type { Batch, RawRecord } from '../record.ts'
-import { type Backoff, untilDone } from '../retry.ts'
+import { type Backoff, backoffMs, pause, untilDone } from '../retry.ts'
 import type { IngestTelemetry } from '../telemetry.ts'
 import {
   type BlockEncoder,
@@ -76,7 +76,15 @@ export interface PartitionStatus {
   /** Records that the broker deleted before they could be read, since the partition was assigned. */
   readonly lost: number
   readonly lastError: string | undefined
+  /** How often in a row the block that is to be stored now was refused. */
+  readonly failedInserts: number
+  /** Why nothing more of it is read or stored until the partition is assigned anew; `undefined` where it goes on. */
+  readonly halted: string | undefined
 }
+
+// Far below the shortest session, which ends while a handler waits.
+const ASK_AGAIN: Backoff = { firstMs: 50, capMs: 1_000 }
+const ATTEMPTS_AT_FAULTS = 5
 
 /**
  * One assigned partition, for as long as the assignment lasts. Exactly-once effect: the boundaries of a block are
@@ -94,6 +102,8 @@ export interface PartitionWorker {
    * the same block as what follows and so exactly once. Or offsets start again, because the topic was made anew.
    */
   outOfRange(fetchedOffset: number): Promise<void>
+  /** Stands still for good: what the broker sends cannot be read. */
+  halt(reason: string): void
   status(): PartitionStatus
   /** Stores what waits, then ends. */
   finish(): Promise<void>
@@ -111,6 +121,13 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
     process,
     createEncoder,
     pending: pending && { from: options.position, to: pending.to },
+    onReadAgain: (from, error) => {
+      telemetry.recordNotEncoded(name, from, messageOf(error))
+      position = from
+      covered = from
+      relievePressure()
+      options.seek(from)
+    },
     signal: stop.signal,
   })
   let position = options.position
@@ -127,6 +144,9 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
   let paused = false
   let finishing = false
   let lastError: string | undefined
+  let halted: string | undefined
+  let failedInserts = 0
+  let askedInVain = 0
   let wake = () => {}
 
   const cutNow = (): { chunk: Chunk; intent: Intent; begun: boolean } | undefined => {
@@ -170,12 +190,15 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
     return undefined
   }
 
-  const retry = <T>(attempt: () => Promise<T>, onFailure: (attempt: number, message: string) => void) =>
+  const retry = <T>(
+    attempt: () => Promise<T>,
+    onFailure: (attempt: number, message: string, error: unknown) => void,
+  ) =>
     untilDone(
       attempt,
       (number, error) => {
         lastError = messageOf(error)
-        onFailure(number, lastError)
+        onFailure(number, lastError, error)
       },
       stop.signal,
       options.backoff,
@@ -194,8 +217,17 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
     return turn
   }
 
+  // What the store says may pass, and what it carries exists nowhere else: tried for ever. A fault of ours does not pass.
+  const insertFailed = (number: number, message: string, error: unknown) => {
+    failedInserts = number
+    telemetry.storeFailed(name, number, message)
+    const ofOurs = !(error instanceof GatewatchError) || error.code === 'internal'
+    if (ofOurs && number >= ATTEMPTS_AT_FAULTS) throw error
+  }
+
   // A block that an earlier owner began ends where it says: it is read to its end, however little may wait here.
   const relievePressure = () => {
+    if (halted !== undefined) return
     const begun = buffer.pendingTo() !== undefined
     const full = !begun && buffer.bytes() > options.maxWaitingBytes
     const drained = begun || buffer.bytes() < options.maxWaitingBytes / 2
@@ -216,6 +248,7 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
       .then(() => buffer.add(records, lastOffset, arrivedMs, lastOffset + 1 < highWatermark))
       .catch(standStill)
     await encoding
+    if (position !== lastOffset + 1) return
     covered = lastOffset + 1
     relievePressure()
     wake()
@@ -254,11 +287,9 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
       const { chunk, intent, begun } = cut
       if (!begun && !(await commit(chunk.from, encodeIntent(intent), chunk.life))) return
       const token = `${name}/${chunk.from}-${intent.to}@${intent.mark}`
-      const written = await retry(
-        () => options.slots.run(() => write(chunk.tables, token)),
-        (number, message) => telemetry.storeFailed(name, number, message),
-      )
+      const written = await retry(() => options.slots.run(() => write(chunk.tables, token)), insertFailed)
       if (written === undefined) return
+      failedInserts = 0
       if (written.attempts > 1) telemetry.storeRecovered(name, written.attempts)
       lastError = undefined
       if (chunk.life === life) stored = intent.to + 1
@@ -277,17 +308,22 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
       cut = following ?? (await nextCut())
     }
   }
-  // A fault of ours. The partition stands still, visibly, and nothing of it is committed.
+  // The partition stands still, visibly, and nothing more of it is committed.
   const standStill = (error: unknown) => {
+    if (stop.signal.aborted) return
     lastError = messageOf(error)
-    telemetry.logFault(`${name}: ${lastError}`)
+    halted = lastError
+    telemetry.partitionHalted(name, halted)
     stop.abort()
+    paused = true
+    options.setPaused(true)
   }
   const done = run().catch(standStill)
 
   return {
     accept: async ({ fetchedOffset, lastOffset, highWatermark, records }) => {
       if (stop.signal.aborted || finishing) return
+      askedInVain = 0
       // Left over from another assignment.
       if (fetchedOffset !== position) return options.seek(position)
       const first = records.findIndex((record) => (record.lastOffset ?? record.offset) >= position)
@@ -297,12 +333,16 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
     outOfRange: async (fetchedOffset) => {
       if (stop.signal.aborted || finishing) return
       if (fetchedOffset === position) {
+        if (askedInVain++ > 0) await pause(backoffMs(ASK_AGAIN, askedInVain, Math.random()), stop.signal)
         const { oldest, highWatermark } = await options.fetchBounds()
         if (position < oldest) await skipLost(position, oldest, highWatermark)
         else if (position > highWatermark) await startOver(oldest)
+        else
+          lastError = `The broker has no offset ${position}, and says that it has ${oldest} to ${highWatermark}.`
       }
       options.seek(position)
     },
+    halt: (reason) => standStill(new Error(reason)),
     status: () => ({
       stored,
       waitingRows: buffer.rows(),
@@ -310,6 +350,8 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
       paused,
       lost,
       lastError,
+      failedInserts,
+      halted,
     }),
     finish: async () => {
       finishing = true

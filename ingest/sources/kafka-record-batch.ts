@@ -1,4 +1,5 @@
 import { messageOf } from '../../core/errors.ts'
+import { crc32c } from './crc32c.ts'
 import { CODECS, inflate, TooLarge } from './kafka-codecs.ts'
 
 /** A record as the broker has it. */
@@ -35,6 +36,13 @@ export interface ReadOptions {
   readonly aborted: readonly AbortedTransaction[]
   /** Values longer than this, in bytes, are cut to `keptBytes`: no part of one can be processed anyway. */
   readonly maxRecordBytes?: number
+  /** Offset after the newest record that the broker has. */
+  readonly highWatermark?: number
+  /**
+   * Asked about a batch with a wrong checksum, and told its first offset. `read-again` ends the reading before it; what
+   * `refuse` makes of it are records that say so, and reading ends after it. Refused unless told.
+   */
+  readonly onDamaged?: (firstOffset: number) => 'read-again' | 'refuse'
   /** A portion ends at about so many records and bytes. */
   readonly portionRecords?: number
   readonly portionBytes?: number
@@ -50,10 +58,13 @@ const HEADER_BYTES = 61
 const LENGTH_AT = 8
 const BEFORE_LENGTH_ENDS = 12
 const MAGIC_AT = 16
+const CHECKSUM_AT = 17
 const ATTRIBUTES_AT = 21
 const [CODEC_MASK, APPEND_TIME, TRANSACTIONAL, CONTROL] = [0x07, 0x08, 0x10, 0x20]
 
 interface Head {
+  /** Its checksum is wrong: nothing in it can be relied on, also not where it ends. */
+  readonly damaged: boolean
   readonly firstOffset: number
   readonly lastOffset: number
   readonly attributes: number
@@ -81,7 +92,18 @@ export async function* readRecordBatches(bytes: Buffer, options: ReadOptions): A
     size = 0
     return portion
   }
-  for (const head of batchesOf(bytes)) {
+  for (const { head, next } of batchesOf(bytes)) {
+    // What lies before the offset asked for matters to nobody.
+    if (head.damaged && next !== undefined && next <= from) continue
+    if (head.damaged) {
+      if (options.onDamaged?.(head.firstOffset) === 'read-again') break
+      lastOffset = endOfDamaged(head, next, options)
+      const { firstOffset } = head
+      const message = `The batch of offsets ${firstOffset} to ${lastOffset} is damaged: its checksum is wrong.`
+      records.push(...refusals(Math.max(from, firstOffset), { ...head, lastOffset }, message))
+      // Which transactions end here is not known; the next answer says which are open.
+      break
+    }
     if (head.lastOffset < from) {
       isAborted(head)
       lastOffset = head.lastOffset
@@ -102,12 +124,20 @@ export async function* readRecordBatches(bytes: Buffer, options: ReadOptions): A
   if (lastOffset >= from) yield take()
 }
 
-/** The whole batches; what is cut off at the end comes again with the next answer. */
-function* batchesOf(bytes: Buffer): Generator<Head> {
+// The batch after it says where it ends, or else its own header, as far as that can be.
+function endOfDamaged(head: Head, next: number | undefined, { from, highWatermark }: ReadOptions): number {
+  const first = Math.max(from, head.firstOffset)
+  if (next !== undefined && next > first) return next - 1
+  return Math.max(first, Math.min(head.lastOffset, (highWatermark ?? Number.POSITIVE_INFINITY) - 1))
+}
+
+/** The whole batches, with the first offset of the next; what is cut off at the end comes again with the next answer. */
+function* batchesOf(bytes: Buffer): Generator<{ head: Head; next: number | undefined }> {
   for (let at = 0; at + MAGIC_AT < bytes.length; ) {
     const end = at + BEFORE_LENGTH_ENDS + bytes.readInt32BE(at + LENGTH_AT)
     if (end > bytes.length || end <= at + MAGIC_AT) return
-    yield headOf(bytes.subarray(at, end))
+    const next = end + LENGTH_AT <= bytes.length ? Number(bytes.readBigInt64BE(end)) : undefined
+    yield { head: headOf(bytes.subarray(at, end)), next }
     at = end
   }
 }
@@ -115,10 +145,11 @@ function* batchesOf(bytes: Buffer): Generator<Head> {
 function headOf(batch: Buffer): Head {
   const firstOffset = Number(batch.readBigInt64BE(0))
   if (batch.readInt8(MAGIC_AT) < 2 || batch.length < HEADER_BYTES) {
-    const none = { attributes: 0, firstMs: 0, maxMs: 0, producerId: '-1', count: -1 }
+    const none = { damaged: false, attributes: 0, firstMs: 0, maxMs: 0, producerId: '-1', count: -1 }
     return { ...none, firstOffset, lastOffset: firstOffset, body: batch }
   }
   return {
+    damaged: crc32c(batch.subarray(ATTRIBUTES_AT)) !== batch.readUInt32BE(CHECKSUM_AT),
     firstOffset,
     lastOffset: firstOffset + batch.readInt32BE(23),
     attributes: batch.readInt16BE(ATTRIBUTES_AT),

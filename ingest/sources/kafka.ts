@@ -95,6 +95,7 @@ const PARTITION_BYTES = { least: 1024 * 1024, most: 64 * 1024 * 1024 }
 // Part of the ten seconds that a whole stop may take.
 const DRAIN_MS = 4_000
 const LEAVE_MS = 1_000
+const UNREADABLE_TIMES = 4
 
 /**
  * Reads topics as a member of a consumer group and stores them with exactly-once effect (`kafka-partition.ts`). What
@@ -319,10 +320,13 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
     commit: AssignedBatch['commit'],
   ) => {
     const { topic, partition } = batch
+    const name = `${topic}/${partition}`
     const highWatermark = Number(batch.highWatermark)
     let from = fetchedOffset
-    for await (const { records, lastOffset } of readRecordBatches(batches, { from, aborted })) {
-      reportUnreadable(`${topic}/${partition}`, records)
+    const onDamaged = (offset: number) => (isSeenOften(name, offset) ? 'refuse' : 'read-again')
+    const reading = readRecordBatches(batches, { from, aborted, highWatermark, onDamaged })
+    for await (const { records, lastOffset } of reading) {
+      reportUnreadable(name, records)
       await target.accept(topic, partition, {
         fetchedOffset: from,
         lastOffset,
@@ -336,6 +340,18 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
       if (finishing || target.isPaused(topic, partition)) return
       await heartbeat()
     }
+    // Brokers send whole batches. Where one ends cannot be known when its length is damaged.
+    if (from === fetchedOffset && batches.length > 0 && isSeenOften(name, from))
+      target.halt(topic, partition, `What the brokers send at offset ${from} is no whole batch.`)
+  }
+
+  // Damage on the way passes, damage on a disk of the brokers does not.
+  const unreadable = new Map<string, { readonly offset: number; readonly times: number }>()
+  const isSeenOften = (name: string, offset: number): boolean => {
+    const before = unreadable.get(name)
+    const times = before?.offset === offset ? before.times + 1 : 1
+    unreadable.set(name, { offset, times })
+    return times >= UNREADABLE_TIMES
   }
 
   const reportUnreadable = (name: string, records: readonly FetchedRecord[]) => {

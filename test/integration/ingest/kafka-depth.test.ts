@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -9,6 +9,7 @@ import kafkajs, { type Admin } from 'kafkajs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { checkKafka } from '../../../app/wire/ingest.ts'
 import { systemClock } from '../../../core/clock.ts'
+import { GatewatchError } from '../../../core/errors.ts'
 import {
   createKafkaSource,
   type KafkaSource,
@@ -43,6 +44,7 @@ describeKafka('the Kafka source at depth', () => {
         'log.cleaner.backoff.ms': 200,
         'log.cleaner.min.cleanable.ratio': 0.01,
         'file.delete.delay.ms': 0,
+        'log.dirs': join(folder, 'broker'),
       },
     })
     admin = kafka.client().admin()
@@ -277,6 +279,52 @@ describeKafka('the Kafka source at depth', () => {
     }
   })
 
+  describe('what is broken', () => {
+    it('on the disk of a broker is named offset by offset, and the rest is read', async () => {
+      await kafka.createTopic('damaged', 1)
+      for (let from = 0; from < 9; from += 3)
+        await kafka.produceWithForeignClient(numbers('damaged', 3, from))
+      const segment = join(folder, 'broker', 'damaged-0', '00000000000000000000.log')
+      const bytes = await readFile(segment)
+      const place = bytes.indexOf('{"n": 4}') + 6
+      expect(place).toBeGreaterThan(6)
+      const disk = await open(segment, 'r+')
+      // Still a number, and a wrong one: nobody would notice.
+      await disk.write('7', place)
+      await disk.close()
+      const { counts, telemetry } = counting()
+      const source = startSource('damaged', [{ name: 'damaged' }], { telemetry })
+      await caughtUp(source)
+      expect(await storedOf('damaged')).toEqual([0, 1, 2, 6, 7, 8])
+      const letters = await listDeadLetters(database, { topic: 'damaged' })
+      expect(letters.map(({ offset }) => offset).toSorted()).toEqual([3, 4, 5])
+      expect(letters[0]).toMatchObject({
+        reason: 'batch_unreadable',
+        message: 'The batch of offsets 3 to 5 is damaged: its checksum is wrong.',
+      })
+      expect(counts.get('records_unreadable')).toBe(3)
+    })
+
+    it('in our encoder costs the one record that it fails on', async () => {
+      await kafka.createTopic('not-encodable', 1)
+      await kafka.produceWithForeignClient(numbers('not-encodable', 100))
+      const process: KafkaSourceOptions['process'] = (records) => {
+        const batch = processNumbers(records)
+        // A list that is none: the encoder of the store throws on it.
+        for (const event of batch.events)
+          if (event['gen_ai.tool.call.id'] === '13') Object.assign(event, { argument_keys: 5 })
+        return batch
+      }
+      const source = startSource('not-encodable', [{ name: 'not-encodable' }], { process })
+      await caughtUp(source)
+      expect(await storedOf('not-encodable')).toEqual(range(0, 100).filter((n) => n !== 13))
+      expect(await listDeadLetters(database, { topic: 'not-encodable' })).toMatchObject([
+        { offset: 13, reason: 'internal', message: expect.stringContaining('could not be encoded') },
+      ])
+      expect(checkKafka(source.status())).toEqual([])
+    })
+  })
+
   describe('topics', () => {
     it('by name and pattern, each as its own; new ones and new partitions are read while it runs', async () => {
       await kafka.createTopic('mcp.one', 1)
@@ -452,7 +500,10 @@ describeKafka('the Kafka source at depth', () => {
       const writer = createBatchWriter(database)
       const source = startSource('pressure', [{ name: 'pressure' }], {
         limits: { maxRows: 500 },
-        write: (tables, token) => (away ? Promise.reject(new Error('away')) : writer.write(tables, token)),
+        write: (tables, token) =>
+          away
+            ? Promise.reject(new GatewatchError('store_unavailable', 'away'))
+            : writer.write(tables, token),
       })
       const waiting = () =>
         source.status().partitions.reduce((sum, { waitingBytes }) => sum + waitingBytes, 0)

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../../core/clock.ts'
 import { GatewatchError } from '../../../../core/errors.ts'
-import type { RawRecord } from '../../../../ingest/record.ts'
+import type { Batch, RawRecord } from '../../../../ingest/record.ts'
 import { type ChunkBufferOptions, createChunkBuffer } from '../../../../ingest/sources/chunk-buffer.ts'
 import {
   createPartitionWorker,
@@ -270,6 +270,145 @@ describe('partition worker', () => {
     expect(pauses).toEqual([true, false])
   })
 
+  describe('an encoder that fails on a record', () => {
+    // Fails in `add` or in `finish` when a record with the offset is among those it was given.
+    const failingEncoder = (bad: number, where: 'add' | 'finish') => () => {
+      const given: number[] = []
+      const check = (at: string) => {
+        if (at === where && given.includes(bad)) throw new TypeError('no such type')
+      }
+      return {
+        add: ({ events }: Batch) => {
+          given.push(...events.map(({ offset }) => offset))
+          check('add')
+        },
+        finish: () => {
+          check('finish')
+          return [
+            { table: 'events', columns: given.map(String), rows: new Uint8Array(), count: given.length },
+          ]
+        },
+      }
+    }
+    function startFailing(bad: number, where: 'add' | 'finish', changes: Partial<PartitionOptions> = {}) {
+      const letters: RawRecord[] = []
+      const blocks: (readonly string[])[] = []
+      const started = startWorker({
+        process: (records) => {
+          letters.push(...records.filter(({ refused }) => refused !== undefined))
+          const events = records.filter(({ refused }) => refused === undefined)
+          return { events: events as never, parts: [], deadLetters: [] }
+        },
+        createEncoder: failingEncoder(bad, where),
+        write: async ([table]) => {
+          blocks.push(table?.columns ?? [])
+          return { rejected: 0 }
+        },
+        ...changes,
+      })
+      return { ...started, letters, blocks }
+    }
+    const offsets = (from: number, to: number) =>
+      Array.from({ length: to - from + 1 }, (_, index) => String(from + index))
+
+    it.each(['add', 'finish'] as const)(
+      'makes that one a dead letter and stores the others of the block, when it fails in %s',
+      async (where) => {
+        const { worker, seeks, letters, blocks, log } = startFailing(13, where)
+        await worker.accept(batch(0, 19))
+        await expect.poll(() => seeks).toEqual([10])
+        await worker.accept(batch(10, 19))
+        await worker.finish()
+        expect(blocks).toEqual([offsets(0, 9), offsets(10, 19).filter((offset) => offset !== '13')])
+        expect(letters).toMatchObject([
+          {
+            offset: 13,
+            refused: {
+              reason: 'internal',
+              message: 'The record could not be encoded for the store: no such type',
+            },
+          },
+        ])
+        expect(log.at(-1)).toBe('commit 20 ')
+        expect(worker.status()).toMatchObject({ stored: 20, halted: undefined })
+      },
+    )
+
+    it.each(['add', 'finish'] as const)(
+      'keeps the boundary of a block that was begun, when it fails in %s',
+      async (where) => {
+        const { worker, seeks, blocks, log } = startFailing(3, where, {
+          pending: { to: 14, mark: 'x' },
+          limits: { maxRows: 4, maxBytes: 1e6, maxAgeMs: 20 },
+        })
+        await worker.accept(batch(0, 16))
+        await expect.poll(() => seeks).toEqual([0])
+        await worker.accept(batch(0, 9))
+        await worker.accept(batch(10, 16))
+        await worker.finish()
+        expect(blocks).toEqual([offsets(0, 14).filter((offset) => offset !== '3'), offsets(15, 16)])
+        expect(log.filter((line) => line.startsWith('commit'))).toEqual([
+          'commit 15 E=16;M=1015',
+          'commit 17 ',
+        ])
+      },
+    )
+
+    it('stands still when the block fails although each of its records does not', async () => {
+      let blocks = 0
+      const { worker, seeks, pauses } = startWorker({
+        createEncoder: () => ({
+          add: () => {},
+          finish: () => {
+            if (blocks++ % 2 === 0) throw new RangeError('too large')
+            return []
+          },
+        }),
+        limits: { maxRows: 2, maxBytes: 1e6, maxAgeMs: 20 },
+      })
+      await worker.accept(batch(0, 1))
+      await expect.poll(() => seeks).toEqual([0])
+      await worker.accept(batch(0, 1))
+      await expect.poll(() => worker.status().halted).toBe('too large')
+      expect(pauses.at(-1)).toBe(true)
+    })
+  })
+
+  it('stands still, visibly, at a fault of ours that does not pass; tries for ever what may pass', async () => {
+    const attempts = { ours: 0, store: 0 }
+    const { worker, log, pauses } = startWorker({
+      write: () => {
+        attempts.ours++
+        return Promise.reject(new TypeError('no such function'))
+      },
+    })
+    await worker.accept(batch(0, 3))
+    await expect.poll(() => worker.status().halted).toBe('no such function')
+    expect([attempts.ours, pauses]).toEqual([5, [true]])
+    expect(log.filter((line) => line.startsWith('commit'))).toEqual(['commit 0 E=3;M=1000'])
+    const { worker: patient } = startWorker({
+      write: () => {
+        attempts.store++
+        return Promise.reject(new GatewatchError('store_rejected', 'no such table'))
+      },
+    })
+    await patient.accept(batch(0, 3))
+    await expect.poll(() => attempts.store).toBeGreaterThan(20)
+    expect(patient.status()).toMatchObject({ halted: undefined, lastError: 'no such table' })
+    expect(patient.status().failedInserts).toBeGreaterThanOrEqual(20)
+  })
+
+  it('waits longer each time before it asks again for an offset that the broker has and does not give', async () => {
+    const { worker, seeks } = startWorker({ position: 50 })
+    await worker.outOfRange(50)
+    const since = performance.now()
+    for (let time = 0; time < 3; time++) await worker.outOfRange(50)
+    // At least the half of 100, 200 and 400 ms.
+    expect(performance.now() - since).toBeGreaterThan(340)
+    expect(seeks).toEqual([50, 50, 50, 50])
+    expect(worker.status().lastError).toBe('The broker has no offset 50, and says that it has 0 to 100.')
+  })
+
   it('commits nothing any more once abandoned', async () => {
     const { promise, resolve } = Promise.withResolvers<{ rejected: number }>()
     let writing = false
@@ -307,6 +446,7 @@ describe('chunk buffer', () => {
       pending: undefined,
       process: () => ({ events: [], parts: [], deadLetters: [] }),
       createEncoder: () => ({ add: () => {}, finish: () => [] }),
+      onReadAgain: () => {},
       signal: new AbortController().signal,
       ...changes,
     })

@@ -184,6 +184,49 @@ describe('what cannot be read', () => {
     expect(textOf(records.at(-1) as FetchedRecord)).toBe('good')
   })
 
+  const damagedBatch = (shape: Parameters<typeof recordBatch>[1], at = -1) => {
+    const bytes = Buffer.from(recordBatch(numbered(3), shape))
+    const place = at < 0 ? bytes.length + at : at
+    bytes[place] = (bytes[place] ?? 0) ^ 1
+    return bytes
+  }
+
+  it('is named offset by offset when a checksum is wrong, also where the record would still decode', async () => {
+    const [before, after] = [recordBatch(numbered(3)), recordBatch(numbered(3), { firstOffset: 6 })]
+    const bytes = Buffer.concat([before, damagedBatch({ firstOffset: 3 }, -2), after])
+    const [portion] = await portionsOf(bytes)
+    expect(portion?.records.map(({ offset, refused }) => [offset, refused])).toEqual([
+      ...[0, 1, 2].map((offset) => [offset, undefined]),
+      ...[3, 4, 5].map((offset) => [
+        offset,
+        'The batch of offsets 3 to 5 is damaged: its checksum is wrong.',
+      ]),
+    ])
+    expect(portion?.lastOffset).toBe(5)
+    expect((await recordsOf(bytes, { from: 6 })).map(textOf)).toEqual(['r0', 'r1', 'r2'])
+  })
+
+  it('ends where the next batch begins, or at the end of the partition, when its header lies', async () => {
+    // Bytes 23 to 26 say how many offsets it has.
+    const long = (firstOffset: number) => damagedBatch({ firstOffset }, 23)
+    const followed = Buffer.concat([long(0), recordBatch(numbered(3), { firstOffset: 7 })])
+    expect((await portionsOf(followed)).at(-1)?.lastOffset).toBe(6)
+    expect((await portionsOf(long(0), { highWatermark: 5 })).at(-1)?.lastOffset).toBe(4)
+    expect((await portionsOf(long(0), { from: 2, highWatermark: 1 })).at(-1)?.lastOffset).toBe(2)
+  })
+
+  it('can be asked for again: reading ends before it, and what came before counts', async () => {
+    const bytes = Buffer.concat([recordBatch(numbered(3)), damagedBatch({ firstOffset: 3 })])
+    const asked: number[] = []
+    const onDamaged = (offset: number) => {
+      asked.push(offset)
+      return 'read-again' as const
+    }
+    expect((await portionsOf(bytes, { onDamaged })).map(({ lastOffset }) => lastOffset)).toEqual([2])
+    expect(await portionsOf(bytes, { from: 3, onDamaged })).toEqual([])
+    expect(asked).toEqual([3, 3])
+  })
+
   it('keeps what came before the damage', async () => {
     const whole = Buffer.concat([0, 1, 2].map((index) => encodeRecord({ value: `r${index}` }, index)))
     const records = await next(batchAround(whole.subarray(0, -3), 3, {}))

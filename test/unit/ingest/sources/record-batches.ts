@@ -1,4 +1,5 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { crc32c } from '../../../../ingest/sources/crc32c.ts'
 
 /** A record for `recordBatch`; `offset` counts from the batch’s first. */
 export interface BatchRecord {
@@ -23,7 +24,7 @@ export interface BatchShape {
   readonly compress?: (records: Buffer) => Buffer
 }
 
-/** A record batch of Kafka’s format 2, as a broker would send it; the checksum is left at 0. */
+/** A record batch of Kafka’s format 2, as a broker would send it. */
 export function recordBatch(records: readonly BatchRecord[], shape: BatchShape = {}): Buffer {
   const body = Buffer.concat(records.map((record, index) => encodeRecord(record, index)))
   return batchAround(shape.compress?.(body) ?? body, records.length, {
@@ -47,7 +48,9 @@ export function batchAround(body: Buffer, records: number, shape: BatchShape): B
   header.writeInt16BE(-1, 51)
   header.writeInt32BE(-1, 53)
   header.writeInt32BE(shape.count ?? records, 57)
-  return Buffer.concat([header, body])
+  const batch = Buffer.concat([header, body])
+  batch.writeUInt32BE(crc32c(batch.subarray(21)), 17)
+  return batch
 }
 
 export function encodeRecord(record: BatchRecord, index: number): Buffer {
