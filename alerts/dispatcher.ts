@@ -30,6 +30,12 @@ export interface DispatcherOptions {
   readonly notifiers: readonly Notifier[]
   readonly clock: Clock
   readonly logger: Logger
+  /**
+   * Whether this process is the one that sends, by a lease for example; asked before each look at the outbox and right
+   * before each attempt. What is under way when it becomes false ends within the notifiers' time limit (15 s): hand over
+   * no sooner. Default: always.
+   */
+  readonly mayRun?: () => boolean | Promise<boolean>
   /** Longest pause between two looks at the outbox (other processes write to it too). Default 1 s. */
   readonly pollMs?: number
   /** How long `stop` waits for attempts under way. Default 5 s. */
@@ -44,6 +50,7 @@ const RECOVER_WINDOW_MS = 7 * 86_400_000
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { deliveries, outbox, notifiers, clock, logger, pollMs = 1000, graceMs = 5000 } = options
+  const mayRun = options.mayRun ?? (() => true)
   const lanes = new Map(
     notifiers.map((notifier) => [
       notifier.receiver,
@@ -132,7 +139,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const free = [...lanes.values()]
       .map(({ lane }) => lane)
       .filter((lane) => !lane.busy && lane.waitMs() === 0)
-    if (free.length === 0 || stopping) return []
+    if (free.length === 0 || stopping || !(await mayRun())) return []
     const due = Map.groupBy(
       await deliveries.due(
         clock.now(),
@@ -149,11 +156,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   function runLane(lane: Lane, due: Parameters<Lane['run']>[0]): Promise<number> {
     const work = lane
-      .run(due, { signal: stopped.signal, mayBegin: () => !stopping })
+      .run(due, { signal: stopped.signal, mayBegin: async () => !stopping && (await mayRun()) })
       .catch((error: unknown) => {
         logger.error(
           { receiver: lane.receiver, reason: messageOf(error) },
-          'The outcome of a delivery could not be stored; trying on.',
+          'The store did not answer while deliveries went out; trying on.',
         )
         return 0
       })

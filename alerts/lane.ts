@@ -26,13 +26,13 @@ export interface Lane {
 export interface Round {
   /** Ends the attempt under way. */
   readonly signal: AbortSignal
-  /** False when no further attempt may begin. */
-  readonly mayBegin: () => boolean
+  /** False when no further attempt may begin; asked right before each. */
+  readonly mayBegin: () => boolean | Promise<boolean>
 }
 
 export interface LaneOptions {
   readonly notifier: Notifier
-  readonly deliveries: Pick<DeliveryStore, 'put' | 'setReceiver'>
+  readonly deliveries: Pick<DeliveryStore, 'put' | 'setReceiver' | 'byId'>
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -72,12 +72,19 @@ export function createLane({ notifier, deliveries, clock, logger }: LaneOptions)
     if (lane.disabled !== undefined) return done + (await refuseAll(due, lane.disabled))
     for (const delivery of due) {
       if (settled.has(delivery.delivery_id)) continue
-      if (!mayBegin() || lane.waitMs() > 0 || !bucket.take(clock.now())) break
+      if (lane.waitMs() > 0 || !(await mayBegin())) break
+      // The list may be old: another process was the sender in between, or a person acted.
+      if (!(await isAsListed(delivery))) continue
+      if (!(await mayBegin()) || !bucket.take(clock.now())) break
       const result = await attempt(delivery, signal)
       done += 1
       if (result.outcome === 'gone') break
     }
     return done
+  }
+
+  async function isAsListed({ tenant, delivery_id, version }: OutboxDelivery): Promise<boolean> {
+    return (await deliveries.byId(tenant, delivery_id))?.version === version
   }
 
   async function attempt(delivery: OutboxDelivery, signal: AbortSignal): Promise<SendResult> {

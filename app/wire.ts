@@ -4,6 +4,7 @@ import type { DemoReceiver } from '../alerts/demo-receiver.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { GatewatchError, messageOf } from '../core/errors.ts'
 import type { SegmentLog } from '../ingest/segment-log.ts'
+import { keepAlerts } from '../store/alerts.ts'
 import type { Database } from '../store/database.ts'
 import { keepDeadLetters } from '../store/dead-letters.ts'
 import { countDoubledEvents } from '../store/doubled-events.ts'
@@ -102,6 +103,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
   try {
     const ingest = createIngest({ config, credentials, database, clock, logger, registry })
     await keepDeadLetters(database, config.deadLetters.keepDays)
+    await keepAlerts(database, config.alerts.keepDays)
     const annotations = await createAnnotationsPart(ingest, database)
     const segments = await openSegments(config, ingest, database, ingest.telemetry)
     // What is left stays on disk for the next start.

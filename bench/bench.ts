@@ -9,6 +9,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run: Bench }>>> = {
   tick: () => import('./tick.ts'),
   memory: () => import('./memory.ts'),
   storage: () => import('./storage.ts'),
+  'outbox-read': () => import('./outbox-read.ts'),
   partitions: () => import('./partitions.ts'),
   'ingest-memory': () => import('./ingest-memory.ts'),
   corrections: () => import('./corrections.ts'),

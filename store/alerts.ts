@@ -2,6 +2,7 @@ import { type Alert, type AlertAction, type AlertEntry, findingIdOf } from '../c
 import { decodeCursor, encodeCursor } from '../core/cursor.ts'
 import { stableId } from '../core/hash.ts'
 import type { Database } from './database.ts'
+import { keepDays } from './keep-days.ts'
 
 /**
  * The log of actions on alerts. Implements `alerts/alert-log.ts` and answers the API.
@@ -79,7 +80,7 @@ export function createAlerts(database: Database): Alerts {
         `SELECT state FROM (
            SELECT fingerprint, alert_id, argMax(state, ${NEWEST}) AS state, argMax(status, ${NEWEST}) AS status,
                   any(opened_at) AS opened_at
-           FROM alert_actions
+           FROM alert_log
            WHERE tenant = {tenant:String} AND fingerprint IN {fingerprints:Array(String)}
            GROUP BY fingerprint, alert_id)
          WHERE status != 'closed' ORDER BY opened_at DESC, alert_id LIMIT 1 BY fingerprint`,
@@ -91,14 +92,14 @@ export function createAlerts(database: Database): Alerts {
       const rows = await database.query<StateRow & { finding_id: string; digest: string }>(
         `SELECT finding_id, digest, state FROM (
            SELECT finding_id, alert_id, argMax(finding_digest, ${NEWEST}) AS digest
-           FROM alert_actions
+           FROM alert_log
            WHERE tenant = {tenant:String} AND finding_id IN {ids:Array(String)}
            GROUP BY finding_id, alert_id) AS heard
          INNER JOIN (
            SELECT alert_id, argMax(state, ${NEWEST}) AS state, any(opened_at) AS opened_at
-           FROM alert_actions
+           FROM alert_log
            WHERE tenant = {tenant:String} AND alert_id IN (
-             SELECT alert_id FROM alert_actions
+             SELECT alert_id FROM alert_log
              WHERE tenant = {tenant:String} AND finding_id IN {ids:Array(String)})
            GROUP BY alert_id) AS alerts USING (alert_id)
          ORDER BY opened_at DESC, alert_id LIMIT 1 BY finding_id`,
@@ -108,13 +109,13 @@ export function createAlerts(database: Database): Alerts {
     },
     byId: (tenant, alertId) =>
       newest(
-        `SELECT state FROM alert_actions WHERE tenant = {tenant:String} AND alert_id = {id:String}
+        `SELECT state FROM alert_log WHERE tenant = {tenant:String} AND alert_id = {id:String}
          ORDER BY sequence DESC, action_id DESC LIMIT 1`,
         { tenant, id: alertId },
       ),
     async open(entries) {
       await database.insert({
-        table: 'alert_actions',
+        table: 'alert_log',
         columns: COLUMNS,
         rows: linesOf(entries),
         token: stableId('opened', ...entries.map(({ action_id }) => action_id)),
@@ -125,13 +126,13 @@ export function createAlerts(database: Database): Alerts {
       if (first === undefined) return 'stored'
       const { tenant, alert_id } = first.state
       await database.insert({
-        table: 'alert_actions',
+        table: 'alert_log',
         columns: COLUMNS,
         rows: linesOf(entries),
         token: `alert/${tenant}/${alert_id}/${first.sequence}`,
       })
       const [row] = await database.query<{ action_id: string }>(
-        `SELECT action_id FROM alert_actions
+        `SELECT action_id FROM alert_log
          WHERE tenant = {tenant:String} AND alert_id = {id:String} AND sequence = {sequence:UInt32}
          ORDER BY action_id DESC LIMIT 1`,
         { tenant, id: alert_id, sequence: first.sequence },
@@ -142,9 +143,10 @@ export function createAlerts(database: Database): Alerts {
       const rows = await database.query<StoredEntry>(
         `SELECT action_id, sequence, finding_digest, body, state FROM (
            SELECT alert_id, action_id, sequence, finding_digest, body, state, arrayJoin(delivery_ids) AS delivery_id
-           FROM alert_actions
+           FROM alert_log
            WHERE at >= fromUnixTimestamp64Milli({since:Int64}) AND notEmpty(delivery_ids))
-         WHERE delivery_id NOT IN (SELECT delivery_id FROM deliveries)
+         WHERE delivery_id NOT IN (
+           SELECT delivery_id FROM delivery_versions WHERE created_at >= fromUnixTimestamp64Milli({since:Int64}))
          ${ONE_EACH}`,
         { since: sinceMs },
       )
@@ -154,12 +156,12 @@ export function createAlerts(database: Database): Alerts {
       const after = cursor === undefined ? undefined : decodeCursor(cursor, CURSOR_PARTS)
       const rows = await database.query<StateRow & { key: [string, string, string] }>(
         // Which, from the small columns of all; then the states of these.
-        `SELECT state, [toString(opened_at), toString(started_at), alert_id] AS key FROM alert_actions
+        `SELECT state, [toString(opened_at), toString(started_at), alert_id] AS key FROM alert_log
          WHERE tenant = {tenant:String} AND (alert_id, sequence, action_id) IN (
            SELECT alert_id, newest.1, newest.2 FROM (
              SELECT alert_id, max(${NEWEST}) AS newest, argMax(status, ${NEWEST}) AS status,
                     argMax(severity, ${NEWEST}) AS severity, any(opened_at) AS opened_at, any(started_at) AS started_at
-             FROM alert_actions WHERE tenant = {tenant:String} GROUP BY alert_id)
+             FROM alert_log WHERE tenant = {tenant:String} GROUP BY alert_id)
            WHERE true
              ${status === undefined ? '' : 'AND status = {status:String}'}
              ${severity === undefined ? '' : 'AND severity = {severity:String}'}
@@ -184,7 +186,7 @@ export function createAlerts(database: Database): Alerts {
     },
     async withActions(tenant, alertId) {
       const rows = await database.query<StateRow & { body: string }>(
-        `SELECT body, state FROM alert_actions
+        `SELECT body, state FROM alert_log
          WHERE tenant = {tenant:String} AND alert_id = {id:String} ${ONE_EACH}`,
         { tenant, id: alertId },
       )
@@ -194,7 +196,7 @@ export function createAlerts(database: Database): Alerts {
     },
     async ofFinding(tenant, findingId) {
       const [row] = await database.query<{ alert_id: string }>(
-        `SELECT alert_id FROM alert_actions
+        `SELECT alert_id FROM alert_log
          WHERE tenant = {tenant:String} AND finding_id = {id:String}
          ORDER BY opened_at DESC, alert_id LIMIT 1`,
         { tenant, id: findingId },
@@ -205,7 +207,7 @@ export function createAlerts(database: Database): Alerts {
       const rows = await database.query<{ severity: string; alerts: number }>(
         `SELECT severity, toUInt32(count()) AS alerts FROM (
            SELECT argMax(severity, ${NEWEST}) AS severity, argMax(status, ${NEWEST}) AS status
-           FROM alert_actions WHERE tenant = {tenant:String} GROUP BY alert_id)
+           FROM alert_log WHERE tenant = {tenant:String} GROUP BY alert_id)
          WHERE status != 'closed' GROUP BY severity`,
         { tenant },
       )
@@ -218,6 +220,14 @@ export function createAlerts(database: Database): Alerts {
     return row === undefined ? undefined : stateOf(row)
   }
 }
+
+/**
+ * Sets how long findings, the log of alerts and deliveries are kept: whole months go when all in them is older. Told again
+ * what it is already, it does nothing.
+ * @param days at least 1; an alert that nobody touched for so long goes as well, open or not
+ */
+export const keepAlerts = (database: Database, days: number): Promise<void> =>
+  keepDays(database, { finding_versions: 'found_at', alert_log: 'at', delivery_versions: 'created_at' }, days)
 
 const stateOf = ({ state }: StateRow): Alert => JSON.parse(state) as Alert
 

@@ -85,7 +85,12 @@ export async function openServer(options: ServerOptions): Promise<Database> {
   } finally {
     await bootstrap.close()
   }
-  const writer = connectServer({ ...settings, database: DATABASE })
+  const writer = connectServer({
+    ...settings,
+    database: DATABASE,
+    // A migration that copies a table writes many months at once.
+    clickhouse_settings: { ...settings.clickhouse_settings, max_partitions_per_insert_block: '0' },
+  })
   const reader = connectServer({
     ...settings,
     database: DATABASE,
@@ -178,7 +183,12 @@ async function connectEmbedded(chdb: Chdb, path: string, readerCount: number): P
   }
   const open = (...statements: string[]) => translate(connect(statements))
   // One for good: it gives no rows to anyone, so what a failed statement leaves in it is read by nobody.
-  const writer = await open(`CREATE DATABASE IF NOT EXISTS ${DATABASE} ENGINE = Atomic`, `USE ${DATABASE}`)
+  const writer = await open(
+    `CREATE DATABASE IF NOT EXISTS ${DATABASE} ENGINE = Atomic`,
+    `USE ${DATABASE}`,
+    // A migration that copies a table writes many months at once.
+    'SET max_partitions_per_insert_block = 0',
+  )
   const readers = createReaderPool(
     () =>
       open(

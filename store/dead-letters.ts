@@ -3,6 +3,7 @@ import { stableId } from '../core/hash.ts'
 import { fromClickHouse, toClickHouse, toMillis } from '../core/timestamp.ts'
 import type { Database, QueryParams } from './database.ts'
 import type { DeadLetterInput } from './dead-letter-rows.ts'
+import { keepDays } from './keep-days.ts'
 
 export const DEAD_LETTER_STATUSES = ['waiting', 'replayed', 'all'] as const
 export type DeadLetterStatus = (typeof DEAD_LETTER_STATUSES)[number]
@@ -338,17 +339,5 @@ export async function markReplayed(
  * Sets how long letters are kept. Told again what it is already, it does nothing; so every process may ask at its start.
  * @param days whole days, at least 1
  */
-export async function keepDeadLetters(database: Database, days: number): Promise<void> {
-  // A number, so it may stand in the statement: a TTL takes no parameters.
-  const interval = `toIntervalDay(${Math.max(1, Math.trunc(days))})`
-  const wanted = { dead_letters: 'recorded_at', dead_letter_replays: 'at' } as const
-  const tables = await database.query<{ name: string; create_table_query: string }>(
-    `SELECT name, create_table_query FROM system.tables
-     WHERE database = currentDatabase() AND name IN ('dead_letters', 'dead_letter_replays')`,
-  )
-  for (const { name, create_table_query: query } of tables) {
-    if (query.includes(`${interval} `) || query.endsWith(interval)) continue
-    const column = wanted[name as keyof typeof wanted]
-    await database.command(`ALTER TABLE ${name} MODIFY TTL toDateTime(${column}) + ${interval}`)
-  }
-}
+export const keepDeadLetters = (database: Database, days: number): Promise<void> =>
+  keepDays(database, { dead_letters: 'recorded_at', dead_letter_replays: 'at' }, days)

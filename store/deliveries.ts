@@ -1,6 +1,17 @@
-import type { Delivery, DeliveryAttempt, DeliveryStatus, OutboxDelivery } from '../core/delivery.ts'
+import type { Delivery, OutboxDelivery } from '../core/delivery.ts'
 import { stableId } from '../core/hash.ts'
 import type { Database, QueryParams } from './database.ts'
+import {
+  DELIVERY_COLUMNS,
+  type DeliveryRow,
+  deliveryOf,
+  deliveryRow,
+  isoOf,
+  linesOf,
+  outboxDeliveryOf,
+  storedTime,
+} from './delivery-rows.ts'
+import { createOutboxTable } from './outbox.ts'
 
 /** The outbox and what became of it. Implements `alerts/outbox.ts` and answers the API. Times as `core/delivery.ts`. */
 export interface Deliveries {
@@ -22,71 +33,58 @@ export interface ReceiverState {
   readonly at: string
 }
 
-const COLUMNS = [
-  'delivery_id',
-  'version',
-  'tenant',
-  'alert_id',
-  'receiver',
-  'kind',
-  'notice',
-  'sequence',
-  'created_at',
-  'status',
-  'attempts',
-  'next_attempt_at',
-  'last_attempt_at',
-  'last_status',
-  'last_error',
-  'attempt_log',
-  'body',
-] as const
-type Row = Record<(typeof COLUMNS)[number], string | number | null>
-
-const LISTED = COLUMNS.filter((column) => column !== 'body').join(', ')
+const ALL = DELIVERY_COLUMNS.join(', ')
+const LISTED = DELIVERY_COLUMNS.filter((column) => column !== 'body').join(', ')
 
 export function createDeliveries(database: Database): Deliveries {
+  const outbox = createOutboxTable(database)
   return {
     async due(nowMs, receivers, limitPerReceiver) {
-      // Which, from the small columns of all; then these whole. Of an alert and receiver only the first that is not
-      // settled counts, whether its time has come or not.
-      const which = await database.query<{ tenant: string; delivery_id: string }>(
-        `SELECT tenant, delivery_id FROM (
-           SELECT tenant, delivery_id, receiver, alert_id, sequence, created_at, next_attempt_at
-           FROM deliveries FINAL
-           WHERE status = 'due' AND receiver IN {receivers:Array(String)}
-           ORDER BY receiver, alert_id, sequence, delivery_id
-           LIMIT 1 BY receiver, alert_id)
-         WHERE next_attempt_at <= fromUnixTimestamp64Milli({now:Int64})
-         ORDER BY created_at, sequence, delivery_id
-         LIMIT {limit:UInt32} BY receiver`,
-        { receivers, now: nowMs, limit: limitPerReceiver },
-      )
-      if (which.length === 0) return []
-      const rows = await database.query<Row>(
-        `SELECT ${COLUMNS.join(', ')} FROM deliveries FINAL
+      const found = await outbox.candidates(nowMs, receivers, limitPerReceiver)
+      if (found.length === 0) return []
+      const times = found.map(({ created_at }) => created_at).sort()
+      const rows = await database.query<DeliveryRow>(
+        `SELECT ${ALL} FROM delivery_versions FINAL
          WHERE tenant IN {tenants:Array(String)} AND delivery_id IN {ids:Array(String)}
-         ORDER BY deliveries.created_at, sequence, delivery_id`,
+           AND delivery_versions.created_at BETWEEN toDateTime64({from:String}, 3, 'UTC') AND toDateTime64({to:String}, 3, 'UTC')
+         ORDER BY delivery_versions.created_at, sequence, delivery_id`,
         {
-          tenants: [...new Set(which.map(({ tenant }) => tenant))],
-          ids: which.map(({ delivery_id }) => delivery_id),
+          tenants: [...new Set(found.map(({ tenant }) => tenant))],
+          ids: found.map(({ delivery_id }) => delivery_id),
+          from: times[0] ?? '',
+          to: times.at(-1) ?? '',
         },
       )
-      return rows.map(outboxOf).filter(({ status }) => status === 'due')
+      const deliveries = new Map(rows.map(outboxDeliveryOf).map((it) => [it.delivery_id, it]))
+      // A candidate that is ahead of its delivery, or has none yet, is being written; after a crash `Outbox.recover`
+      // or the lane writes it again.
+      await outbox.leave(
+        found.flatMap((candidate) => {
+          const delivery = deliveries.get(candidate.delivery_id)
+          return delivery !== undefined && delivery.version > candidate.version
+            ? [[candidate, delivery] as const]
+            : []
+        }),
+      )
+      return [...deliveries.values()].filter(
+        ({ status, next_attempt_at }) => status === 'due' && Date.parse(next_attempt_at) <= nowMs,
+      )
     },
     async byId(tenant, deliveryId) {
-      const [row] = await database.query<Row>(
-        `SELECT ${COLUMNS.join(', ')} FROM deliveries FINAL WHERE tenant = {tenant:String} AND delivery_id = {id:String}`,
+      const [row] = await database.query<DeliveryRow>(
+        `SELECT ${ALL} FROM delivery_versions FINAL
+         WHERE tenant = {tenant:String} AND delivery_id = {id:String}`,
         { tenant, id: deliveryId },
       )
-      return row === undefined ? undefined : outboxOf(row)
+      return row === undefined ? undefined : outboxDeliveryOf(row)
     },
     async put(deliveries) {
       if (deliveries.length === 0) return
+      await outbox.enter(deliveries.filter(({ status }) => status === 'due'))
       await database.insert({
-        table: 'deliveries',
-        columns: COLUMNS,
-        rows: linesOf(deliveries.map(rowOf)),
+        table: 'delivery_versions',
+        columns: DELIVERY_COLUMNS,
+        rows: linesOf(deliveries.map(deliveryRow)),
         token: stableId(
           'deliveries',
           ...deliveries.flatMap(({ delivery_id, version, status, attempts, last_attempt_at }) => [
@@ -98,6 +96,7 @@ export function createDeliveries(database: Database): Deliveries {
           ]),
         ),
       })
+      await outbox.leaveBefore(deliveries)
     },
     newest: (tenant, limit) => list('LIMIT {limit:UInt32}', '', { tenant, limit }),
     ofAlerts: async (tenant, alertIds) =>
@@ -121,72 +120,11 @@ export function createDeliveries(database: Database): Deliveries {
   }
 
   async function list(limit: string, condition: string, params: QueryParams): Promise<Delivery[]> {
-    const rows = await database.query<Row>(
-      `SELECT ${LISTED} FROM deliveries FINAL WHERE tenant = {tenant:String} ${condition}
-       ORDER BY deliveries.created_at DESC, sequence DESC, delivery_id ${limit}`,
+    const rows = await database.query<DeliveryRow>(
+      `SELECT ${LISTED} FROM delivery_versions FINAL WHERE tenant = {tenant:String} ${condition}
+       ORDER BY delivery_versions.created_at DESC, sequence DESC, delivery_id ${limit}`,
       params,
     )
     return rows.map(deliveryOf)
   }
 }
-
-const rowOf = (delivery: OutboxDelivery): (string | number | null)[] => [
-  delivery.delivery_id,
-  delivery.version,
-  delivery.tenant,
-  delivery.alert_id,
-  delivery.receiver,
-  delivery.kind,
-  delivery.notice,
-  delivery.sequence,
-  storedTime(delivery.created_at),
-  delivery.status,
-  delivery.attempts,
-  storedTime(delivery.next_attempt_at),
-  delivery.last_attempt_at === undefined ? null : storedTime(delivery.last_attempt_at),
-  delivery.last_status ?? 0,
-  delivery.last_error ?? '',
-  JSON.stringify(delivery.attempt_log),
-  delivery.body,
-]
-
-function deliveryOf(row: Row): Delivery {
-  return {
-    delivery_id: String(row.delivery_id),
-    tenant: String(row.tenant),
-    alert_id: String(row.alert_id),
-    receiver: String(row.receiver),
-    kind: row.kind as Delivery['kind'],
-    notice: row.notice as Delivery['notice'],
-    status: row.status as DeliveryStatus,
-    attempts: Number(row.attempts),
-    created_at: isoOf(String(row.created_at)),
-    next_attempt_at: isoOf(String(row.next_attempt_at)),
-    ...(row.last_attempt_at === null
-      ? {}
-      : { last_attempt_at: isoOf(String(row.last_attempt_at)), last_status: Number(row.last_status) }),
-    ...(row.last_error === '' ? {} : { last_error: String(row.last_error) }),
-    attempt_log: JSON.parse(String(row.attempt_log)) as DeliveryAttempt[],
-  }
-}
-
-const outboxOf = (row: Row): OutboxDelivery => ({
-  ...deliveryOf(row),
-  version: Number(row.version),
-  sequence: Number(row.sequence),
-  body: String(row.body),
-})
-
-// `DateTime64(3)` ↔ ISO 8601.
-const storedTime = (iso: string): string => new Date(iso).toISOString().slice(0, 23).replace('T', ' ')
-const isoOf = (stored: string): string => `${stored.replace(' ', 'T')}Z`
-
-// Lone surrogates are not valid UTF-8; see event-rows.ts.
-const linesOf = (rows: readonly (readonly (string | number | null)[])[]): Uint8Array =>
-  Buffer.from(
-    rows
-      .map((row) =>
-        JSON.stringify(row.map((value) => (typeof value === 'string' ? value.toWellFormed() : value))),
-      )
-      .join('\n'),
-  )

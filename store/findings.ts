@@ -53,6 +53,8 @@ interface FindingRow {
   event_ids: string[]
   title: string
   explanation: string
+  history: boolean | null
+  arrived_at: string | null
 }
 
 const COLUMNS = [
@@ -78,11 +80,13 @@ const COLUMNS = [
   'event_ids',
   'title',
   'explanation',
+  'history',
+  'arrived_at',
 ] as const satisfies readonly (keyof FindingRow)[]
 
-const SELECT = `SELECT ${COLUMNS.join(', ')} FROM findings FINAL`
+const SELECT = `SELECT ${COLUMNS.join(', ')} FROM finding_versions FINAL`
 
-const rowOf = (finding: Finding, status: FindingStatus, version: number): FindingRow => ({
+const rowOf = ({ finding, status, history, arrivedAt }: FindingChange, version: number): FindingRow => ({
   finding_id: finding.finding_id,
   status,
   version,
@@ -106,6 +110,8 @@ const rowOf = (finding: Finding, status: FindingStatus, version: number): Findin
   event_ids: finding.event_ids,
   title: finding.title,
   explanation: JSON.stringify(finding.explanation),
+  history: history ?? null,
+  arrived_at: arrivedAt === undefined ? null : toClickHouse(arrivedAt),
 })
 
 const findingOf = (row: FindingRow): StoredFinding => ({
@@ -130,6 +136,14 @@ const findingOf = (row: FindingRow): StoredFinding => ({
   found_at: fromClickHouse(row.found_at),
 })
 
+// As it was written: an absent word about history stays absent.
+const changeOf = (row: FindingRow): FindingChange => ({
+  finding: withoutState(findingOf(row)),
+  status: row.status,
+  ...(row.history === null ? {} : { history: row.history }),
+  ...(row.arrived_at === null ? {} : { arrivedAt: fromClickHouse(row.arrived_at) }),
+})
+
 const withoutState = ({ status: _, found_at: __, ...finding }: StoredFinding): Finding => finding
 
 /** Findings: written by the engine, read by the engine and the API. Errors: see `Database`. */
@@ -144,13 +158,13 @@ export function createFindings(database: Database) {
     async write(changes: readonly FindingChange[], version: number): Promise<void> {
       if (changes.length === 0) return
       const rows = changes
-        .map(({ finding, status }) => {
-          const row = rowOf(finding, status, version)
+        .map((change) => {
+          const row = rowOf(change, version)
           return JSON.stringify(COLUMNS.map((column) => row[column]))
         })
         .join('\n')
       await database.insert({
-        table: 'findings',
+        table: 'finding_versions',
         columns: COLUMNS,
         rows: Buffer.from(rows),
         token: `findings/${createHash('sha256').update(rows).digest('hex')}`,
@@ -179,14 +193,33 @@ export function createFindings(database: Database) {
       return found.map(withoutState)
     },
 
+    /**
+     * Current findings of rules that are not among these, at most so many, and the version that supersedes them. Those
+     * about gatewatch itself are no rule’s.
+     */
+    async currentOfOtherRules(
+      rules: readonly string[],
+      limit: number,
+    ): Promise<{ findings: Finding[]; version: number }> {
+      const rows = await database.query<FindingRow & { now: number }>(
+        `SELECT ${COLUMNS.join(', ')}, toUnixTimestamp64Micro(now64(6)) AS now FROM finding_versions FINAL
+         WHERE status = 'current' AND detector != 'operational' AND rule NOT IN {rules:Array(String)}
+         ORDER BY tenant, subject, finding_id LIMIT {limit:UInt32}`,
+        { rules, limit },
+      )
+      return {
+        findings: rows.map((row) => withoutState(findingOf(row))),
+        version: rows.reduce((greatest, { now, version }) => Math.max(greatest, now, version + 1), 0),
+      }
+    },
+
     /** Rows of these rules with a greater version. */
     async writtenAfter(version: number, rules: readonly string[]): Promise<FindingChange[]> {
-      const found = await select(
-        ['version > {version:UInt64}', 'rule IN {rules:Array(String)}'],
+      const rows = await database.query<FindingRow>(
+        `${SELECT} WHERE version > {version:UInt64} AND rule IN {rules:Array(String)} ORDER BY tenant, finding_id`,
         { version, rules },
-        'ORDER BY tenant, finding_id',
       )
-      return found.map((finding) => ({ finding: withoutState(finding), status: finding.status }))
+      return rows.map(changeOf)
     },
 
     async byId(findingId: string, tenant?: string): Promise<StoredFinding | undefined> {

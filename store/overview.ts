@@ -154,7 +154,7 @@ async function overview(
       range,
     ),
     database.query<{ detector: string; actor: string; findings: number }>(
-      `SELECT detector, actor, count() AS findings FROM findings FINAL
+      `SELECT detector, actor, count() AS findings FROM finding_versions FINAL
        WHERE tenant = {tenant:String} AND status = 'current'
          AND last_event_at >= toDateTime64({from:String}, 6, 'UTC') AND first_event_at < toDateTime64({to:String}, 6, 'UTC')
        GROUP BY detector, actor`,

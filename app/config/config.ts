@@ -62,6 +62,8 @@ export interface Config {
   readonly toolCatalogue: readonly ToolCatalogueConfig[]
   readonly deadLetters: { readonly keepDays: number; readonly alertPerHour: number }
   readonly retention: RetentionConfig
+  /** Findings, alerts and deliveries are kept so long. */
+  readonly alerts: { readonly keepDays: number }
   readonly redaction: {
     readonly personal: readonly PersonalKind[]
     readonly tools: readonly ArgumentRule[]
@@ -164,6 +166,7 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
       alertPerHour: file.dead_letters?.alert_per_hour ?? 100,
     },
     retention: retentionOf(file.retention, placeOf),
+    alerts: { keepDays: file.alerts?.keep_days ?? 400 },
     redaction: {
       personal: file.redaction?.personal ?? DEFAULT_PERSONAL,
       tools: file.redaction?.tools ?? [],

@@ -258,6 +258,20 @@ export const ConfigSchema = Type.Object(
         description: 'Asked before the shipped catalogue, in this order',
       }),
     ),
+    alerts: Type.Optional(
+      Type.Object(
+        {
+          keep_days: Type.Optional(
+            Type.Integer({
+              minimum: 7,
+              maximum: 3650,
+              description: 'How long findings, alerts and what was sent are kept',
+            }),
+          ),
+        },
+        strict,
+      ),
+    ),
     dead_letters: Type.Optional(
       Type.Object(
         {

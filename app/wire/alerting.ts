@@ -71,6 +71,8 @@ export interface AlertingOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly notifyWithinHours: number
+  /** Whether this process is the one that sends: `DispatcherOptions.mayRun`. */
+  readonly mayRun?: () => boolean | Promise<boolean>
 }
 
 /** Everything between a finding and a receiver, over one set of stores. */
@@ -80,7 +82,14 @@ export function createAlerting(options: AlertingOptions) {
   const deliveries = createDeliveries(database)
   const { notifiers, routes } = createReceivers(options.receivers, options.publicUrl)
   const outbox = createOutbox({ alerts, deliveries, onPlaced: () => dispatcher.wake() })
-  const dispatcher = createDispatcher({ deliveries, outbox, notifiers, clock, logger })
+  const dispatcher = createDispatcher({
+    deliveries,
+    outbox,
+    notifiers,
+    clock,
+    logger,
+    ...(options.mayRun ? { mayRun: options.mayRun } : {}),
+  })
   const pipeline = createAlertPipeline({
     alerts,
     outbox,

@@ -14,7 +14,7 @@ import { createOutbox, type DeliveryStore } from '../../../alerts/outbox.ts'
 import { createAlertPipeline } from '../../../alerts/pipeline.ts'
 import { createManualClock } from '../../../core/clock.ts'
 import type { Finding } from '../../../core/finding.ts'
-import { type Alerts, createAlerts } from '../../../store/alerts.ts'
+import { type Alerts, createAlerts, keepAlerts } from '../../../store/alerts.ts'
 import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createDeliveries, type Deliveries } from '../../../store/deliveries.ts'
@@ -39,6 +39,8 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-delivery-'))
   database = await openEmbedded({ path: folder })
   await migrate(database)
+  // The clock of these tests stands still; the store’s does not.
+  await keepAlerts(database, 3650)
   alerts = createAlerts(database)
   deliveries = createDeliveries(database)
 })
@@ -63,7 +65,7 @@ const webhook = (name = `hook-${count}`, url = receiver.url, timeoutMs = 2000): 
 interface Parts {
   alerts?: AlertLog
   deliveries?: DeliveryStore
-  maxNotifyAgeMs?: number
+  mayRun?: () => boolean | Promise<boolean>
 }
 
 function system(notifiers: readonly Notifier[], parts: Parts = {}) {
@@ -78,6 +80,7 @@ function system(notifiers: readonly Notifier[], parts: Parts = {}) {
     logger: quiet,
     pollMs: 20,
     graceMs: 300,
+    ...(its.mayRun ? { mayRun: its.mayRun } : {}),
   })
   return {
     outbox,
@@ -355,6 +358,61 @@ describe('when receivers fail', () => {
   })
 })
 
+describe('several processes that send', () => {
+  const findings = (many: number) =>
+    Array.from({ length: many }, (_, index) => finding({ actor: `actor-${index}`, finding_id: `f${index}` }))
+
+  it('send each message once, whoever has the right to send', async () => {
+    const notifier = webhook()
+    const right = { of: 'a' as 'a' | 'b' | 'nobody' }
+    const [a, b] = (['a', 'b'] as const).map((name) =>
+      system([notifier], { mayRun: async () => right.of === name }),
+    )
+    await a?.pipeline.handle(current(...findings(24)))
+    await Promise.all([a?.dispatcher.start(), b?.dispatcher.start()])
+    let sent = 0
+    for (let turn = 0; receiver.requests.length < 24; turn += 1) {
+      await expect.poll(() => receiver.requests.length).toBeGreaterThan(sent)
+      // As a lease is handed over: nobody sends until what was under way is over.
+      right.of = 'nobody'
+      await expect
+        .poll(
+          async () =>
+            (await deliveries.newest(tenant, 100)).filter(({ status }) => status === 'delivered').length,
+        )
+        .toBe(receiver.requests.length)
+      sent = receiver.requests.length
+      right.of = turn % 2 === 0 ? 'b' : 'a'
+      clock.advance(2000)
+    }
+    await Promise.all([a?.dispatcher.stop(), b?.dispatcher.stop()])
+    expect(idsSent()).toHaveLength(24)
+    expect(new Set(idsSent()).size).toBe(24)
+  })
+
+  it('send nothing that another sent while they were held up', async () => {
+    const notifier = webhook()
+    const heldUp = Promise.withResolvers<boolean>()
+    let asked = 0
+    // Listed as due, then held up before the attempt.
+    const slow = system([notifier], { mayRun: () => (asked++ === 0 ? true : heldUp.promise) })
+    await slow.pipeline.handle(current(...findings(3)))
+    const round = slow.dispatcher.runOnce()
+    await expect.poll(() => asked).toBeGreaterThan(1)
+    expect(await system([notifier]).dispatcher.runOnce()).toBe(3)
+    heldUp.resolve(true)
+    expect(await round).toBe(0)
+    expect(receiver.requests).toHaveLength(3)
+  })
+
+  it('send nothing without the right to', async () => {
+    const { pipeline, dispatcher } = system([webhook()], { mayRun: () => false })
+    await pipeline.handle(current(finding()))
+    expect(await dispatcher.runOnce()).toBe(0)
+    expect(receiver.requests).toEqual([])
+  })
+})
+
 describe('a process that dies', () => {
   /** The store as a process sees it that dies at its nth call: before the call took effect, or after. */
   function dying<Store extends object>(
@@ -387,8 +445,8 @@ describe('a process that dies', () => {
       const before = receiver.requests.length
       const calls = { left: step }
       const mortal = system([webhook(name)], {
-        alerts: dying(alerts, calls, when),
-        deliveries: dying(deliveries, calls, when),
+        alerts: createAlerts(dying(database, calls, when)),
+        deliveries: createDeliveries(dying(database, calls, when)),
       })
       const found = finding({ actor: `${when} ${step}` })
       const died = await mortal.pipeline
@@ -410,9 +468,17 @@ describe('a process that dies', () => {
       expect(sent.length).toBeLessThanOrEqual(2)
       expect((await alerts.list({ tenant }, { limit: 9 })).alerts).toHaveLength(1)
       expect((await deliveries.newest(tenant, 9)).map(({ status }) => status)).toEqual(['delivered'])
+      // What the crash left in the outbox is out of it.
+      expect(
+        await database.query(
+          'SELECT version FROM outbox WHERE receiver = {name:String} GROUP BY delivery_id, version HAVING sum(sign) > 0',
+          { name },
+        ),
+        `left in the outbox when dying at call ${step}`,
+      ).toEqual([])
       if (!died) break
     }
-    expect(deaths).toBeGreaterThanOrEqual(8)
+    expect(deaths).toBeGreaterThanOrEqual(11)
   })
 
   it('tells of an acknowledgement whose delivery was not written', async () => {

@@ -6,7 +6,7 @@ import { entryOf } from '../../../alerts/deduplicate.ts'
 import { type AlertAction, type AlertEntry, applyAction, openAlert } from '../../../core/alert.ts'
 import type { OutboxDelivery } from '../../../core/delivery.ts'
 import type { Finding } from '../../../core/finding.ts'
-import { type Alerts, createAlerts } from '../../../store/alerts.ts'
+import { type Alerts, createAlerts, keepAlerts } from '../../../store/alerts.ts'
 import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createDeliveries, type Deliveries } from '../../../store/deliveries.ts'
@@ -22,6 +22,8 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-alert-store-'))
   database = await openEmbedded({ path: folder })
   await migrate(database)
+  // The clock of these tests stands still; the store’s does not.
+  await keepAlerts(database, 3650)
   alerts = createAlerts(database)
   deliveries = createDeliveries(database)
 })

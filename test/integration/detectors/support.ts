@@ -47,7 +47,7 @@ export async function emptyStore(database: Database): Promise<void> {
     'calls_by_actor',
     'calls_by_tool',
     'tools_by_actor',
-    'findings',
+    'finding_versions',
     'watermarks',
   ]) {
     await database.command(`TRUNCATE TABLE ${table}`)
