@@ -3,7 +3,7 @@ import { GatewatchError, messageOf } from '../core/errors.ts'
 import type { Engine, TickReport } from './engine.ts'
 
 export interface ScheduleOptions {
-  readonly engine: Engine
+  readonly engine: Pick<Engine, 'tick'>
   /** Cron expression with seconds, such as every five seconds: `*\/5 * * * * *`. */
   readonly expression: string
   readonly onTick?: (report: TickReport, durationMs: number) => void

@@ -1,6 +1,8 @@
 import type { Logger } from 'pino'
 import { Counter, Gauge, type Registry } from 'prom-client'
+import type { FindingChange } from '../../core/finding.ts'
 import { createEngine } from '../../detectors/engine.ts'
+import { supersedeRetired } from '../../detectors/retired-rules.ts'
 import type { ParsedRules } from '../../detectors/rule.ts'
 import { type Schedule, startSchedule } from '../../detectors/schedule.ts'
 import type { Database } from '../../store/database.ts'
@@ -57,25 +59,33 @@ export function createDetectPart({
       registers: [registry],
     }),
   }
+  const findings = createFindings(database)
+  const onFindings = async (changes: readonly FindingChange[]) => {
+    await alerting.pipeline.handle(changes)
+  }
   const engine = createEngine({
     query: (sql, params) => database.query(sql, params),
-    findings: createFindings(database),
+    findings,
     watermarks: createWatermarks(database),
     rules,
     settleMs: config.detect.settleMs,
-    onFindings: async (changes) => {
-      await alerting.pipeline.handle(changes)
-    },
+    onFindings,
   })
+  // A refused rule is not a removed one: as long as there is one, nobody knows which are gone.
+  let retired = errors.length > 0
+  const tick = async () => {
+    if (!retired) retired = await supersedeRetired({ findings, rules: rules.map(({ id }) => id), onFindings })
+    return engine.tick()
+  }
   let schedule: Schedule | undefined
   return {
     name: 'detect',
     tick: async () => {
-      await engine.tick()
+      await tick()
     },
     start: async () => {
       schedule = startSchedule({
-        engine,
+        engine: { tick },
         expression: config.detect.every,
         onTick: (report, durationMs) => {
           metrics.ticks.inc()
