@@ -318,8 +318,7 @@ function codeOf(cause: unknown): 'store_unavailable' | 'store_rejected' | 'inter
   const code = serverCodeOf(cause)
   if (code !== undefined) return PASSING_CODES.has(code) ? 'store_unavailable' : 'store_rejected'
   // Not SyntaxError: an answer that was cut off is no JSON.
-  const ofOurs =
-    cause instanceof TypeError || cause instanceof RangeError || cause instanceof ReferenceError
+  const ofOurs = cause instanceof TypeError || cause instanceof RangeError || cause instanceof ReferenceError
   return ofOurs ? 'internal' : 'store_unavailable'
 }
 
