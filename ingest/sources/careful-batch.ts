@@ -1,11 +1,11 @@
 import { messageOf } from '../../core/errors.ts'
 import { joinBatches } from '../pipeline-slices.ts'
 import type { Batch, RawRecord } from '../record.ts'
-import type { BlockEncoder } from './chunk-buffer.ts'
 
 export interface CarefulOptions {
   readonly process: (records: readonly RawRecord[]) => Batch
-  readonly createEncoder: () => BlockEncoder
+  /** An encoder to try records in. */
+  readonly createEncoder: () => { add(batch: Batch): void; finish(): unknown }
 }
 
 interface Tried {
