@@ -7,6 +7,7 @@ import type { RawRecord } from '../record.ts'
 import { readRecords } from './file.ts'
 import {
   checksumOf,
+  contentOf,
   type FileFacts,
   factsOf,
   headOf,
@@ -16,7 +17,8 @@ import {
 } from './file-identity.ts'
 import { readStretch, type Stretch } from './file-lines.ts'
 import type { FilePosition, FilePositions } from './file-positions.ts'
-import { folderOf, isUnder, isWhole, kinOf, pathsOf, rotatedOf } from './file-rotation.ts'
+import { folderOf, isUnder, kinOf, pathsOf, rotatedOf } from './file-rotation.ts'
+import { createWholeSchedule, identityOf, isWhole, type WholeReading } from './file-whole.ts'
 
 /** What to follow: a file, a folder (its files, not those of folders in it), or a pattern such as `/var/log/*.log*`. */
 export interface FollowedPath {
@@ -35,7 +37,10 @@ export interface FollowOptions {
   readonly pollMs?: number
   /** How long a file that was renamed or removed is read on, in milliseconds. */
   readonly lingerMs?: number
-  /** Packed files and JSON documents are read when they have not changed for so long, in milliseconds. */
+  /**
+   * Packed files and JSON documents are read when they have not changed for so long, in milliseconds; what is cut off at
+   * their ends, and files that always change, after `lingerMs`.
+   */
   readonly settleMs?: number
   /** The topic of a file that was read before by other means, so that its records stay the same ones. */
   readonly topicOf?: (path: string) => Promise<string | undefined>
@@ -52,8 +57,9 @@ export interface FollowStatus {
 
 /**
  * Follows files as `tail -F` does, with a memory: rotation by rename or by copy and truncation, truncation, and `.gz`
- * (or `.zst`), which is read once — not at all when it is a file that was read before it was compressed. Where reading was is kept by
- * identity (device, inode, first line, checksum of what was read), so that a restart goes on where it was.
+ * (or `.zst`), which is read when it is finished — not at all when it is a file that was read before it was compressed.
+ * Where reading was is kept by identity (device, inode, first line, checksum of what was read), so that a restart goes on
+ * where it was. What cannot be stored or opened is tried again at the next look, whatever the reason.
  *
  * Each line has the byte offset as its coordinate. The stretch about to be stored is written down first, with its
  * time; after a crash exactly this stretch is stored again, as the same events.
@@ -77,6 +83,8 @@ interface OpenFile {
   sizeSeen: number
   /** Its place holds another content now. */
   replaced: boolean
+  /** Set for one that is read from its beginning: how, and which version of it. */
+  whole: { readonly how: WholeReading; readonly facts: FileFacts } | undefined
 }
 
 interface Begun {
@@ -105,6 +113,9 @@ export function createFileFollower(options: FollowOptions): FileFollower {
   const opened = new Map<FilePosition, OpenFile>()
   // What was decided about a file, by its identity, stands until it changes.
   const decided = new Map<string, string>()
+  const wholes = createWholeSchedule({ clock, settleMs, lingerMs })
+  // Files with a record a line, whatever their names say.
+  const byLine = new Set<string>()
   const watchers: FSWatcher[] = []
   let waitingBytes = 0
   let lastError: string | undefined
@@ -126,9 +137,14 @@ export function createFileFollower(options: FollowOptions): FileFollower {
         (isCompressed(facts.path) || facts.size >= position.offset),
     )
 
-  // Numbers of inodes are given out again: what was read must still be there.
-  const isSame = async (position: FilePosition, { path }: FileFacts): Promise<boolean> => {
-    if (opened.has(position) || isWhole(path)) return true
+  // Numbers of inodes are given out again, and documents written anew in place: what was read must still be there.
+  const isSame = async (
+    position: FilePosition,
+    { path }: FileFacts,
+    how: WholeReading | undefined,
+  ): Promise<boolean> => {
+    if (opened.has(position) || isCompressed(path)) return true
+    if (hasNoChecksum(position)) await adopt(position, path, how)
     if ((await checksumOf(path, position.offset)) === position.crc) return true
     Object.assign(position, { dev: 0, ino: 0, done: true })
     return false
@@ -148,17 +164,27 @@ export function createFileFollower(options: FollowOptions): FileFollower {
     return position
   }
 
-  const attach = (position: FilePosition, facts: FileFacts, followed: FollowedPath) => {
+  const attach = (
+    position: FilePosition,
+    facts: FileFacts,
+    followed: FollowedPath,
+    how: WholeReading | undefined,
+  ) => {
     Object.assign(position, { path: facts.path, dev: facts.dev, ino: facts.ino, seenMs: clock.now() })
+    const whole = how === undefined ? undefined : { how, facts }
     const file = opened.get(position)
     if (file !== undefined) {
       file.goneSinceMs = undefined
+      file.whole = whole
       return
     }
-    if (position.done && facts.size <= position.offset) return
+    if (position.done && isReadToItsEnd(position, facts, how)) {
+      if (how !== undefined) wholes.wasRead(facts, false)
+      return
+    }
     position.done = false
     const fresh = { goneSinceMs: undefined, sizeSeen: -1, replaced: false }
-    opened.set(position, { position, followed, handle: undefined, ...fresh })
+    opened.set(position, { position, followed, handle: undefined, whole, ...fresh })
   }
 
   /** Decides which file the one at this path is. */
@@ -166,15 +192,37 @@ export function createFileFollower(options: FollowOptions): FileFollower {
     const identity = identityOf(facts)
     const looks = `${facts.path}/${facts.size}/${facts.modifiedMs}`
     if (decided.get(identity) === looks) return
-    if (isWhole(facts.path) && clock.now() - facts.modifiedMs < settleMs) return
-    if (await decide(facts, followed)) decided.set(identity, looks)
+    if (!byLine.has(identity)) {
+      if (await isWhole(facts.path)) {
+        const how = wholes.due(facts)
+        if (how === undefined) waitingBytes += unreadBytes(facts)
+        else await decide(facts, followed, how)
+        return
+      }
+      byLine.add(identity)
+    }
+    if (await decide(facts, followed, undefined)) decided.set(identity, looks)
   }
 
-  const decide = async (facts: FileFacts, followed: FollowedPath): Promise<boolean> => {
-    const head = await headOf(facts.path)
+  /** Of a whole file that waits until it rests. */
+  const unreadBytes = ({ dev, ino, size }: FileFacts): number => {
+    const position = positions.files.find((one) => one.dev === dev && one.ino === ino)
+    return position?.done ? Math.max(0, size - (position.wholeBytes ?? size)) : size
+  }
+
+  const decide = async (
+    facts: FileFacts,
+    followed: FollowedPath,
+    how: WholeReading | undefined,
+  ): Promise<boolean> => {
+    const head = await headOf(facts.path, how !== undefined).catch((error) => {
+      // Nothing can be unpacked of it yet.
+      if (how === 'so_far' && error.code === 'Z_BUF_ERROR') return undefined
+      throw error
+    })
     const same = known(facts, head)
-    if (same !== undefined && (await isSame(same, facts))) {
-      if (!isCompressed(facts.path) || !same.done) attach(same, facts, followed)
+    if (same !== undefined && (await isSame(same, facts, how))) {
+      attach(same, facts, followed, how)
       return true
     }
     if (head === undefined) return true
@@ -185,12 +233,15 @@ export function createFileFollower(options: FollowOptions): FileFollower {
     // Looked at again the next time, since nothing is remembered of it.
     if (kin === 'unclear') return false
     // While the original is there it is the one to read; afterwards its copy has what we did not read.
-    if (kin === 'copy') return true
-    if (kin === undefined) attach(await begin(facts, head), facts, followed)
+    if (kin === 'copy') {
+      if (how !== undefined) wholes.wasRead(facts, false)
+      return true
+    }
+    if (kin === undefined) attach(await begin(facts, head), facts, followed, how)
     else {
       await close(opened.get(kin))
       kin.done = false
-      attach(kin, facts, followed)
+      attach(kin, facts, followed, how)
     }
     return true
   }
@@ -215,6 +266,8 @@ export function createFileFollower(options: FollowOptions): FileFollower {
       }
     }
     for (const identity of decided.keys()) if (!seen.has(identity)) decided.delete(identity)
+    for (const identity of byLine) if (!seen.has(identity)) byLine.delete(identity)
+    wholes.keep(seen)
     for (const file of opened.values()) {
       if (!present.has(file.position)) file.goneSinceMs ??= clock.now()
     }
@@ -228,7 +281,7 @@ export function createFileFollower(options: FollowOptions): FileFollower {
       const found = await rotatedOf(position)
       if (found === undefined) position.done = true
       else {
-        attach(position, found, followed)
+        attach(position, found, followed, (await isWhole(found.path)) ? 'so_far' : undefined)
         const file = opened.get(position)
         if (file !== undefined) file.goneSinceMs = clock.now()
       }
@@ -277,38 +330,58 @@ export function createFileFollower(options: FollowOptions): FileFollower {
       position.done = true
       return undefined
     }
-    attach(position, copy, file.followed)
+    const how = (await isWhole(copy.path)) ? 'so_far' : undefined
+    attach(position, copy, file.followed, how)
     const found = opened.get(position)
-    if (found === undefined) return undefined
+    // A packed copy is read at the next look.
+    if (found === undefined || how !== undefined) return undefined
     found.goneSinceMs = clock.now() - lingerMs
     return read(found)
   }
 
-  /** Packed files and JSON documents: read from the beginning, once they stand still. */
-  const readWhole = async (file: OpenFile): Promise<void> => {
+  /** Packed files and JSON documents: read from the beginning, to what is finished of them. */
+  const readWhole = async (file: OpenFile, { how, facts }: NonNullable<OpenFile['whole']>): Promise<void> => {
     const { position, followed } = file
     const { path } = position
+    let isUnfinished = false
     const batches = readRecords({
       ...followed,
       path,
       stdin: process.stdin,
       reserve: () => 0,
       nowMs: clock.now(),
+      ...(how === 'to_the_end' ? {} : { onUnfinished: () => (isUnfinished = true) }),
     })
+    let isSending = false
     try {
       for await (const records of batches) {
         const rest = records.filter(({ offset }) => offset >= position.offset)
         const last = rest.at(-1)
         if (last === undefined) continue
+        isSending = true
         await takeAll(rest.map((record) => ({ ...record, topic: position.topic })))
-        position.offset = last.offset + 1
+        isSending = false
+        position.offset = last.offset + last.value.byteLength
         await positions.save()
       }
+    } catch (error) {
+      // A damaged file does not mend itself, and what is before the damage is stored: only another version is news. It is
+      // no fault of the file when its records are refused, or when it cannot be opened.
+      if (isSending || !(error instanceof GatewatchError) || error.code !== 'request_invalid') throw error
+      markRead(position, facts, false)
+      throw error
     } finally {
-      // A damaged file too: what is before the damage is stored, and it does not mend itself.
-      if (!stop.signal.aborted) position.done = true
       await close(file)
     }
+    if (!isCompressed(path)) position.crc = (await checksumOf(path, position.offset)) ?? 0
+    markRead(position, facts, isUnfinished)
+    await positions.save()
+  }
+
+  const markRead = (position: FilePosition, facts: FileFacts, isUnfinished: boolean) => {
+    wholes.wasRead(facts, isUnfinished)
+    position.done = !isUnfinished
+    position.wholeBytes = facts.size
   }
 
   const store = async ({ file: { position, followed }, stretch, atMs }: Begun): Promise<void> => {
@@ -344,12 +417,17 @@ export function createFileFollower(options: FollowOptions): FileFollower {
   }
 
   const look = async (): Promise<boolean> => {
-    await scan()
     waitingBytes = 0
+    await scan()
     const begun: Begun[] = []
     for (const file of [...opened.values()]) {
-      if (isWhole(file.position.path)) {
-        await readWhole(file).catch((error) => trouble(messageOf(error)))
+      if (file.whole !== undefined) {
+        await readWhole(file, file.whole).then(
+          () => trouble(undefined),
+          (error) => {
+            if (!stop.signal.aborted) trouble(messageOf(error))
+          },
+        )
         await positions.save()
         continue
       }
@@ -428,4 +506,30 @@ export function createFileFollower(options: FollowOptions): FileFollower {
 // A begun stretch is read exactly as it was; its end lies behind a whole line or at the end of a finished file.
 const exactly = ({ intent }: FilePosition): { to?: number } => (intent === undefined ? {} : { to: intent.to })
 
-const identityOf = ({ dev, ino }: FileFacts): string => `${dev}/${ino}`
+/** Whether a file that was done has nothing new. */
+const isReadToItsEnd = (position: FilePosition, facts: FileFacts, how: WholeReading | undefined): boolean =>
+  how === undefined
+    ? facts.size <= position.offset
+    : // Positions of earlier versions do not say how large the file was.
+      facts.size === (position.wholeBytes ?? facts.size)
+
+/** A position of an earlier version, when `.json` was always a document, or of a document whose reading was cut short. */
+const hasNoChecksum = ({ offset, crc, wholeBytes }: FilePosition): boolean =>
+  offset > 0 && crc === 0 && wholeBytes === undefined
+
+/** Gives it one; and where the file is a log now, its offset, one byte behind the beginning of a record, moves to a line. */
+async function adopt(position: FilePosition, path: string, how: WholeReading | undefined): Promise<void> {
+  if (how === undefined) position.offset = await endOfLine(path, position.offset - 1)
+  position.crc = (await checksumOf(path, position.offset)) ?? 0
+}
+
+/** The offset behind the line that begins at `begin`; `begin` itself where the line has no end yet. */
+async function endOfLine(path: string, begin: number): Promise<number> {
+  let at = begin
+  for await (const chunk of contentOf(path, begin) as AsyncIterable<Uint8Array>) {
+    const newline = chunk.indexOf(10)
+    if (newline !== -1) return at + newline + 1
+    at += chunk.byteLength
+  }
+  return begin
+}

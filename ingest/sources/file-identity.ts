@@ -60,10 +60,11 @@ export function contentOf(path: string, from = 0): Readable {
 
 /**
  * Hash of the first line, or of the first 4 KiB of a longer one: what tells a log from the one before it in the same
- * place. `undefined` while the first line is not whole.
+ * place. `undefined` while the first line is not whole; of a file that `mayHaveNoLineEnd` only while it is empty.
  */
-export async function headOf(path: string): Promise<string | undefined> {
-  if (isCompressed(path)) return hashOfHead(await beginningOf(path, HEAD_BYTES))
+export async function headOf(path: string, mayHaveNoLineEnd = false): Promise<string | undefined> {
+  if (isCompressed(path) || mayHaveNoLineEnd)
+    return hashOfHead(await beginningOf(path, HEAD_BYTES), mayHaveNoLineEnd)
   const handle = await open(path, 'r')
   try {
     return await headOfHandle(handle)
@@ -79,9 +80,9 @@ export async function headOfHandle(handle: FileHandle): Promise<string | undefin
   return hashOfHead(bytes.subarray(0, bytesRead))
 }
 
-function hashOfHead(bytes: Buffer): string | undefined {
+function hashOfHead(bytes: Buffer, mayHaveNoLineEnd = false): string | undefined {
   const end = bytes.indexOf(NEWLINE)
-  if (end === -1 && bytes.length < HEAD_BYTES) return undefined
+  if (end === -1 && bytes.length < (mayHaveNoLineEnd ? 1 : HEAD_BYTES)) return undefined
   const firstLine = end === -1 ? bytes : bytes.subarray(0, end)
   return createHash('sha256').update(firstLine).digest('hex').slice(0, 12)
 }

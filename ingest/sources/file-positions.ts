@@ -15,8 +15,10 @@ export interface FilePosition {
   readonly topic: string
   /** Bytes (unpacked) that are read and stored. */
   offset: number
-  /** CRC-32 of these bytes: a copy of the file is known by it. */
+  /** CRC-32 of these bytes: a copy of the file is known by it. Of a packed file it is not kept: 0. */
   crc: number
+  /** Bytes on disk of a packed file or a document when it was read to its end; with another size it is read again. */
+  wholeBytes?: number
   /** Nothing more will come of it. */
   done: boolean
   seenMs: number

@@ -4,9 +4,17 @@ import { access, mkdir, open, readdir, readFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { GatewatchError, messageOf } from '../../core/errors.ts'
 import { syncFolder, writeWhole } from '../segment-file.ts'
-import { BEGINNING_BYTES, beginningOf, checksumOf, factsOf, headOf, plainName } from './file-identity.ts'
+import {
+  BEGINNING_BYTES,
+  beginningOf,
+  checksumOf,
+  factsOf,
+  headOf,
+  isCompressed,
+  plainName,
+} from './file-identity.ts'
 import type { FilePosition } from './file-positions.ts'
-import { isWhole } from './file-rotation.ts'
+import { isWhole } from './file-whole.ts'
 
 /** How far a reading could come: the size of the file then, and the time that its records have if they have none. */
 export interface FileMark {
@@ -194,7 +202,7 @@ async function followedAs(folder: string, path: string): Promise<string | undefi
   for (const name of (await readdir(folder)).filter((each) => each.endsWith('.json')).sort()) {
     for (const position of await positionsIn(join(folder, name))) {
       if (position.head !== head || position.offset === 0) continue
-      if (isWhole(position.path)) {
+      if (await isWhole(position.path).catch(() => isCompressed(position.path))) {
         if (position.path === resolve(path) && position.ino === facts.ino) return position.topic
         continue
       }

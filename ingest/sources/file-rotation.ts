@@ -3,9 +3,6 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { checksumOf, type FileFacts, factsOf, headOf, isCompressed } from './file-identity.ts'
 import type { FilePosition } from './file-positions.ts'
 
-// What is no sequence of lines, or cannot be read on from where it was.
-export const isWhole = (path: string): boolean => /\.(?:gz|zst|json)$/.test(path)
-
 const isPattern = (path: string): boolean => /[*?[{]/.test(path)
 
 /** The folder in which changes show that something happened to a followed path. */

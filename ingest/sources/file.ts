@@ -35,6 +35,11 @@ export interface FileSourceOptions {
   readonly registry?: Pick<FileRegistry, 'identify'>
   /** Cuts batches where earlier readings ended too, so that each batch of a file that grew is the same again. */
   readonly cutAtMarks?: boolean
+  /**
+   * Told that the file is not finished: it ends within a record (a line without its end, an array without its bracket) or
+   * within its packing. That record is left out then; without this it is a record as it is.
+   */
+  readonly onUnfinished?: () => void
   /** Called after each batch; `totalBytes` is the size on disk, unknown for stdin. */
   readonly onProgress?: (progress: {
     readBytes: number
@@ -55,7 +60,7 @@ export interface FileSourceOptions {
  * says what it is, or when it is packed and damaged (after the records before the damage)
  */
 export async function* readRecords(options: FileSourceOptions): AsyncGenerator<RawRecord[]> {
-  const { path, onProgress, batch = { records: 5_000, bytes: 4 * 1024 * 1024 } } = options
+  const { path, onProgress, onUnfinished, batch = { records: 5_000, bytes: 4 * 1024 * 1024 } } = options
   const isText = options.format === undefined || !BINARY_FORMATS.has(options.format)
   const source = path === '-' ? stdinOf(options) : await describe(options, isText)
   const { marks } = source
@@ -120,6 +125,10 @@ export async function* readRecords(options: FileSourceOptions): AsyncGenerator<R
   } catch (cause) {
     if (cause instanceof GatewatchError) throw cause
     if (waiting.length > 0) yield take()
+    if (onUnfinished !== undefined && (cause as NodeJS.ErrnoException).code === ENDS_EARLY) {
+      onUnfinished()
+      return report()
+    }
     throw new GatewatchError(
       'request_invalid',
       `${inertText(path)} cannot be read to its end: ${messageOf(cause)}.`,
@@ -130,7 +139,9 @@ export async function* readRecords(options: FileSourceOptions): AsyncGenerator<R
       },
     )
   }
-  yield* batchesOf(splitter.end())
+  const cutOff = splitter.end()
+  if (onUnfinished === undefined || !isText) yield* batchesOf(cutOff)
+  else if (cutOff.length > 0) onUnfinished()
   if (waiting.length > 0) yield take()
   report()
 }
@@ -143,6 +154,9 @@ interface Source extends FileIdentity {
 
 /** Formats whose records are bytes that nothing separates. */
 export const BINARY_FORMATS: ReadonlySet<string> = new Set(['otlp-proto'])
+
+// What zlib says of packed bytes that end before their end.
+const ENDS_EARLY = 'Z_BUF_ERROR'
 
 const MAX_RECORD_BYTES = 8 * 1024 * 1024
 const TEXT_BYTES = 4096

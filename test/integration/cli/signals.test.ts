@@ -74,7 +74,7 @@ const NPX = ['npx', ['--no-install', 'gatewatch', 'up']] as const
 const OLD_NODE = [oldestNode(), [BIN, 'up']] as const
 
 describe('one request to stop', () => {
-  it.each<[string, readonly [string, readonly string[]], (process: Started) => void | Promise<void>]>([
+  it.each<[string, readonly [string, readonly string[]], (process: Started) => void]>([
     ['SIGTERM to npm alone', NPM, ({ starter }) => process.kill(starter, 'SIGTERM')],
     ['SIGINT to npm alone', NPM, ({ starter }) => process.kill(starter, 'SIGINT')],
     ['Ctrl-C on npm start', NPM, ({ starter }) => process.kill(-starter, 'SIGINT')],
@@ -86,18 +86,6 @@ describe('one request to stop', () => {
         process.kill(-starter, 'SIGTERM')
       },
     ],
-    [
-      'SIGTERM that npm passes on late',
-      NPM,
-      async ({ starter, pid, said }) => {
-        process.kill(-starter, 'SIGTERM')
-        await eventually(
-          async () => said().includes('stopping …'),
-          (stopping) => stopping,
-        )
-        if (lives(pid)) process.kill(pid, 'SIGTERM')
-      },
-    ],
     ['kill -9 of npm', NPM, ({ starter }) => process.kill(starter, 'SIGKILL')],
     ['SIGTERM to npx alone', NPX, ({ starter }) => process.kill(starter, 'SIGTERM')],
     ['kill -9 of npx', NPX, ({ starter }) => process.kill(starter, 'SIGKILL')],
@@ -105,7 +93,7 @@ describe('one request to stop', () => {
     ['Ctrl-C on the oldest Node', OLD_NODE, ({ starter }) => process.kill(-starter, 'SIGINT')],
   ])('stops it in order: %s', async (name, [command, args], act) => {
     const running = await start(name, command, args)
-    await act(running)
+    act(running)
     await eventually(
       async () => lives(running.pid),
       (alive) => !alive,

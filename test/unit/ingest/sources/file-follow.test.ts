@@ -3,15 +3,17 @@ import {
   copyFile,
   mkdir,
   mkdtemp,
+  readFile,
   rename,
   rm,
   truncate,
   unlink,
+  utimes,
   writeFile,
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createManualClock } from '../../../../core/clock.ts'
 import { GatewatchError } from '../../../../core/errors.ts'
@@ -265,6 +267,194 @@ describe('what cannot be stored', () => {
       ['two', begunAt],
       ['three', clock.now()],
     ])
+  })
+})
+
+/** Writes, as of now by the clock of the test. */
+const writeNow = async (name: string, content: string | Uint8Array) => {
+  await writeFile(path(name), content)
+  await utimes(path(name), clock.now() / 1000, clock.now() / 1000)
+}
+const appendNow = async (name: string, content: string | Uint8Array) => {
+  await appendFile(path(name), content)
+  await utimes(path(name), clock.now() / 1000, clock.now() / 1000)
+}
+/** Time passes in which nobody writes; looks in between and at the end. */
+const rest = async (ms: number) => {
+  for (let second = 0; second < ms; second += 1000) {
+    clock.advance(Math.min(1000, ms - second))
+    await settle()
+  }
+}
+const lines = (from: number, to: number) =>
+  Array.from({ length: to - from }, (_, index) => `{"n": ${from + index}}\n`).join('')
+const numbers = () => texts().map((text) => JSON.parse(text).n as number)
+const upTo = (end: number) => Array.from({ length: end }, (_, index) => index)
+
+describe.each([
+  ['log.gz', gzipSync],
+  ['log.zst', zstdCompressSync],
+])('a packed file: %s', (name, pack) => {
+  it('is offered again when its records are refused, for whatever reason', async () => {
+    await writeNow(name, pack(lines(0, 12_000)))
+    await open('')
+    let sends = 0
+    // The first send fails, and one in the middle.
+    refuse = () => {
+      if ([0, 2].includes(sends++)) throw new GatewatchError('unauthenticated', 'the key was changed')
+    }
+    await rest(70_000)
+    expect(numbers()).toEqual(upTo(12_000))
+    // Said once, as long as it is the same.
+    expect(troubles).toEqual(['the key was changed'])
+    expect(sends).toBeGreaterThan(3)
+    expect(follower.status().lastError).toBeUndefined()
+  })
+
+  it('is offered again after a restart, when the first run could not send it', async () => {
+    await writeNow(name, pack(lines(0, 10)))
+    await open('')
+    refuse = () => {
+      throw new Error('fetch failed')
+    }
+    await rest(5000)
+    await follower.stop()
+    refuse = undefined
+    await open('')
+    await rest(5000)
+    expect(numbers()).toEqual(upTo(10))
+  })
+
+  it('is read to its end when it was copied slowly, and each line once', async () => {
+    const packed = pack(lines(0, 30_000))
+    await open('')
+    await writeNow(name, packed.subarray(0, packed.length >> 1))
+    await rest(10_000)
+    await writeNow(name, packed.subarray(0, packed.length - 10))
+    await rest(10_000)
+    expect(numbers()).toEqual(upTo(taken.length))
+    expect(follower.status().waitingBytes).toBeGreaterThan(0)
+    await writeNow(name, packed)
+    await rest(10_000)
+    expect(numbers()).toEqual(upTo(30_000))
+    expect(troubles).toEqual([])
+    expect(follower.status().waitingBytes).toBe(0)
+  })
+})
+
+describe('a packed file of several members', () => {
+  it('is read on when more is appended to it, also after a restart', async () => {
+    await writeNow('app.log.gz', gzipSync(lines(0, 10)))
+    await open('')
+    await rest(5000)
+    await follower.stop()
+    await appendNow('app.log.gz', gzipSync(lines(10, 20)))
+    await open('')
+    await rest(5000)
+    expect(numbers()).toEqual(upTo(20))
+    await rest(100_000)
+    expect(numbers()).toEqual(upTo(20))
+  })
+
+  it('is read now and then while it never rests', async () => {
+    await open('')
+    let written = 0
+    for (let second = 0; second < 130; second++) {
+      await appendNow('app.log.gz', gzipSync(lines(written, ++written)))
+      clock.advance(1000)
+      await settle()
+    }
+    expect(taken.length).toBeGreaterThan(100)
+    expect(numbers()).toEqual(upTo(taken.length))
+  })
+})
+
+describe('JSON', () => {
+  it('with a record a line is followed line by line, whatever its name says', async () => {
+    await open('')
+    for (let second = 0; second < 10; second++) {
+      await appendNow('audit.json', lines(second, second + 1))
+      await settle()
+      clock.advance(1000)
+    }
+    expect(numbers()).toEqual(upTo(10))
+    await rename(path('audit.json'), path('audit.json.1'))
+    await appendNow('audit.json.1', lines(10, 11))
+    await appendNow('audit.json', lines(100, 101))
+    await settle()
+    expect(numbers().sort((a, b) => a - b)).toEqual([...upTo(11), 100])
+  })
+
+  it.each([
+    ['the first record', '', 0],
+    ['a later one', lines(0, 1), 1],
+  ])('is not cut where its writer pauses in %s', async (_, before, number) => {
+    await open('')
+    const [begin, end] = [lines(number, number + 1).slice(0, 5), lines(number, number + 1).slice(5)]
+    await writeNow('audit.json', before + begin)
+    await rest(6000)
+    await appendNow('audit.json', end + lines(number + 1, number + 2))
+    await rest(6000)
+    expect(numbers()).toEqual(upTo(number + 2))
+  })
+
+  it('of one line without an end is read when it rests, and read on as a log', async () => {
+    await open('')
+    await writeNow('one.json', '{"n": 0}')
+    await rest(3000)
+    expect(numbers()).toEqual([0])
+    await appendNow('one.json', '\n{"n": 1}\n')
+    await rest(3000)
+    expect(numbers()).toEqual([0, 1])
+  })
+
+  it('in an array is read on when it grows', async () => {
+    await open('')
+    await writeNow('all.json', '[\n{"n": 0},\n{"n": 1}')
+    await rest(3000)
+    await writeNow('all.json', '[\n{"n": 0},\n{"n": 1},\n{"n": 2}\n]\n')
+    await rest(3000)
+    await writeNow('all.json', '[\n{"n": 0},\n{"n": 1},\n{"n": 2},\n{"n": 3}\n]\n')
+    await rest(100_000)
+    expect(numbers()).toEqual(upTo(4))
+  })
+
+  it('that is written anew in place is read anew', async () => {
+    await open('')
+    await writeNow('state.json', '{\n  "n": 0\n}\n')
+    await rest(3000)
+    await writeNow('state.json', '{\n  "n": 1, "more": true\n}\n')
+    await rest(3000)
+    expect(numbers()).toEqual([0, 1])
+    expect(new Set(taken.map(({ topic, offset }) => `${topic} ${offset}`)).size).toBe(2)
+  })
+
+  it('that stays broken off is taken as it is in the end', async () => {
+    await open('')
+    await writeNow('torn.json', '{"n": 0')
+    await rest(30_000)
+    expect(texts()).toEqual([])
+    expect(follower.status().waitingBytes).toBe(7)
+    await rest(60_000)
+    expect(texts()).toEqual(['{"n": 0'])
+    expect(follower.status().waitingBytes).toBe(0)
+  })
+
+  it('that an earlier version had read as a document is read on where that was', async () => {
+    await writeNow('audit.json', lines(0, 3))
+    await open('')
+    await settle()
+    await follower.stop()
+    const state = join(folder, 'state', 'positions.json')
+    const { files } = JSON.parse(await readFile(state, 'utf8'))
+    // One byte behind the beginning of the last record, and no checksum.
+    Object.assign(files[0], { offset: taken[2]!.offset + 1, crc: 0, done: true })
+    await writeFile(state, JSON.stringify({ files }))
+    await appendNow('audit.json', lines(3, 5))
+    await open('')
+    await settle()
+    expect(numbers()).toEqual(upTo(5))
+    expect(new Set(taken.map(({ topic }) => topic)).size).toBe(1)
   })
 })
 
