@@ -7,7 +7,7 @@ import type { SegmentLog } from '../ingest/segment-log.ts'
 import { keepAlerts } from '../store/alerts.ts'
 import type { Database } from '../store/database.ts'
 import { keepDeadLetters } from '../store/dead-letters.ts'
-import { countDoubledEvents } from '../store/doubled-events.ts'
+import { createDoubledCount } from '../store/doubled-events.ts'
 import { makeFolder } from '../store/make-folder.ts'
 import type { Config } from './config/config.ts'
 import { type Credentials, openCredentials } from './credentials.ts'
@@ -105,7 +105,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
     await keepDeadLetters(database, config.deadLetters.keepDays)
     await keepAlerts(database, config.alerts.keepDays)
     const annotations = await createAnnotationsPart(ingest, database)
-    const segments = await openSegments(config, ingest, database, ingest.telemetry)
+    const segments = await openSegments(config, ingest, ingest.telemetry)
     // What is left stays on disk for the next start.
     opened.unshift(() => segments.close(SEGMENTS_DRAIN_MS))
     await carryOver(database, segments, note)
@@ -195,7 +195,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
         ...(has('detect')
           ? [createRetentionPart({ retention: config.retention, database, clock, logger, registry })]
           : []),
-        createStoreFigures({ countDoubled: () => countDoubledEvents(database), registry, logger }),
+        createStoreFigures({ countDoubled: createDoubledCount(database), registry, logger }),
         ...(http ? [http] : []),
       ],
       logger,

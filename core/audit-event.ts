@@ -81,6 +81,11 @@ export const AuditEventSchema = Type.Object(
   {
     // identity of the record
     event_id: text('The source’s own id, else a deterministic hash of the source coordinates'),
+    conflicting_event_id: Type.Optional(
+      text(
+        'The source’s own id, where another event had it before with other content; `event_id` is then a hash',
+      ),
+    ),
     occurred_at: time('When the call happened'),
     recorded_at: Type.Optional(time('When gatewatch stored it; set by the writer')),
     timestamp_source: oneOf(TIMESTAMP_SOURCES, 'Which clock `occurred_at` comes from'),
@@ -203,7 +208,15 @@ export const columnOf = (field: string): string => field.replaceAll('.', '_')
 export type EventDraft = Partial<
   Omit<
     AuditEvent,
-    'recorded_at' | 'tenant' | 'topic' | 'partition' | 'offset' | 'record_index' | 'actor' | 'chain'
+    | 'conflicting_event_id'
+    | 'recorded_at'
+    | 'tenant'
+    | 'topic'
+    | 'partition'
+    | 'offset'
+    | 'record_index'
+    | 'actor'
+    | 'chain'
   >
 > & {
   /** What the call answered, as text or JSON text: fingerprinted, then forgotten. */

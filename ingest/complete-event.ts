@@ -43,6 +43,7 @@ export function createCompleteEvent(options: CompletionOptions): CompleteEvent {
     const event: { [field in EventField]?: AuditEvent[field] | undefined } = {
       event_id:
         draft.event_id ?? stableId(from.tenant, from.topic, from.partition, from.offset, from.recordIndex),
+      conflicting_event_id: undefined,
       occurred_at: draft.occurred_at,
       timestamp_source: draft.timestamp_source,
       source_format: from.sourceFormat,

@@ -5,6 +5,7 @@ import type { IdempotencyKeys } from './idempotency.ts'
 import type { Pipeline } from './pipeline.ts'
 import { processInSlices } from './pipeline-slices.ts'
 import type { Batch } from './record.ts'
+import type { StoredCounts } from './segment-drain.ts'
 import type { SegmentLog } from './segment-log.ts'
 import { type HttpBody, keyedCoordinates, recordsOfBody } from './sources/http.ts'
 import type { RateLimits } from './sources/rate-limits.ts'
@@ -31,6 +32,10 @@ export interface IntakeReceipt {
   readonly stored: number
   readonly deadLettered: number
   readonly duplicate: number
+  /** Events, of those stored, whose id another event had before with other content. */
+  readonly conflict: number
+  /** Whether `duplicate` and `conflict` are known: what was not waited for is compared on its way into the store. */
+  readonly compared: boolean
   readonly errors: readonly {
     /** Where the record begins in the body, from 1. */
     readonly line: number
@@ -83,7 +88,7 @@ export function createIntake({ pipeline, segments, keys, limits, telemetry }: In
     const { stored } = await segments.append(batch)
     const waits = body.headers['x-gatewatch-wait'] === 'stored'
     if (!waits) stored.catch(() => {})
-    return receiptOf(batch, waits ? (await stored).duplicates : 0, records[0]?.offset ?? 0, lines)
+    return receiptOf(batch, waits ? await stored : undefined, records[0]?.offset ?? 0, lines)
   }
 
   return {
@@ -137,11 +142,13 @@ export function countsOf(
 
 const receiptOf = (
   batch: Batch,
-  duplicate: number,
+  stored: StoredCounts | undefined,
   firstOffset: number,
   lines: readonly number[],
 ): Omit<IntakeReceipt, 'repeated'> => ({
-  ...countsOf(batch, duplicate),
+  ...countsOf(batch, stored?.duplicates ?? 0),
+  conflict: stored?.conflicts ?? 0,
+  compared: stored !== undefined,
   errors: batch.deadLetters.slice(0, MAX_ERRORS).map(({ offset, reason, message, field }) => ({
     line: lines[offset - firstOffset] ?? 0,
     index: offset - firstOffset,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AuditEvent } from '../core/audit-event.ts'
 import { GatewatchError, messageOf } from '../core/errors.ts'
-import { fromClickHouse } from '../core/timestamp.ts'
+import type { ComparedRows, CompareEvents, EventIdentity, EventLines } from './known-events.ts'
 import { type Backoff, untilDone } from './retry.ts'
 import {
   type RecoveredSegment,
@@ -25,13 +25,8 @@ export interface DrainOptions {
   readonly folder: string
   /** Stores the blocks under one token; the same call again stores nothing. Repeated until it succeeds. */
   readonly write: (blocks: readonly FileBlock[], token: string) => Promise<{ readonly rejected: number }>
-  /** Which of these events of one tenant are stored with a time inside the bounds (inclusive). */
-  readonly findStored: (question: {
-    readonly tenant: string
-    readonly eventIds: readonly string[]
-    readonly from: string
-    readonly to: string
-  }) => Promise<ReadonlySet<string>>
+  /** Tells the events of a segment that are stored already, and those whose id another event has. */
+  readonly compare: CompareEvents
   readonly tokenOf: (segment: number) => string
   readonly telemetry: IngestTelemetry
   readonly backoff?: Backoff
@@ -41,6 +36,8 @@ export interface StoredCounts {
   readonly events: number
   /** Events that were stored before, or came twice; left out. */
   readonly duplicates: number
+  /** Events, of those stored, whose id another event had before with other content. */
+  readonly conflicts: number
 }
 
 /** A segment whose way into the store failed, and is tried again. */
@@ -70,17 +67,16 @@ export interface SegmentDrain {
   close(drainMs: number): Promise<void>
 }
 
-interface EventKey {
-  readonly tenant: string
-  readonly eventId: string
-  readonly occurredAt: string
-}
-
 interface Expectation {
-  readonly keys: readonly EventKey[]
+  readonly keys: readonly EventIdentity[]
   readonly settle: (counts: StoredCounts) => void
   readonly fail: (error: GatewatchError) => void
 }
+
+/** Numbers of the rows of `events`, in the order in which they were appended. */
+type Verdicts = Pick<ComparedRows, 'duplicates' | 'conflicts'>
+
+const NO_VERDICTS: Verdicts = { duplicates: new Set(), conflicts: new Set() }
 
 interface Job {
   readonly number: number
@@ -90,7 +86,9 @@ interface Job {
    * What was decided about its rows. Never decided again, whatever fails afterwards: its own rows may be in the store by
    * then, and would be taken for earlier ones.
    */
-  sealed: { readonly files: readonly TableFile[]; readonly twice: ReadonlySet<number> } | undefined
+  sealed: ({ readonly files: readonly TableFile[] } & Verdicts) | undefined
+  /** Holds its ids until it is in the store. */
+  compared?: ComparedRows | undefined
   /** It is in the store, and has only to be removed. */
   written?: { readonly rejected: number }
 }
@@ -125,15 +123,16 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
     let attempts = 0
     if (job.sealed === undefined) {
       const done = await retry(job.number, async () => {
-        const twice = await findDuplicates(await keysOf(job, waiting), options.findStored)
-        const files = await sealSegment(folder, job.number, job.files, await without(job.files, twice))
-        return { files, twice }
+        job.compared ??= await compareSegment(job, waiting, options.compare)
+        const { duplicates, conflicts } = job.compared ?? NO_VERDICTS
+        const files = await sealSegment(folder, job.number, job.files, replacedRows(job.compared))
+        return { files, duplicates, conflicts }
       })
       if (done === undefined) return false
       job.sealed = done.value
       attempts += done.attempts - 1
     }
-    const { files, twice } = job.sealed
+    const { files, duplicates, conflicts } = job.sealed
     if (job.written === undefined) {
       const blocks = files
         .filter(({ count }) => count > 0)
@@ -147,10 +146,12 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
     await removeSegment(folder, job.number)
     stuck = undefined
     expectations.delete(job.number)
-    settleAll(waiting, twice)
+    job.compared?.release()
+    settleAll(waiting, { duplicates, conflicts })
     telemetry.rowsStored('segment-log', {
       stored: files.reduce((sum, { count }) => sum + count, 0),
-      duplicates: twice.size,
+      duplicates: duplicates.size,
+      conflicts: conflicts.size,
       rejected: job.written.rejected,
     })
     return true
@@ -189,17 +190,15 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
   return {
     // What was sealed was acknowledged: where its rows are gone it is stuck, never taken for an empty segment.
     addRecovered: ({ number, files, sealed }) =>
-      add({ number, files: sealed ?? files, sealed: sealed && { files: sealed, twice: new Set() } }),
+      add({ number, files: sealed ?? files, sealed: sealed && { files: sealed, ...NO_VERDICTS } }),
     start: () => {
       started = true
       kick()
     },
     add: (segment) => add({ number: segment.number, files: segment.files(), sealed: undefined }),
     expect: (segment, events) => {
-      const keys = events.map((event) => ({
-        tenant: event.tenant,
-        eventId: event.event_id,
-        occurredAt: event.occurred_at,
+      const keys = events.map(({ tenant, event_id, occurred_at, actor }) => ({
+        ...{ tenant, event_id, occurred_at, actor },
       }))
       const stored = new Promise<StoredCounts>((settle, fail) => {
         const list = expectations.get(segment) ?? []
@@ -234,71 +233,43 @@ export const closedBefore = (): GatewatchError =>
     'gatewatch stopped before this was stored; the next start stores it.',
   )
 
-/** The identity of each row of `events` in the segment, in row order. */
-async function keysOf(job: Job, waiting: readonly Expectation[]): Promise<EventKey[]> {
-  const file = job.files.find(({ table }) => table === 'events')
-  if (file === undefined) return []
-  const known = waiting.flatMap(({ keys }) => keys)
-  if (known.length === file.count) return known
-  const at = (column: string) => file.columns.indexOf(column)
-  const [tenant, eventId, occurredAt] = [at('tenant'), at('event_id'), at('occurred_at')]
-  return (await readRows(file))
-    .map((line) => JSON.parse(line) as string[])
-    .map((row) => ({
-      tenant: row[tenant] ?? '',
-      eventId: row[eventId] ?? '',
-      occurredAt: fromClickHouse(row[occurredAt] ?? ''),
-    }))
-}
-
 /**
- * Row numbers of events that must not be stored: their id is stored already, or came earlier in this segment.
- *
- * This is asked before the first insert of the segment and the answer is made durable with it (`sealSegment`). It
- * cannot be part of the insert: a replay after a view failed half-way must insert the same rows again, and would
- * find its own rows in the store and take them for duplicates. A file read twice has even the same coordinates.
- * The price is that an event is a duplicate only of one whose `occurred_at` lies within the segment's times; a
- * repeated record has the time of the first.
+ * Asked before the first insert of a segment, and the answer is made durable with it (`sealSegment`): a replay after a view
+ * failed half-way must insert the same rows again, and would find its own in the store. A file that is read twice has the
+ * same coordinates, so here a row that is stored at its own place is a duplicate.
  */
-async function findDuplicates(
-  keys: readonly EventKey[],
-  findStored: DrainOptions['findStored'],
-): Promise<Set<number>> {
-  const twice = new Set<number>()
-  for (const [tenant, rows] of Map.groupBy(keys.entries(), ([, key]) => key.tenant)) {
-    const first = new Map<string, number>()
-    let [from, to] = ['9999', '']
-    for (const [index, { eventId, occurredAt }] of rows) {
-      if (first.has(eventId)) twice.add(index)
-      else first.set(eventId, index)
-      if (occurredAt < from) from = occurredAt
-      if (occurredAt > to) to = occurredAt
-    }
-    for (const eventId of await findStored({ tenant, eventIds: [...first.keys()], from, to })) {
-      const index = first.get(eventId)
-      if (index !== undefined) twice.add(index)
-    }
-  }
-  return twice
+async function compareSegment(
+  job: Job,
+  waiting: readonly Expectation[],
+  compare: CompareEvents,
+): Promise<ComparedRows | undefined> {
+  const file = eventsOf(job)
+  if (file === undefined) return undefined
+  const { columns, count } = file
+  const identities = waiting.flatMap(({ keys }) => keys)
+  return compare(
+    { columns, rows: () => readRows(file), count },
+    { repeated: false, ...(identities.length === count ? { identities } : {}) },
+  )
 }
 
-async function without(
-  files: readonly TableFile[],
-  twice: ReadonlySet<number>,
-): Promise<Map<string, { rows: Uint8Array; count: number }>> {
-  const events = files.find(({ table }) => table === 'events')
-  if (events === undefined || twice.size === 0) return new Map()
-  const kept = (await readRows(events)).filter((_, index) => !twice.has(index))
-  return new Map([
-    ['events', { rows: Buffer.from(kept.map((line) => `${line}\n`).join('')), count: kept.length }],
-  ])
-}
+const eventsOf = ({ files }: Pick<Job, 'files'>): TableFile | undefined =>
+  files.find(({ table }) => table === 'events')
 
-function settleAll(waiting: readonly Expectation[], twice: ReadonlySet<number>): void {
-  let row = 0
+/** The rows to store where they are not those of the file. */
+const replacedRows = (compared: ComparedRows | undefined): ReadonlyMap<string, EventLines> =>
+  new Map(compared?.replaced === undefined ? [] : [['events', compared.replaced]])
+
+function settleAll(waiting: readonly Expectation[], { duplicates, conflicts }: Verdicts): void {
+  let first = 0
   for (const { keys, settle } of waiting) {
-    let duplicates = 0
-    for (const end = row + keys.length; row < end; row++) if (twice.has(row)) duplicates++
-    settle({ events: keys.length - duplicates, duplicates })
+    const rows = keys.map((_, at) => first + at)
+    first += keys.length
+    const among = (numbers: ReadonlySet<number>) => rows.filter((row) => numbers.has(row)).length
+    settle({
+      events: keys.length - among(duplicates),
+      duplicates: among(duplicates),
+      conflicts: among(conflicts),
+    })
   }
 }

@@ -222,11 +222,11 @@ async function writeAndSync(handle: FileHandle, bytes: Uint8Array, position: num
   await handle.datasync()
 }
 
-/** The rows that count, a line each; what a failed append left behind them is not among them. */
-export async function readRows({ path, bytes }: TableFile): Promise<string[]> {
+/** The rows that count, each with its line end; what a failed append left behind them is not among them. */
+export async function readRows({ path, bytes }: Pick<TableFile, 'path' | 'bytes'>): Promise<Uint8Array> {
   const content = await readFile(path)
   if (content.byteLength < bytes) throw new Error(`${path} has ${content.byteLength} bytes of ${bytes}`)
-  return content.toString('utf8', 0, bytes).split('\n').slice(0, -1)
+  return content.subarray(0, bytes)
 }
 
 /**
@@ -238,7 +238,7 @@ export async function sealSegment(
   folder: string,
   number: number,
   files: readonly TableFile[],
-  replaced: ReadonlyMap<string, { rows: Uint8Array; count: number }>,
+  replaced: ReadonlyMap<string, Pick<TableFile, 'columns' | 'count'> & { readonly rows: Uint8Array }>,
 ): Promise<readonly TableFile[]> {
   const sealed: TableFile[] = []
   for (const file of files) {
@@ -253,6 +253,7 @@ export async function sealSegment(
         path: sealedPath(folder, number, file.table),
         bytes: other.rows.byteLength,
         count: other.count,
+        columns: other.columns,
       })
     }
   }

@@ -23,7 +23,7 @@ import {
 } from './segment-file.ts'
 import type { IngestTelemetry } from './telemetry.ts'
 
-export interface SegmentLogOptions extends Pick<DrainOptions, 'write' | 'findStored' | 'backoff'> {
+export interface SegmentLogOptions extends Pick<DrainOptions, 'write' | 'compare' | 'backoff'> {
   /** Folder of the log; made if missing. One process at a time (the store's lock sees to that). */
   readonly folder: string
   /** Rows of a batch, a table each. */
@@ -215,7 +215,8 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
         if (closing) return reject(new GatewatchError('overloaded', 'gatewatch is stopping.'))
         const tables = encode(batch)
         const bytes = tables.reduce((sum, { rows }) => sum + rows.byteLength, 0)
-        if (tables.length === 0) return accept({ stored: Promise.resolve({ events: 0, duplicates: 0 }) })
+        if (tables.length === 0)
+          return accept({ stored: Promise.resolve({ events: 0, duplicates: 0, conflicts: 0 }) })
         if (drain.waitingBytes() + active.byteCount() + queuedBytes + bytes > maxBytes) {
           return reject(
             new GatewatchError('overloaded', 'Too much is waiting for the store.', {

@@ -15,6 +15,7 @@ export const INGEST_COUNTERS = {
   records_read: 'Records read from a source',
   rows_stored: 'Rows handed to the store, replays included',
   duplicates: 'Events left out because they were stored before',
+  id_conflicts: 'Events stored under an id of their own, because another event had theirs with other content',
   dead_letters: 'Records that could not become events, by source and reason',
   rows_rejected: 'Rows that the store refused and that became dead letters',
   store_retries: 'Inserts repeated after a failure of the store',
@@ -32,7 +33,10 @@ export type IngestCounter = keyof typeof INGEST_COUNTERS
 /** One function an event of the ingest, so that the log line and the counter cannot drift apart. */
 export interface IngestTelemetry {
   recordsRead(source: string, count: number): void
-  rowsStored(source: string, rows: { stored: number; duplicates: number; rejected: number }): void
+  rowsStored(
+    source: string,
+    rows: { stored: number; duplicates: number; conflicts: number; rejected: number },
+  ): void
   deadLettered(letters: readonly Pick<DeadLetter, 'topic' | 'reason' | 'weight'>[]): void
   /** Called at each failed attempt; logs the first of a row of failures and every tenth. */
   storeFailed(source: string, attempt: number, message: string): void
@@ -58,9 +62,16 @@ export interface IngestTelemetry {
 export function createIngestTelemetry(logger: IngestLogger, count: CountIngest = () => {}): IngestTelemetry {
   return {
     recordsRead: (source, records) => count('records_read', records, { source }),
-    rowsStored: (source, { stored, duplicates, rejected }) => {
+    rowsStored: (source, { stored, duplicates, conflicts, rejected }) => {
       count('rows_stored', stored, { source })
       if (duplicates > 0) count('duplicates', duplicates, { source })
+      if (conflicts > 0) {
+        count('id_conflicts', conflicts, { source })
+        logger.warn(
+          { source, conflicts },
+          'events with the id of another event and other content; both are kept, search for conflicting_event_id:*',
+        )
+      }
       if (rejected > 0) {
         count('rows_rejected', rejected, { source })
         logger.warn({ source, rejected }, 'the store refused rows; they are dead letters now')

@@ -22,6 +22,7 @@ type Read = (event: AuditEvent) => AuditEvent[EventField] | undefined
 // names would look every name up in every event. `recorded_at` and `chain` are the store's own (see event-rows.ts).
 const COLUMNS: readonly (readonly [EventField, () => NativeColumn, Read])[] = [
   ['event_id', textColumn, (event) => event.event_id],
+  ['conflicting_event_id', textColumn, (event) => event.conflicting_event_id],
   ['occurred_at', timeColumn, (event) => event.occurred_at],
   ['timestamp_source', wordColumn, (event) => event.timestamp_source],
   ['source_format', wordColumn, (event) => event.source_format],

@@ -2,6 +2,7 @@ import type { AuditEvent, Timestamp } from '../core/audit-event.ts'
 import { decodeCursor, encodeCursor } from '../core/cursor.ts'
 import { fromClickHouse, fromMillis, toClickHouse, toMillis } from '../core/timestamp.ts'
 import type { Database } from './database.ts'
+import { ID_HASH } from './event-ids.ts'
 import { EVENT_SELECT, eventOf } from './event-rows.ts'
 import { type EventScope, liveSql, liveWithin } from './event-scope.ts'
 
@@ -35,9 +36,10 @@ export interface EventQueries {
 
 type EventRow = Record<string, unknown>
 
-// Breaks ties between events of the same microsecond. Not the id itself: that is the source's text of any length,
-// and the cursor has to fit into a URL.
-const TIE = 'hex(sipHash128(event_id))'
+// Breaks ties between events of the same microsecond: all that can tell two rows apart, so that no page ends between two
+// with the same. A hash, because ids are texts of any length and the cursor has to fit into a URL.
+const TIE =
+  'hex(sipHash128(event_id, version, actor, topic, toString(partition), toString(offset), toString(record_index)))'
 const CURSOR_PARTS = [/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/, /^[0-9A-F]{32}$/]
 const SLICES_MS = [3_600_000, 8 * 3_600_000, 64 * 3_600_000]
 
@@ -45,9 +47,12 @@ export function createEventQueries(database: Database): EventQueries {
   return {
     search: (scope, page) => search(database, scope, page),
     byId: async (tenant, eventId) => {
-      const condition = 'tenant = {tenant:String} AND event_id = {event_id:String}'
+      const condition = `tenant = {tenant:String} AND event_id = {event_id:String}
+        AND (toDate(occurred_at), actor) IN (SELECT day, actor FROM event_ids
+          WHERE tenant = {tenant:String} AND id_hash = (SELECT ${ID_HASH} FROM (SELECT {event_id:String} AS event_id)))`
       const [row] = await database.query<EventRow>(
-        `SELECT ${EVENT_SELECT} FROM events WHERE ${condition} AND ${liveWithin(condition)} ORDER BY version DESC LIMIT 1`,
+        `SELECT ${EVENT_SELECT} FROM events WHERE ${condition} AND ${liveWithin(condition)}
+         ORDER BY version DESC, recorded_at LIMIT 1`,
         { tenant, event_id: eventId },
       )
       return row && eventOf(row)

@@ -98,7 +98,10 @@ export function createPartStore(database: Database, name = 'assembler/0') {
         )
       ).map(plannedOf),
 
-    /** Those of which no event is stored. */
+    /**
+     * Those of which no event is stored. Only what was assembled counts: a whole event may be sent under any id, also under the
+     * one that a call will get.
+     */
     unknownOf: async (keys: readonly PlannedKey[]): Promise<PlannedKey[]> => {
       const events = keys.flatMap(({ after }) => after.flatMap(({ event }) => event ?? []))
       const stored = new Set<string>()

@@ -1,7 +1,7 @@
 import { toClickHouse } from '../core/timestamp.ts'
 import type { Database } from './database.ts'
 
-/** Events of one tenant to look for. */
+/** Assembled events of one tenant to look for. */
 export interface StoredIdsQuestion {
   readonly tenant: string
   readonly eventIds: readonly string[]
@@ -11,7 +11,7 @@ export interface StoredIdsQuestion {
 }
 
 /**
- * Which of the ids are stored with an `occurred_at` inside the bounds. The bounds are what keeps this cheap: the
+ * Which of the ids the assembler has stored with an `occurred_at` inside the bounds. The bounds are what keeps this cheap: the
  * primary key narrows them to a few granules, and live traffic mostly finds nothing at the first, smaller question.
  */
 export async function findStoredIds(
@@ -25,7 +25,7 @@ export async function findStoredIds(
   const [any] = await database.query(`SELECT 1 ${inBounds} LIMIT 1`, bounds)
   if (any === undefined) return new Set()
   const rows = await database.query<{ event_id: string }>(
-    `SELECT DISTINCT event_id ${inBounds} AND event_id IN {ids:Array(String)}`,
+    `SELECT DISTINCT event_id ${inBounds} AND version > 0 AND event_id IN {ids:Array(String)}`,
     { ...bounds, ids: eventIds },
   )
   return new Set(rows.map((row) => row.event_id))

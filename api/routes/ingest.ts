@@ -12,6 +12,10 @@ export interface Receipt {
   readonly stored: number
   readonly deadLettered: number
   readonly duplicate: number
+  /** Events, of those stored, whose id another event had before. */
+  readonly conflict: number
+  /** Whether `duplicate` and `conflict` are known: only of what was waited for until it is in the store. */
+  readonly compared: boolean
   /**
    * The first faults; `line` is where the record begins in the body, from 1, and `index` its place among the body’s
    * records, from 0.
@@ -99,6 +103,8 @@ export function addIngestRoutes(app: ApiServer, { intake, clock, budget }: Intak
           stored: receipt.stored,
           dead_lettered: receipt.deadLettered,
           duplicate: receipt.duplicate,
+          conflict: receipt.conflict,
+          compared: receipt.compared,
           errors: errors.map((error) => ({ ...error })),
           errors_left_out: Math.max(0, receipt.deadLettered - errors.length),
         }

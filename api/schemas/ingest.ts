@@ -15,7 +15,15 @@ export const ReceiptSchema = Type.Object(
     dead_lettered: Type.Integer({
       description: 'Records that could not become events, kept with the reason',
     }),
-    duplicate: Type.Integer({ description: 'Events that were stored before' }),
+    duplicate: Type.Integer({ description: 'Events that were stored before; 0 until they are compared' }),
+    conflict: Type.Integer({
+      description:
+        'Events, of those stored, whose id another event had before with other content; 0 until they are compared',
+    }),
+    compared: Type.Boolean({
+      description:
+        'Whether the events were compared with the store, so that `stored`, `duplicate` and `conflict` are final: with the header `x-gatewatch-wait: stored`. Else they are on disk, and compared on their way into the store',
+    }),
     errors: Type.Array(
       Type.Object(
         {

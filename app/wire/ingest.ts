@@ -22,8 +22,8 @@ import { createIngestTelemetry, INGEST_COUNTERS, type IngestTelemetry } from '..
 import type { Database } from '../../store/database.ts'
 import { markReplayed, type ReplayMark } from '../../store/dead-letters.ts'
 import { createBatchWriter, createBlockEncoder, encodeBatch } from '../../store/event-writer.ts'
+import { createKnownEvents } from '../../store/known-events.ts'
 import { createPartStore } from '../../store/parts.ts'
-import { findStoredIds } from '../../store/stored-ids.ts'
 import { listToolAnnotations } from '../../store/tool-definitions.ts'
 import type { Config } from '../config/config.ts'
 import type { Credentials } from '../credentials.ts'
@@ -56,6 +56,7 @@ export function createIngest({ config, credentials, database, clock, logger, reg
     /** For records that were counted when they came. */
     reprocess: process,
     writer: createBatchWriter(database),
+    compare: createKnownEvents(database, clock),
     assemble,
     annotations,
     telemetry,
@@ -101,6 +102,7 @@ function ingestCounters(registry: Registry) {
     records_read: ['source'],
     rows_stored: ['source'],
     duplicates: ['source'],
+    id_conflicts: ['source'],
     dead_letters: ['source', 'reason'],
     rows_rejected: ['source'],
     store_retries: ['source'],
@@ -131,14 +133,13 @@ function ingestCounters(registry: Registry) {
 export function openSegments(
   config: Config,
   ingest: Ingest,
-  database: Database,
   telemetry: IngestTelemetry,
 ): Promise<SegmentLog> {
   return openSegmentLog({
     folder: join(config.data, 'segments'),
     encode: encodeBatch,
     write: (blocks, token) => ingest.writer.write(blocks, token),
-    findStored: (question) => findStoredIds(database, question),
+    compare: ingest.compare,
     telemetry,
   })
 }
@@ -275,6 +276,7 @@ export function createKafkaPart(
     groupId: kafka.group,
     process: ingest.pipeline,
     createEncoder: createBlockEncoder,
+    compare: ingest.compare,
     write: (blocks, token) => ingest.writer.write(blocks, token),
     telemetry: ingest.telemetry,
     clock,

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../core/clock.ts'
 import { GatewatchError, messageOf } from '../../core/errors.ts'
+import type { CompareEvents, EventLines } from '../known-events.ts'
 import type { Batch, RawRecord } from '../record.ts'
 import { type Backoff, backoffMs, pause, untilDone } from '../retry.ts'
 import type { IngestTelemetry } from '../telemetry.ts'
@@ -42,6 +43,8 @@ export interface PartitionOptions {
   readonly maxWaitingBytes: number
   readonly process: (records: readonly RawRecord[]) => Batch
   readonly createEncoder: () => BlockEncoder
+  /** Tells the events of a block that are stored already, and those whose id another event has. */
+  readonly compare: CompareEvents
   readonly write: (tables: readonly EncodedRows[], token: string) => Promise<{ readonly rejected: number }>
   /** Commits for this partition under the generation of the assignment; throws when that is over. */
   readonly commit: (offset: number, metadata: string) => Promise<void>
@@ -287,16 +290,23 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
       const { chunk, intent, begun } = cut
       if (!begun && !(await commit(chunk.from, encodeIntent(intent), chunk.life))) return
       const token = `${name}/${chunk.from}-${intent.to}@${intent.mark}`
-      const written = await retry(() => options.slots.run(() => write(chunk.tables, token)), insertFailed)
+      // Decided once: a second attempt to insert would find rows of the first.
+      const compared = await retry(() => compareTables(chunk.tables, begun, options.compare), insertFailed)
+      if (compared === undefined) return
+      const { tables, duplicates, conflicts, release } = compared.value
+      const insert = () => options.slots.run(() => write(tables, token))
+      const written = await retry(insert, insertFailed).finally(release)
       if (written === undefined) return
       failedInserts = 0
-      if (written.attempts > 1) telemetry.storeRecovered(name, written.attempts)
+      const failures = compared.attempts + written.attempts - 2
+      if (failures > 0) telemetry.storeRecovered(name, failures + 1)
       lastError = undefined
       if (chunk.life === life) stored = intent.to + 1
       telemetry.recordsRead(topic, chunk.records)
       telemetry.rowsStored(topic, {
-        stored: chunk.tables.reduce((sum, { count }) => sum + count, 0),
-        duplicates: 0,
+        stored: tables.reduce((sum, { count }) => sum + count, 0),
+        duplicates,
+        conflicts,
         rejected: written.value.rejected,
       })
       // The next intent also says that this block is in: its offset is the end of this one.
@@ -366,3 +376,35 @@ export function createPartitionWorker(options: PartitionOptions): PartitionWorke
     },
   }
 }
+
+interface ComparedTables {
+  readonly tables: readonly EncodedRows[]
+  readonly duplicates: number
+  readonly conflicts: number
+  readonly release: () => void
+}
+
+/**
+ * The tables without the events that are stored already. `begun`: an insert of this very block was begun by an earlier
+ * owner. What of it is stored is this block’s own, and has to be in the block again for the store to know it.
+ */
+async function compareTables(
+  tables: readonly EncodedRows[],
+  begun: boolean,
+  compare: CompareEvents,
+): Promise<ComparedTables> {
+  const events = tables.find(({ table }) => table === 'events')
+  if (events === undefined) return { tables, duplicates: 0, conflicts: 0, release: () => {} }
+  const { replaced, duplicates, conflicts, release } = await compare(events, { repeated: begun })
+  return {
+    tables: replaced === undefined ? tables : withEvents(tables, replaced),
+    duplicates: duplicates.size,
+    conflicts: conflicts.size,
+    release,
+  }
+}
+
+const withEvents = (tables: readonly EncodedRows[], events: EventLines): EncodedRows[] => [
+  ...tables.filter(({ table }) => table !== 'events'),
+  ...(events.count === 0 ? [] : [{ table: 'events', ...events }]),
+]

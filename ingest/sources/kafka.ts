@@ -34,7 +34,7 @@ export interface KafkaFetch {
 
 export interface KafkaSourceOptions
   extends KafkaAccess,
-    Pick<PartitionOptions, 'process' | 'createEncoder' | 'write' | 'telemetry'> {
+    Pick<PartitionOptions, 'process' | 'createEncoder' | 'compare' | 'write' | 'telemetry'> {
   readonly groupId: string
   readonly topics: readonly (KafkaTopic | KafkaTopicPattern)[]
   /** New topics and partitions are read at the latest after this time; 30 s unless told. */

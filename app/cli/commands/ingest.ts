@@ -38,6 +38,8 @@ interface Counts {
   stored: number
   dead_lettered: number
   duplicate: number
+  /** Of those stored: their id another event had before, with other content. */
+  conflict: number
 }
 
 const HELP = `
@@ -68,7 +70,7 @@ export function addIngestCommand(program: Command): void {
         })
       }
       const output = createOutput({ json: flags.json ?? false })
-      const counts: Counts = { read: 0, stored: 0, dead_lettered: 0, duplicate: 0 }
+      const counts: Counts = { read: 0, stored: 0, dead_lettered: 0, duplicate: 0, conflict: 0 }
       const served = flags.url ?? readRunFile(data)?.url
       try {
         if (!flags.follow) await checkFiles(files)
@@ -91,6 +93,11 @@ function total(counts: Counts, output: Output): void {
   output.line(
     `${counts.read} records read, ${counts.stored} stored, ${counts.dead_lettered} dead-lettered, ${counts.duplicate} duplicate`,
   )
+  if (counts.conflict > 0) {
+    output.note(
+      `${counts.conflict} have the id of another event and other content; both are kept: gatewatch events 'conflicting_event_id:*'`,
+    )
+  }
 }
 
 /**
@@ -269,12 +276,13 @@ async function append(
   const batch = ingest.pipeline(records)
   const { stored } = await segments.append(batch)
   const count = async () => {
-    const { duplicates } = await stored
+    const { duplicates, conflicts } = await stored
     const { read, stored: fresh, deadLettered, duplicate } = countsOf(batch, duplicates)
     counts.read += read
     counts.stored += fresh
     counts.dead_lettered += deadLettered
     counts.duplicate += duplicate
+    counts.conflict += conflicts
   }
   return { counted: count() }
 }
@@ -350,6 +358,7 @@ async function post(
   counts.dead_lettered += answer.dead_lettered
   counts.stored += repeated ? 0 : answer.stored
   counts.duplicate += answer.duplicate + (repeated ? answer.stored : 0)
+  counts.conflict += repeated ? 0 : answer.conflict
   return repeated ? answer.dead_lettered : 0
 }
 

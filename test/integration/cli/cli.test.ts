@@ -41,6 +41,7 @@ describe('gatewatch ingest', () => {
       stored: 6,
       dead_lettered: 6,
       duplicate: 0,
+      conflict: 0,
     })
     const letters = await runCommand(['dead-letters', '--data', data, '--json'])
     const found = letters.stdout

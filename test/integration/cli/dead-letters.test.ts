@@ -21,7 +21,13 @@ beforeAll(async () => {
   const good = Array.from({ length: 1200 }, (_, index) => call(index))
   writeFileSync(join(folder, 'calls.log'), `${[...good, '\u001b[2Jpoison'].join('\n')}\n`)
   const { stdout } = await run('ingest', join(folder, 'calls.log'), '--format', 'kong')
-  expect(JSON.parse(stdout)).toEqual({ read: 1201, stored: 0, dead_lettered: 1201, duplicate: 0 })
+  expect(JSON.parse(stdout)).toEqual({
+    read: 1201,
+    stored: 0,
+    dead_lettered: 1201,
+    duplicate: 0,
+    conflict: 0,
+  })
 })
 
 describe('gatewatch dead-letters', () => {

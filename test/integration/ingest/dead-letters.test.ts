@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createManualClock } from '../../../core/clock.ts'
+import { createManualClock, systemClock } from '../../../core/clock.ts'
 import type { Format } from '../../../ingest/format.ts'
 import { FORMATS } from '../../../ingest/formats/registry.ts'
 import { createPipeline } from '../../../ingest/pipeline.ts'
@@ -22,8 +22,8 @@ import {
   markReplayed,
 } from '../../../store/dead-letters.ts'
 import { createBatchWriter, createBlockEncoder, encodeBatch } from '../../../store/event-writer.ts'
+import { createKnownEvents } from '../../../store/known-events.ts'
 import { migrate } from '../../../store/migrate.ts'
-import { findStoredIds } from '../../../store/stored-ids.ts'
 import { LOCAL, startApi } from '../../unit/api/api-fixture.ts'
 import { catalogue, RECEIVED_MS, record } from '../../unit/ingest/sample-pipeline.ts'
 
@@ -63,7 +63,7 @@ beforeAll(async () => {
     folder: join(folder, 'log'),
     encode: encodeBatch,
     write: createBatchWriter(database).write,
-    findStored: (question) => findStoredIds(database, question),
+    compare: createKnownEvents(database, systemClock),
     sealMs: 20,
     telemetry: silentTelemetry,
   })

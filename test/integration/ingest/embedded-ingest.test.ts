@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { systemClock } from '../../../core/clock.ts'
 import { GatewatchError } from '../../../core/errors.ts'
 import { openSegmentLog, type SegmentLog } from '../../../ingest/segment-log.ts'
 import { readRecords } from '../../../ingest/sources/file.ts'
@@ -11,8 +12,8 @@ import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { countDeadLetters, listDeadLetters } from '../../../store/dead-letters.ts'
 import { createBatchWriter, createBlockEncoder, encodeBatch } from '../../../store/event-writer.ts'
+import { createKnownEvents } from '../../../store/known-events.ts'
 import { migrate } from '../../../store/migrate.ts'
-import { findStoredIds } from '../../../store/stored-ids.ts'
 import { smallEvent } from '../../helpers/events.ts'
 import { processNumbers } from './process-numbers.ts'
 
@@ -27,7 +28,7 @@ beforeAll(async () => {
     folder: join(folder, 'log'),
     encode: encodeBatch,
     write: createBatchWriter(database).write,
-    findStored: (question) => findStoredIds(database, question),
+    compare: createKnownEvents(database, systemClock),
     sealMs: 50,
     telemetry: silentTelemetry,
   })

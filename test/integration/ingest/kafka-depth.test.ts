@@ -20,6 +20,7 @@ import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { listDeadLetters } from '../../../store/dead-letters.ts'
 import { createBatchWriter, createBlockEncoder } from '../../../store/event-writer.ts'
+import { createKnownEvents } from '../../../store/known-events.ts'
 import { migrate } from '../../../store/migrate.ts'
 import { describeKafka } from '../../helpers/kafka/distribution.ts'
 import { type TransactionStep, transact } from '../../helpers/kafka/transactions.ts'
@@ -71,6 +72,7 @@ describeKafka('the Kafka source at depth', () => {
       topics,
       process: processNumbers,
       createEncoder: createBlockEncoder,
+      compare: createKnownEvents(database, systemClock),
       write: createBatchWriter(database).write,
       limits: { maxRows: 5_000, maxAgeMs: 50 },
       sessionTimeoutMs: 6_000,

@@ -5,6 +5,7 @@ import { createKafkaSource } from '../../../ingest/sources/kafka.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
 import { openEmbedded } from '../../../store/clickhouse.ts'
 import { createBatchWriter, createBlockEncoder } from '../../../store/event-writer.ts'
+import { createKnownEvents } from '../../../store/known-events.ts'
 import { migrate } from '../../../store/migrate.ts'
 import { processNumbers } from './process-numbers.ts'
 
@@ -18,6 +19,7 @@ const source = createKafkaSource({
   topics: [{ name: topic }],
   process: processNumbers,
   createEncoder: createBlockEncoder,
+  compare: createKnownEvents(database, systemClock),
   write: createBatchWriter(database).write,
   // Small blocks, so that kills find inserts and commits under way.
   limits: { maxRows: 500, maxAgeMs: 50 },

@@ -12,6 +12,7 @@ import { silentTelemetry } from '../../../ingest/telemetry.ts'
 import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createBatchWriter, createBlockEncoder } from '../../../store/event-writer.ts'
+import { createKnownEvents } from '../../../store/known-events.ts'
 import { migrate } from '../../../store/migrate.ts'
 import { runCommand } from '../../helpers/gatewatch.ts'
 import { describeKafka } from '../../helpers/kafka/distribution.ts'
@@ -71,6 +72,7 @@ describeKafka('a broker that asks for more', () => {
       groupId: config.group,
       process: processNumbers,
       createEncoder: createBlockEncoder,
+      compare: createKnownEvents(database, systemClock),
       write: createBatchWriter(database).write,
       brokerBackoff: { firstMs: 100, capMs: 500 },
       limits: { maxAgeMs: 50 },

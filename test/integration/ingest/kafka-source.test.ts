@@ -11,11 +11,12 @@ import {
   type KafkaSource,
   type KafkaSourceOptions,
 } from '../../../ingest/sources/kafka.ts'
-import { silentTelemetry } from '../../../ingest/telemetry.ts'
+import { createIngestTelemetry, silentTelemetry } from '../../../ingest/telemetry.ts'
 import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { listDeadLetters } from '../../../store/dead-letters.ts'
 import { createBatchWriter, createBlockEncoder } from '../../../store/event-writer.ts'
+import { createKnownEvents } from '../../../store/known-events.ts'
 import { migrate } from '../../../store/migrate.ts'
 import { describeKafka } from '../../helpers/kafka/distribution.ts'
 import { type KafkaCluster, startKafka } from '../../helpers/kafka.ts'
@@ -48,6 +49,7 @@ describeKafka('the Kafka source', () => {
       topics,
       process: processNumbers,
       createEncoder: createBlockEncoder,
+      compare: createKnownEvents(database, systemClock),
       write: createBatchWriter(database).write,
       limits: { maxRows: 500, maxAgeMs: 50 },
       sessionTimeoutMs: 6_000,
@@ -135,6 +137,49 @@ describeKafka('the Kafka source', () => {
     const letters = await listDeadLetters(database, { topic: 'native-events' })
     expect(letters.map(({ offset }) => offset).sort()).toEqual([1, 2, 3, 4])
     expect(letters.find(({ offset }) => offset === 1)?.reason).toBe('record_empty')
+  })
+
+  it('stores once what a producer sends again, and a call under the id of another beside it', async () => {
+    await kafka.createTopic('sent-again', 2)
+    const sentAt = new Date().toISOString()
+    const call = (id: string, tool: string) =>
+      Buffer.from(
+        JSON.stringify({
+          ...{ event_id: id, occurred_at: sentAt, 'gen_ai.tool.name': tool },
+          'user.id': 'u1',
+        }),
+      )
+    const calls = Array.from({ length: 60 }, (_, index) => call(`id-${index}`, 'read_file'))
+    const send = (values: readonly Buffer[], partition: number) =>
+      kafka.produceWithForeignClient(values.map((value) => ({ topic: 'sent-again', value, partition })))
+    const catalogue = await readFile(new URL('../../../core/tool-catalogue.yaml', import.meta.url), 'utf8')
+    await send(calls, 0)
+    const counts = new Map<string, number>()
+    startSource([{ name: 'sent-again' }], {
+      process: createPipeline({
+        catalogue: parseToolCatalogue(catalogue),
+        redactionKey: { id: 'k1', secret: Buffer.alloc(32, 7) },
+        clock: systemClock,
+      }),
+      telemetry: createIngestTelemetry({ info: () => {}, warn: () => {}, error: () => {} }, (name, by) => {
+        counts.set(name, (counts.get(name) ?? 0) + by)
+      }),
+    })
+    await untilStored('sent-again', 60)
+    await send(calls, 1)
+    await send([...calls, call('id-7', 'drop_table'), call('last', 'read_file')], 0)
+    await untilStored('sent-again', 62)
+    expect(
+      await database.query(
+        `SELECT event_id = 'last' AS is_last, conflicting_event_id AS id, gen_ai_tool_name AS tool FROM events
+         WHERE topic = 'sent-again' AND (id != '' OR is_last) ORDER BY id`,
+      ),
+    ).toEqual([
+      { is_last: 1, id: '', tool: 'read_file' },
+      { is_last: 0, id: 'id-7', tool: 'drop_table' },
+    ])
+    await expect.poll(() => counts.get('duplicates')).toBe(120)
+    expect(counts.get('id_conflicts')).toBe(1)
   })
 
   it('stores each record once while members come and go', async () => {

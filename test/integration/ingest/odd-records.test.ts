@@ -11,6 +11,7 @@ import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { eventOf } from '../../../store/event-rows.ts'
 import { createBatchWriter, createBlockEncoder } from '../../../store/event-writer.ts'
+import { createKnownEvents } from '../../../store/known-events.ts'
 import { migrate } from '../../../store/migrate.ts'
 import { describeKafka } from '../../helpers/kafka/distribution.ts'
 import { type KafkaCluster, startKafka } from '../../helpers/kafka.ts'
@@ -46,6 +47,7 @@ describeKafka('odd records on a topic', () => {
         clock: systemClock,
       }),
       createEncoder: createBlockEncoder,
+      compare: createKnownEvents(database, systemClock),
       write: createBatchWriter(database).write,
       clock: systemClock,
       telemetry: silentTelemetry,

@@ -8,7 +8,7 @@ import { createWebhookNotifier } from '../../../alerts/notifiers/webhook.ts'
 import { createOutbox } from '../../../alerts/outbox.ts'
 import { createAlertPipeline } from '../../../alerts/pipeline.ts'
 import { loadToolCatalogue } from '../../../app/wire/pipeline.ts'
-import { createManualClock } from '../../../core/clock.ts'
+import { createManualClock, systemClock } from '../../../core/clock.ts'
 import { stableId } from '../../../core/hash.ts'
 import { createAssemble } from '../../../ingest/assemble.ts'
 import { createAssembler } from '../../../ingest/assembler.ts'
@@ -22,9 +22,9 @@ import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createDeliveries } from '../../../store/deliveries.ts'
 import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
+import { createKnownEvents } from '../../../store/known-events.ts'
 import { migrate } from '../../../store/migrate.ts'
 import { createPartStore } from '../../../store/parts.ts'
-import { findStoredIds } from '../../../store/stored-ids.ts'
 import { findingOf } from '../../helpers/findings.ts'
 import { startReceiver } from '../../helpers/receivers.ts'
 import { makeRecords, NOW_MS } from './redaction-records.ts'
@@ -58,7 +58,7 @@ beforeAll(async () => {
     folder: join(folder, 'segments'),
     encode: encodeBatch,
     write: createBatchWriter(database).write,
-    findStored: (question) => findStoredIds(database, question),
+    compare: createKnownEvents(database, systemClock),
     // What is appended waits until it was looked at.
     sealMs: 600_000,
     telemetry,

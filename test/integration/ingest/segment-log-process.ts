@@ -1,12 +1,13 @@
 import { writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { systemClock } from '../../../core/clock.ts'
 import type { Batch } from '../../../ingest/record.ts'
 import { openSegmentLog } from '../../../ingest/segment-log.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
 import { openEmbedded } from '../../../store/clickhouse.ts'
 import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
+import { createKnownEvents } from '../../../store/known-events.ts'
 import { migrate } from '../../../store/migrate.ts'
-import { findStoredIds } from '../../../store/stored-ids.ts'
 import { smallEvent } from '../../helpers/events.ts'
 
 // Appends events until it is killed and says which were acknowledged: `ack FIRST COUNT`. With `drain` it stores what
@@ -18,7 +19,7 @@ const log = await openSegmentLog({
   folder: join(folder, 'log'),
   encode: encodeBatch,
   write: createBatchWriter(database).write,
-  findStored: (question) => findStoredIds(database, question),
+  compare: createKnownEvents(database, systemClock),
   sealRows: 400,
   sealMs: 40,
   telemetry: silentTelemetry,

@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createAnnotationsPart } from '../../../app/wire/ingest.ts'
+import { systemClock } from '../../../core/clock.ts'
 import { openSegmentLog } from '../../../ingest/segment-log.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
 import { createToolAnnotations } from '../../../ingest/tool-annotations.ts'
 import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createBatchWriter, createBlockEncoder, encodeBatch } from '../../../store/event-writer.ts'
+import { createKnownEvents } from '../../../store/known-events.ts'
 import { migrate } from '../../../store/migrate.ts'
-import { findStoredIds } from '../../../store/stored-ids.ts'
 import {
   listDefinitionChanges,
   listToolAnnotations,
@@ -143,7 +144,7 @@ describe('definitions of tools', () => {
       folder: join(folder, 'log'),
       encode: encodeBatch,
       write: createBatchWriter(database).write,
-      findStored: (question) => findStoredIds(database, question),
+      compare: createKnownEvents(database, systemClock),
       sealMs: 20,
       telemetry: silentTelemetry,
     })

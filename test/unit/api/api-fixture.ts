@@ -82,7 +82,17 @@ export async function startApi(overrides: Partial<ApiDependencies> = {}) {
     },
     toolDefinitions: { definitions: async () => [], changes: async () => [] },
     deadLetterReplays: { run: async () => [] },
-    intake: { accept: async () => ({ read: 0, stored: 0, deadLettered: 0, duplicate: 0, errors: [] }) },
+    intake: {
+      accept: async () => ({
+        read: 0,
+        stored: 0,
+        deadLettered: 0,
+        duplicate: 0,
+        conflict: 0,
+        compared: false,
+        errors: [],
+      }),
+    },
     receiver: { received: () => [] },
     health: { check: async () => ({ store: [] }) },
     registry: new Registry(),

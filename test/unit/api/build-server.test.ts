@@ -431,7 +431,15 @@ describe('operations', () => {
 
 describe('POST /v1/events', () => {
   const fault = { line: 2, index: 1, reason: 'record_not_json', message: 'why' } as const
-  const receipt: Receipt = { read: 2, stored: 1, deadLettered: 1, duplicate: 0, errors: [fault] }
+  const receipt: Receipt = {
+    read: 2,
+    stored: 1,
+    deadLettered: 1,
+    duplicate: 0,
+    conflict: 0,
+    compared: true,
+    errors: [fault],
+  }
 
   async function post(payload: Buffer | string, headers: Record<string, string> = {}, answered = receipt) {
     const accepted: { bytes: Uint8Array; headers: Readonly<Record<string, string>>; tenant: string }[] = []
@@ -458,7 +466,7 @@ describe('POST /v1/events', () => {
       const { answer, accepted } = await post('{"a":1}\n{"b":', { 'content-type': type })
       expect(answer.statusCode).toBe(202)
       expect(answer.json()).toEqual({
-        ...{ read: 2, stored: 1, dead_lettered: 1, duplicate: 0 },
+        ...{ read: 2, stored: 1, dead_lettered: 1, duplicate: 0, conflict: 0, compared: true },
         ...{ errors: [{ line: 2, index: 1, reason: 'record_not_json', message: 'why' }], errors_left_out: 0 },
       })
       expect(Buffer.from(accepted[0]?.bytes ?? []).toString()).toBe('{"a":1}\n{"b":')

@@ -24,7 +24,7 @@ async function start() {
       accept: async ({ bytes }) => {
         accepted.push(bytes.byteLength)
         await released
-        return { read: 1, stored: 1, deadLettered: 0, duplicate: 0, errors: [] }
+        return { read: 1, stored: 1, deadLettered: 0, duplicate: 0, conflict: 0, compared: false, errors: [] }
       },
     },
   })

@@ -4,7 +4,15 @@ import type { EventIntake, Receipt } from '../../../api/routes/ingest.ts'
 import { GatewatchError } from '../../../core/errors.ts'
 import { startApi } from './api-fixture.ts'
 
-const ALL: Receipt = { read: 1, stored: 1, deadLettered: 0, duplicate: 0, errors: [] }
+const ALL: Receipt = {
+  read: 1,
+  stored: 1,
+  deadLettered: 0,
+  duplicate: 0,
+  conflict: 0,
+  compared: true,
+  errors: [],
+}
 
 async function receiver(accept: EventIntake['accept'] = async () => ALL) {
   const taken: Parameters<EventIntake['accept']>[0][] = []
@@ -72,7 +80,7 @@ it('says nothing of what broke inside', async () => {
 
 it('takes one faulty record of one for a partial success, one unreadable message for 400', async () => {
   const faulty = (reason: 'time_in_future' | 'record_not_json') => async () => ({
-    ...{ read: 1, stored: 0, deadLettered: 1, duplicate: 0 },
+    ...{ read: 1, stored: 0, deadLettered: 1, duplicate: 0, conflict: 0, compared: true },
     errors: [{ line: 1, reason, message: 'why' }],
   })
   const late = await receiver(faulty('time_in_future'))

@@ -9,6 +9,7 @@ import { openSegmentLog, type SegmentLog } from '../../../ingest/segment-log.ts'
 import { createRateLimits } from '../../../ingest/sources/rate-limits.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
 import { encodeBatch } from '../../../store/event-writer.ts'
+import { compareByIds } from '../../helpers/known-events.ts'
 import { GOOD, RECEIVED_MS, run } from './sample-pipeline.ts'
 
 let folder: string
@@ -29,8 +30,7 @@ const open = async (maxBytes = 1_000_000_000) => {
       }
       return { rejected: 0 }
     },
-    findStored: async ({ eventIds }) =>
-      new Set(eventIds.filter((id) => rows.some(({ values }) => values[0] === id))),
+    compare: compareByIds((id) => rows.some(({ values }) => values[0] === id)),
     sealMs: 10,
     maxBytes,
     telemetry: silentTelemetry,

@@ -10,6 +10,7 @@ import { openSegmentLog, type SegmentLog, type SegmentLogOptions } from '../../.
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
 import { encodeBatch } from '../../../store/event-writer.ts'
 import { smallEvent } from '../../helpers/events.ts'
+import { compareByIds } from '../../helpers/known-events.ts'
 
 // A store of lines: what `write` was given, by token, each token once.
 function createLineStore() {
@@ -67,7 +68,7 @@ async function open(
   const log = await openSegmentLog({
     folder,
     encode: encodeBatch,
-    findStored: async () => new Set(),
+    compare: compareByIds(),
     telemetry: silentTelemetry,
     backoff: { firstMs: 1, capMs: 5 },
     ...options,
@@ -241,14 +242,14 @@ describe('segment log', () => {
   it('repeats a failed insert and reports duplicates to whoever appended them', async () => {
     const store = createLineStore()
     store.failNext(3)
-    const log = await open({ write: store.write, findStored: async () => new Set(['old']) })
+    const log = await open({ write: store.write, compare: compareByIds((id) => ['old'].includes(id)) })
     const [first, second] = await Promise.all([
       log.append(eventBatch('a', 'old', 'a')),
       log.append(eventBatch('b', 'a')),
     ])
     await log.flush()
-    expect(await first.stored).toEqual({ events: 1, duplicates: 2 })
-    expect(await second.stored).toEqual({ events: 1, duplicates: 1 })
+    expect(await first.stored).toEqual({ events: 1, duplicates: 2, conflicts: 0 })
+    expect(await second.stored).toEqual({ events: 1, duplicates: 1, conflicts: 0 })
     expect(store.lines('events').map((line) => JSON.parse(line)[0])).toEqual(['a', 'b'])
     expect(store.byToken.size).toBe(1)
   })
@@ -260,13 +261,16 @@ describe('segment log', () => {
         written.push((await readFile(blocks[0]!.rows.path, 'utf8')).trimEnd().split('\n'))
         throw new GatewatchError('store_unavailable', 'a view failed after the table was written')
       },
-      findStored: async () => new Set(['old']),
+      compare: compareByIds((id) => ['old'].includes(id)),
     })
     await first.append(eventBatch('a', 'old'))
     await expect.poll(() => written.length).toBeGreaterThan(0)
     await first.close(0)
     const store = createLineStore()
-    const second = await open({ write: store.write, findStored: async () => new Set(['a', 'old']) })
+    const second = await open({
+      write: store.write,
+      compare: compareByIds((id) => ['a', 'old'].includes(id)),
+    })
     await second.flush()
     expect(store.lines('events')).toEqual(written[0])
   })

@@ -10,6 +10,7 @@ import { openSegmentLog, type SegmentLog } from '../../../../ingest/segment-log.
 import { silentTelemetry } from '../../../../ingest/telemetry.ts'
 import { encodeBatch } from '../../../../store/event-writer.ts'
 import { smallEvent } from '../../../helpers/events.ts'
+import { compareByIds } from '../../../helpers/known-events.ts'
 
 let folder: string
 let log: SegmentLog
@@ -23,7 +24,7 @@ beforeEach(async () => {
   log = await openSegmentLog({
     folder,
     encode: encodeBatch,
-    findStored: async () => new Set(),
+    compare: compareByIds(),
     write: async (blocks) => {
       if (isAway) throw new GatewatchError('store_unavailable', 'away')
       for (const { rows } of blocks)

@@ -57,6 +57,7 @@ function startWorker(changes: Partial<PartitionOptions> = {}) {
       add: () => {},
       finish: () => [{ table: 'events', columns: [], rows: new Uint8Array(), count: 1 }],
     }),
+    compare: async () => ({ duplicates: new Set(), conflicts: new Set(), release: () => {} }),
     write: async (_, token) => {
       log.push(`write ${withoutChecksum(token)}`)
       return { rejected: 0 }
