@@ -34,6 +34,7 @@ import {
 import { createLeases } from './wire/leases.ts'
 import { createOperationalPart } from './wire/operational.ts'
 import { deadLetterCheck } from './wire/operational-checks/dead-letters.ts'
+import { haltedPartitionsCheck } from './wire/operational-checks/halted-partitions.ts'
 import { lostRecordsCheck } from './wire/operational-checks/lost-records.ts'
 import { refusedRulesCheck } from './wire/operational-checks/refused-rules.ts'
 import { createRetentionPart } from './wire/retention.ts'
@@ -176,6 +177,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
             deadLetterCheck(database, config.deadLetters.alertPerHour),
             lostRecordsCheck(database, clock),
             refusedRulesCheck(rules.errors, clock),
+            ...(kafka ? [haltedPartitionsCheck(() => kafka.source.status().partitions, clock)] : []),
           ],
           alerts: alerting.operational,
           logger,
