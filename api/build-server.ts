@@ -13,8 +13,10 @@ import type { Tokens } from './credentials/tokens.ts'
 import { installErrorHandler } from './error-handler.ts'
 import type { FindingSource } from './finding-source.ts'
 import { installAuthentication } from './plugins/authentication.ts'
+import { installEntityTags } from './plugins/entity-tags.ts'
 import { installHostCheck } from './plugins/host-check.ts'
 import { installSecurityHeaders } from './plugins/security-headers.ts'
+import { installSharedAnswers } from './plugins/shared-answers.ts'
 import { type AlertChanges, type AlertSource, addAlertRoutes } from './routes/alerts.ts'
 import { addCredentialRoutes } from './routes/credentials.ts'
 import { addDashboard } from './routes/dashboard.ts'
@@ -28,6 +30,7 @@ import { addOtlpRoutes } from './routes/otlp.ts'
 import { addOverviewRoutes, type OverviewSource } from './routes/overview.ts'
 import { addRedactionRoutes, type TokenSource } from './routes/redaction.ts'
 import { addToolDefinitionRoutes, type DefinitionSource } from './routes/tool-definitions.ts'
+import { createSharedAnswers } from './shared-answers.ts'
 import { createApiTelemetry } from './telemetry.ts'
 
 /** Everything that the API asks of others. Each interface is declared beside its use. */
@@ -117,6 +120,7 @@ export async function buildServer(deps: ApiDependencies): Promise<ApiServer> {
     },
   })
 
+  installSharedAnswers(app, createSharedAnswers())
   addEventRoutes(app, deps)
   addOverviewRoutes(app, { overview: deps.counts, alerts: deps.alerts, clock: deps.clock })
   addFindingRoutes(app, deps)
@@ -156,6 +160,7 @@ async function createGuardedApp(deps: OperationsDependencies, sessionCookie: str
   const app = createApp(deps)
   const telemetry = createApiTelemetry(deps.registry)
   installErrorHandler(app)
+  installEntityTags(app)
   installSecurityHeaders(app, { secure: deps.secure ?? false })
   telemetry.observe(app)
   installHostCheck(app, deps.allowedHosts ?? [])

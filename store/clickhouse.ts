@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
@@ -12,6 +13,7 @@ import {
   shardedTables,
 } from './cluster.ts'
 import type { Database, InsertBlock, QueryParams } from './database.ts'
+import { inlineParams } from './inline-params.ts'
 import { migrationStatements } from './migration-files.ts'
 import { createReaderPool } from './reader-pool.ts'
 import { openSpool, type Spool } from './spool.ts'
@@ -34,7 +36,7 @@ export interface EmbeddedOptions {
   /** Folder of the store. */
   readonly path: string
   readonly maxMemoryBytes?: number
-  /** Connections for queries; they run side by side. */
+  /** Connections for queries of gatewatch, and as many again for people's; they run side by side. */
   readonly readers?: number
 }
 
@@ -91,7 +93,7 @@ export async function openServer(options: ServerOptions): Promise<Database> {
     // A migration that copies a table writes many months at once.
     clickhouse_settings: { ...settings.clickhouse_settings, max_partitions_per_insert_block: '0' },
   })
-  const reader = connectServer({
+  const reading = {
     ...settings,
     database: DATABASE,
     clickhouse_settings: {
@@ -100,7 +102,10 @@ export async function openServer(options: ServerOptions): Promise<Database> {
       readonly: '1',
       ...(cluster === undefined ? {} : CLUSTER_READ_SETTINGS),
     },
-  })
+  }
+  // Connections of their own: those of detection are never all in people's use.
+  const reader = connectServer(reading)
+  const peoples = connectServer(reading)
   const sharded = cluster === undefined ? new Map() : shardedTables(await migrationStatements())
   const statementsOf = (sql: string): readonly string[] =>
     cluster === undefined ? [sql] : clusterStatements(sql, { name: cluster, database: DATABASE, sharded })
@@ -108,12 +113,14 @@ export async function openServer(options: ServerOptions): Promise<Database> {
   return {
     kind: 'server',
     query: (sql, params) => select(reader, sql, params),
+    queryForPeople: (sql, params) => select(peoples, sql, params),
     command: async (sql, params) => {
       for (const statement of statementsOf(sql)) await run(writer, statement, params)
     },
     insert: (block) => translate(insertServer(writer, block, ofCluster)),
     close: async () => {
       await reader.close()
+      await peoples.close()
       await writer.close()
     },
   }
@@ -189,31 +196,46 @@ async function connectEmbedded(chdb: Chdb, path: string, readerCount: number): P
     // A migration that copies a table writes many months at once.
     'SET max_partitions_per_insert_block = 0',
   )
-  const readers = createReaderPool(
-    () =>
-      open(
-        `USE ${DATABASE}`,
-        'SET output_format_json_quote_64bit_integers = 0',
-        'SET max_execution_time = 60',
-        'SET readonly = 1',
-      ),
-    readerCount,
-  )
-  const query: Database['query'] = (sql, params) => readers.use((client) => select(client, sql, params))
+  const lane = (size: number, ...settings: string[]) =>
+    createReaderPool(
+      () =>
+        open(
+          `USE ${DATABASE}`,
+          'SET output_format_json_quote_64bit_integers = 0',
+          'SET max_execution_time = 60',
+          // Values are part of the text: see inline-params.ts.
+          `SET max_query_size = ${MAX_QUERY_BYTES}`,
+          ...settings,
+          'SET readonly = 1',
+        ),
+      size,
+    )
+  const readers = lane(readerCount)
+  // People share half of the cores, so that the other half is there for detection however many ask.
+  const peoples = lane(readerCount, `SET max_threads = ${Math.max(1, availableParallelism() >> 1)}`)
+  const through =
+    (pool: typeof readers): Database['query'] =>
+    (sql, params) =>
+      pool.use((client) => select(client, params === undefined ? sql : inlineParams(sql, params)))
+  const query = through(readers)
   const structureOf = createStructures(query)
   const spool = await openSpool(join(resolve(path), 'gatewatch-spool'))
   return {
     kind: 'embedded',
     query,
+    queryForPeople: through(peoples),
     command: (sql, params) => run(writer.client, sql, params),
     insert: (block) => translate(insertEmbedded({ ...writer, structureOf, spool }, block)),
     close: async () => {
       await readers.close()
+      await peoples.close()
       await writer.close()
       chdb.close()
     },
   }
 }
+
+const MAX_QUERY_BYTES = 64 * 1024 ** 2
 
 interface EmbeddedWriter {
   readonly client: ClickHouseClient

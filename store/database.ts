@@ -11,6 +11,11 @@ export interface Database {
    * @throws GatewatchError `store_unavailable` (a retry helps) or `store_rejected`
    */
   query<Row>(sql: string, params?: QueryParams): Promise<Row[]>
+  /**
+   * The same for what people ask (dashboard, API, exports): on connections of their own, so that neither detection nor
+   * ingest waits for the questions of people, however many and however slow.
+   */
+  queryForPeople: Database['query']
   /** Runs one statement that changes something. Same errors as `query`. */
   command(sql: string, params?: QueryParams): Promise<void>
   /**
@@ -20,6 +25,9 @@ export interface Database {
   insert(block: InsertBlock): Promise<void>
   close(): Promise<void>
 }
+
+/** The store for people's questions: `query` is `queryForPeople`. */
+export const forPeople = (database: Database): Database => ({ ...database, query: database.queryForPeople })
 
 export type QueryParams = Readonly<
   Record<string, string | number | boolean | readonly string[] | readonly number[]>

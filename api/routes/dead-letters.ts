@@ -149,7 +149,7 @@ function addCounts(app: ApiServer, { deadLetters, clock }: DeadLetterRoutes): vo
   app.get(
     '/v1/dead-letters/counts',
     {
-      config: { capability: 'dead-letters:read' },
+      config: { capability: 'dead-letters:read', shared: true },
       schema: {
         summary: 'How many records became dead letters, by topic, reason and format',
         querystring: DeadLetterCountsQuerySchema,

@@ -30,7 +30,7 @@ export function addDeliveryRoutes(app: ApiServer, { deliveries, receiver }: Deli
   app.get(
     '/v1/deliveries',
     {
-      config,
+      config: { ...config, shared: true },
       schema: {
         summary: 'Messages to receivers, newest first',
         querystring: DeliveryQuerySchema,

@@ -162,7 +162,7 @@ export function addEventRoutes(app: ApiServer, { events, counts, findings, clock
   app.get(
     '/v1/volume',
     {
-      config,
+      config: { ...config, shared: true },
       schema: { summary: 'Calls over time', querystring: VolumeQuerySchema, response: { 200: VolumeSchema } },
     },
     async (request) => {
@@ -177,7 +177,7 @@ export function addEventRoutes(app: ApiServer, { events, counts, findings, clock
   app.get(
     '/v1/facets',
     {
-      config,
+      config: { ...config, shared: true },
       schema: {
         summary: 'Most frequent values of a field',
         querystring: FacetQuerySchema,

@@ -38,7 +38,7 @@ export function addFindingRoutes(app: ApiServer, deps: FindingRoutes): void {
   app.get(
     '/v1/findings',
     {
-      config,
+      config: { ...config, shared: true },
       schema: {
         summary: 'Findings, newest window first',
         querystring: FindingQuerySchema,

@@ -45,7 +45,7 @@ export function addOverviewRoutes(app: ApiServer, { overview, alerts, clock }: O
   app.get(
     '/v1/overview',
     {
-      config: { capability: 'events:read' },
+      config: { capability: 'events:read', shared: true },
       schema: {
         summary: 'The numbers of the first page',
         querystring: OverviewQuerySchema,

@@ -9,14 +9,16 @@ import { createTokens } from '../../api/credentials/tokens.ts'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { HealthCheck, HealthReport, Trouble } from '../../core/health.ts'
+import { createAlerts } from '../../store/alerts.ts'
 import { createBaselineQueries } from '../../store/baselines.ts'
-import type { Database } from '../../store/database.ts'
+import { type Database, forPeople } from '../../store/database.ts'
 import {
   countDeadLetters,
   countDeadLettersBy,
   findDeadLetters,
   listDeadLetters,
 } from '../../store/dead-letters.ts'
+import { createDeliveries } from '../../store/deliveries.ts'
 import { createEventQueries } from '../../store/event-queries.ts'
 import { createFindings } from '../../store/findings.ts'
 import { createOverviewQueries } from '../../store/overview.ts'
@@ -54,6 +56,7 @@ export interface Api {
 /** The HTTP server over the store, whole or (without the role `api`) operations only; it does not listen yet. */
 export async function createApi(options: ApiOptions): Promise<Api> {
   const { config, credentials, database, alerting, clock, registry } = options
+  const people = forPeople(database)
   const sessions = createSessions({ clock })
   const guarded = {
     registry,
@@ -87,22 +90,22 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   const server = await buildServer({
     ...guarded,
     clock,
-    events: createEventQueries(database),
-    counts: createOverviewQueries(database),
-    baselines: createBaselineQueries(database),
-    findings: createFindings(database),
-    alerts: alerting.alerts,
+    events: createEventQueries(people),
+    counts: createOverviewQueries(people),
+    baselines: createBaselineQueries(people),
+    findings: createFindings(people),
+    alerts: createAlerts(people),
     alertChanges: alerting.lifecycle,
-    deliveries: alerting.deliveries,
+    deliveries: createDeliveries(people),
     deadLetters: {
-      list: (filter) => listDeadLetters(database, filter),
-      byIds: (tenant, ids) => findDeadLetters(database, tenant, ids),
-      counts: (tenant) => countDeadLetters(database, tenant),
-      countsBy: (scope) => countDeadLettersBy(database, scope),
+      list: (filter) => listDeadLetters(people, filter),
+      byIds: (tenant, ids) => findDeadLetters(people, tenant, ids),
+      counts: (tenant) => countDeadLetters(people, tenant),
+      countsBy: (scope) => countDeadLettersBy(people, scope),
     },
     toolDefinitions: {
-      definitions: (scope) => listToolDefinitions(database, scope),
-      changes: (scope) => listDefinitionChanges(database, scope),
+      definitions: (scope) => listToolDefinitions(people, scope),
+      changes: (scope) => listDefinitionChanges(people, scope),
     },
     ...(options.deadLetterReplays ? { deadLetterReplays: options.deadLetterReplays } : {}),
     ...(options.intake ? { intake: options.intake, intakeBytes: config.intake.bytesInFlight } : {}),

@@ -191,29 +191,50 @@ async function problemOf(response: Response): Promise<ApiProblem> {
   )
 }
 
-async function request<T>(path: string, init: RequestInit): Promise<T> {
-  let response: Response
+async function send(path: string, init: RequestInit): Promise<Response> {
   try {
-    response = await fetch(path, { credentials: 'same-origin', redirect: 'error', ...init })
+    return await fetch(path, { credentials: 'same-origin', redirect: 'error', ...init })
   } catch (cause) {
     if (init.signal?.aborted) throw cause
     throw new ApiProblem(0, 'unreachable', 'gatewatch does not answer.', 'Check that it is running.', true)
   }
+}
+
+async function request<T>(path: string, init: RequestInit): Promise<T> {
+  const response = await send(path, init)
   if (!response.ok) throw await problemOf(response)
   return (await response.json()) as T
 }
 
-/** `GET path?query` as JSON; absent and empty parameters are left out. */
-export function get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
+// What the server said last, by path, with its entity tag: it need not send the same again. Oldest out first.
+const known = new Map<string, { readonly tag: string; readonly body: unknown }>()
+const MOST_KNOWN = 60
+
+/** `GET path?query` as JSON; absent and empty parameters are left out. The same answer again is the same object. */
+export async function get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
   const search = new URLSearchParams()
   for (const [key, value] of Object.entries(query)) {
     if (value !== undefined && value !== '') search.set(key, String(value))
   }
   const text = search.toString()
-  return request<T>(`/v1/${path}${text === '' ? '' : `?${text}`}`, {
-    headers: { accept: 'application/json' },
+  const address = `/v1/${path}${text === '' ? '' : `?${text}`}`
+  const before = known.get(address)
+  const response = await send(address, {
+    headers: {
+      accept: 'application/json',
+      ...(before === undefined ? {} : { 'if-none-match': before.tag }),
+    },
     ...(signal === undefined ? {} : { signal }),
   })
+  if (response.status === 304 && before !== undefined) return before.body as T
+  if (!response.ok) throw await problemOf(response)
+  const body: unknown = await response.json()
+  const tag = response.headers.get('etag')
+  known.delete(address)
+  if (tag !== null) known.set(address, { tag, body })
+  const oldest = known.keys().next()
+  if (known.size > MOST_KNOWN && !oldest.done) known.delete(oldest.value)
+  return body as T
 }
 
 /** `POST path`, guarded against lost updates by the revision that the viewer saw. */

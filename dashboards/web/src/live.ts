@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { ApiProblem } from './api-client.ts'
+import { nextPollMs } from './poll.ts'
 
 const POLL_MS = 5000
 const KEPT_ANSWERS = 60
@@ -45,7 +46,8 @@ function remember(key: string, data: unknown): void {
 }
 
 /**
- * Asks the server when `key` changes, and every five seconds while the page is live and visible. A failing refresh
+ * Asks the server when `key` changes, and every five seconds (less often when there is nothing new: `poll.ts`) while the page is
+ * live and visible; a page that cannot be seen asks nothing, and asks at once when it is seen again. A failing refresh
  * keeps the data and reports the problem beside it. `key` undefined asks nothing.
  */
 export function useQuery<T>(
@@ -63,16 +65,21 @@ export function useQuery<T>(
     if (key === undefined) return
     const controller = new AbortController()
     let timer: ReturnType<typeof setTimeout> | undefined
+    let unchanged = 0
+    let failed = 0
     const ask = async (): Promise<void> => {
       try {
         const data = await loader.current(controller.signal)
         if (controller.signal.aborted) return
+        unchanged = data === answers.get(key) ? unchanged + 1 : 0
+        failed = 0
         remember(key, data)
         answeredAtMs.value = Date.now()
         signedOut.value = false
         setState({ key, data })
       } catch (thrown) {
         if (controller.signal.aborted) return
+        failed += 1
         const problem =
           thrown instanceof ApiProblem
             ? thrown
@@ -81,7 +88,8 @@ export function useQuery<T>(
         const kept = answers.get(key) as T | undefined
         setState(kept === undefined ? { key, problem } : { key, data: kept, problem })
       }
-      if (pollMs > 0) timer = setTimeout(again, pollMs)
+      const waitMs = nextPollMs({ everyMs: pollMs, unchanged, failed })
+      if (waitMs !== undefined) timer = setTimeout(again, waitMs)
     }
     const again = (): void => {
       if (isLive.peek() && !document.hidden && !signedOut.peek()) void ask()

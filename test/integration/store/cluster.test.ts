@@ -31,10 +31,15 @@ it('parses every statement of every migration as a cluster gets it', async () =>
   for (const { name, sql } of await migrationFiles()) {
     for (const statement of statementsOf(sql)) {
       for (const rendered of clusterStatements(statement, cluster)) {
+        parsed++
+        // A reader takes no settings, which an INSERT … SELECT may carry; the writer only says whether it parses.
+        if (rendered.startsWith('INSERT')) {
+          await database.command(`EXPLAIN AST ${rendered}`)
+          continue
+        }
         const tree = await parse(rendered)
         if (rendered.includes('Replicated')) expect(tree, name).toMatch(/Function Replicated\w*MergeTree/)
         if (rendered.includes('ENGINE = Distributed')) expect(tree, name).toContain('Function Distributed')
-        parsed++
       }
     }
   }

@@ -1,0 +1,32 @@
+import type { FastifyInstance } from 'fastify'
+import type { SharedAnswers } from '../shared-answers.ts'
+import { callerOf } from './authentication.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The answer depends on the tenant and the address of the request only, and may be a moment old. */
+    shared?: boolean
+  }
+}
+
+/**
+ * Gives callers of one tenant who ask the same at the same time one answer. Whoever changes something sees it: a
+ * request that is not a GET drops what is known of its tenant.
+ */
+export function installSharedAnswers(app: FastifyInstance, answers: SharedAnswers): void {
+  app.addHook('onRoute', (route) => {
+    // Not the HEAD route that follows each GET: it has the handler of that GET, which is wrapped already.
+    if (route.config?.shared !== true || route.method !== 'GET') return
+    const { handler } = route
+    route.handler = function shared(request, reply) {
+      const { tenant } = callerOf(request)
+      return answers.of(tenant, `${tenant}\0${request.url}`, async () => handler.call(this, request, reply))
+    }
+  })
+  app.addHook('preSerialization', async (request, reply, payload) => {
+    // Events that come in are no reason: they do so all the time, and nobody waits for his own.
+    const changes = request.method !== 'GET' && request.routeOptions.config.capability !== 'events:write'
+    if (changes && reply.statusCode < 400 && request.caller !== null) answers.forget(request.caller.tenant)
+    return payload
+  })
+}
