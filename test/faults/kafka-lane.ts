@@ -10,7 +10,7 @@ import { startTcpProxy, type TcpProxy, type Trap } from '../helpers/tcp-proxy.ts
 import { mountSmallDisk } from './disk.ts'
 import { isIntent, isPlainCommit, removeMember, shortenSession } from './kafka-requests.ts'
 import { type Lane, until, within } from './lane.ts'
-import { createLedger } from './ledger.ts'
+import { createLedger, type Drawn } from './ledger.ts'
 import { type Member, startMember } from './member.ts'
 import { type InsertTrap, type StoreProxy, startStoreProxy } from './store-proxy.ts'
 import { askStore, judge } from './verdict.ts'
@@ -22,6 +22,10 @@ const SESSION_MS = 6_000
 const USERS_SESSION_MS = 30_000
 const SPRING_MS = 60_000
 const DRAIN_MS = 180_000
+const ORDINARY: Drawn = { calls: 200, bad: 20, pairs: 10 }
+// 2.5 MB for each partition, in one batch; the smaller member may hold 1 MB of each.
+const LARGE = { calls: 400, bad: 20, pairs: 10, paddingBytes: 25_000 }
+const SMALL_MEMORY_MB = 8
 
 /** Inserts by the step of the protocol that they are. */
 const INSERTS: Readonly<Record<string, (insert: string) => boolean>> = {
@@ -66,11 +70,12 @@ export async function openKafkaLane(options: {
     typeof disk === 'string' ? {} : { folder: join(disk.folder, 'store') },
   )
   await kafka.createTopic(TOPIC, PARTITIONS)
+  const brokers = advertised.map((port) => `'127.0.0.1:${port}'`).join(', ')
+  const settings = `kafka:\n  brokers: [${brokers}]\n  group: ${GROUP}\n  topics:\n    - name: ${TOPIC}\n`
   const config = join(folder, 'gatewatch.yaml')
-  await writeFile(
-    config,
-    `kafka:\n  brokers: [${advertised.map((port) => `'127.0.0.1:${port}'`).join(', ')}]\n  group: ${GROUP}\n  topics:\n    - name: ${TOPIC}\n`,
-  )
+  await writeFile(config, settings)
+  const smallConfig = join(folder, 'small.yaml')
+  await writeFile(smallConfig, `${settings}  memory_mb: ${SMALL_MEMORY_MB}\n`)
   const ledger = createLedger('kafka', random)
   const ask = askStore(clickhouse.url)
   const fellows: Fellow[] = []
@@ -78,9 +83,9 @@ export async function openKafkaLane(options: {
   let producer: Producer | undefined
   let admin: Admin | undefined
 
-  const enlist = async (): Promise<Fellow> => {
+  const enlist = async (settingsFile = config): Promise<Fellow> => {
     const store = await startStoreProxy(clickhouse.url)
-    const args = ['--roles', 'ingest', '--config', config, '--clickhouse', store.url]
+    const args = ['--roles', 'ingest', '--config', settingsFile, '--clickhouse', store.url]
     const fellow = { store, member: await startMember(join(folder, `member-${born++}`), args) }
     fellows.push(fellow)
     return fellow
@@ -117,9 +122,9 @@ export async function openKafkaLane(options: {
   }
 
   // One attempt a batch: a retry inside the client could write a batch twice, and would look like our fault.
-  const produce = async () => {
+  const produce = async (what: Drawn = ORDINARY) => {
     for (let attempt = 0; ; attempt++) {
-      const records = ledger.draw({ calls: 200, bad: 20, pairs: 10 })
+      const records = ledger.draw(what)
       try {
         producer ??= kafka.client().producer({ retry: { retries: 0 } })
         await producer.connect()
@@ -153,6 +158,7 @@ export async function openKafkaLane(options: {
     step: string,
     at: InsertTrap['at'],
     act: (fellow: Fellow | undefined) => Promise<'pass' | 'cut'>,
+    what = ORDINARY,
   ): Promise<void> => {
     const { promise: sprung, resolve } = Promise.withResolvers<void>()
     let caught = false
@@ -177,7 +183,7 @@ export async function openKafkaLane(options: {
         disarm.push(fellow.store.arm({ matches: insert, at, spring: spring(fellow) }))
       }
     } else throw new Error(`There is no step ${step} to catch ${at}.`)
-    await produce()
+    await produce(what)
     try {
       await within(`${step} to be caught ${at}`, SPRING_MS, sprung)
     } finally {
@@ -189,6 +195,16 @@ export async function openKafkaLane(options: {
     await (fellow ?? fellows[0])?.member.kill()
     await removeDeadMembers()
     return 'cut' as const
+  }
+
+  /** Bytes of the largest block that was begun and is not confirmed. */
+  const largestBegun = async (bytesOfRecord: number) => {
+    const [committed] = await (await getAdmin()).fetchOffsets({ groupId: GROUP, topics: [TOPIC] })
+    const sizes = (committed?.partitions ?? []).map(({ offset, metadata }) => {
+      const to = /^E=(\d+);/.exec(metadata ?? '')?.[1]
+      return to === undefined ? 0 : (Number(to) - Number(offset) + 1) * bytesOfRecord
+    })
+    return Math.max(0, ...sizes)
   }
 
   const someone = () => fellows[Math.floor(random() * fellows.length)]
@@ -327,6 +343,21 @@ export async function openKafkaLane(options: {
       await sleep(SESSION_MS + 2_000)
       zombie?.member.resume()
       await produce()
+    },
+    'unequal shares: a begun block larger than what its next owner may hold': async () => {
+      await catchOne('insert', 'before', killFellow, LARGE)
+      const begun = await largestBegun(LARGE.paddingBytes)
+      const share = (SMALL_MEMORY_MB * 1024 ** 2) / 2 / PARTITIONS
+      if (begun < 2 * share) throw new Error(`The block that was begun has only ${begun} bytes.`)
+      for (const fellow of [...fellows]) {
+        await fellow.member.kill()
+        await bury(fellow)
+      }
+      const small = await enlist(smallConfig)
+      await produce()
+      await until('the smaller member to store the block', drained, DRAIN_MS)
+      await small.member.kill('SIGTERM')
+      await bury(small)
     },
     'rebalance storm of 4 members': async () => {
       while (fellows.length < 4) await enlist()

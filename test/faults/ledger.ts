@@ -6,13 +6,24 @@ export interface Sent {
   readonly value: string
 }
 
+export interface Drawn {
+  /** Whole calls. */
+  readonly calls: number
+  /** Records that are none. */
+  readonly bad: number
+  /** Calls of two parts each. */
+  readonly pairs: number
+  /** How many spaces follow a whole call; none unless told. */
+  readonly paddingBytes?: number
+}
+
 /**
  * What was sent and what is promised for it. An acknowledged record must be found once; one whose sending failed with
  * an unknown outcome may be found once or not at all; nothing else may be found.
  */
 export interface Ledger {
-  /** Fresh records: `calls` whole ones, `bad` ones that are none, and `pairs` calls of two parts each, mixed. */
-  draw(counts: { calls: number; bad: number; pairs: number }): Sent[]
+  /** Fresh records, mixed. */
+  draw(counts: Drawn): Sent[]
   acknowledged(records: readonly Sent[]): void
   unknown(records: readonly Sent[]): void
   ids(kind: Sent['kind'], state: 'acknowledged' | 'unknown'): ReadonlySet<number>
@@ -28,9 +39,9 @@ export function createLedger(lane: string, random: () => number): Ledger {
     for (const { kind, id } of records) known[state].get(kind)?.add(id)
   }
   return {
-    draw: ({ calls, bad, pairs }) => {
+    draw: ({ calls, bad, pairs, paddingBytes = 0 }) => {
       const records: Sent[] = []
-      for (let count = 0; count < calls; count++) records.push(call(lane, next++, random))
+      for (let count = 0; count < calls; count++) records.push(call(lane, next++, random, paddingBytes))
       for (let count = 0; count < bad; count++)
         records.push({ kind: 'bad', id: next, value: `no JSON {bad-${next++}` })
       for (let count = 0; count < pairs; count++) records.push(...pair(lane, next++))
@@ -50,7 +61,7 @@ export function createLedger(lane: string, random: () => number): Ledger {
 
 const OUTCOMES = ['success', 'success', 'success', 'failure', 'denied'] as const
 
-function call(lane: string, id: number, random: () => number): Sent {
+function call(lane: string, id: number, random: () => number, paddingBytes: number): Sent {
   const value = JSON.stringify({
     occurred_at: new Date(Date.now() - Math.floor(random() * 3_600_000)).toISOString(),
     'gen_ai.tool.call.id': `c${id}`,
@@ -60,7 +71,7 @@ function call(lane: string, id: number, random: () => number): Sent {
     outcome: OUTCOMES[id % OUTCOMES.length],
     request_bytes: id % 1000,
   })
-  return { kind: 'call', id, value }
+  return { kind: 'call', id, value: value + ' '.repeat(paddingBytes) }
 }
 
 /** Two spans of one call: who called is in one, the server in the other. */
