@@ -15,6 +15,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run: Bench }>>> = {
   corrections: () => import('./corrections.ts'),
   redaction: () => import('./redaction.ts'),
   pipeline: () => import('./pipeline.ts'),
+  cardinality: () => import('./cardinality.ts'),
   classification: () => import('./classification.ts'),
 }
 

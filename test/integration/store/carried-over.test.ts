@@ -65,11 +65,23 @@ it('carries a store of the schema before over, with its events, and takes new on
   const oldRow = JSON.stringify(oldColumns.map((column) => values[EVENT_COLUMNS.indexOf(column)]))
   await insert(oldColumns, [oldRow], 'old')
 
-  expect(await migrate(database)).toContain('0010_parties_outcomes_approvals.sql')
+  expect(await migrate(database)).toEqual(
+    expect.arrayContaining(['0010_parties_outcomes_approvals.sql', '0010_text_for_people.sql']),
+  )
   expect(await migrate(database)).toEqual([])
 
   const newEvents = [smallEvent({ offset: 2 }), fullEvent({ offset: 3 })]
   await insert(EVENT_COLUMNS, newEvents.map(eventRow), 'new')
+  const types = await database.query<{ name: string; type: string }>(
+    "SELECT name, type FROM system.columns WHERE table = 'events' AND name IN ('user_id', 'user_email', 'credential_id', 'client_address')",
+  )
+  expect(types.map(({ type }) => type)).toEqual(Array(4).fill('String'))
+  // The values of before are in the new type on disk too, not only when they are read.
+  const parts = await database.query<{ type: string }>(
+    "SELECT DISTINCT type FROM system.parts_columns WHERE active AND table = 'events' AND column = 'user_email'",
+  )
+  expect(parts).toEqual([{ type: 'String' }])
+
   const rows = await database.query<Record<string, unknown>>(
     `SELECT ${EVENT_SELECT} FROM events ORDER BY offset`,
   )
