@@ -34,6 +34,7 @@ import {
 import { createLeases } from './wire/leases.ts'
 import { createOperationalPart } from './wire/operational.ts'
 import { deadLetterCheck } from './wire/operational-checks/dead-letters.ts'
+import { detectionCheck } from './wire/operational-checks/detection.ts'
 import { haltedPartitionsCheck } from './wire/operational-checks/halted-partitions.ts'
 import { lostRecordsCheck } from './wire/operational-checks/lost-records.ts'
 import { refusedRulesCheck } from './wire/operational-checks/refused-rules.ts'
@@ -139,6 +140,12 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
     if (rules) addRuleGauge(rules, registry)
     const leases = await createLeases({ config, logger, registry })
     opened.unshift(() => leases.stop())
+    const detect = rules
+      ? createDetectPart({
+          ...{ config, rules, database, alerting, logger, registry },
+          ownership: leases.shards,
+        })
+      : undefined
     const listens = options.listen !== false
     const intake = await openIntake(config, { ingest, segments, clock })
     opened.unshift(() => intake.close())
@@ -164,26 +171,26 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
         ...(kafka ? { kafka: () => kafka.check() } : {}),
         ...(files ? { files: () => files.check() } : {}),
         ...(rules ? { rules: rulesHealth(rules) } : {}),
+        ...(detect ? { detection: detect.check } : {}),
       },
     })
     await leases.start()
-    const detect = rules
-      ? createDetectPart({ config, rules, database, alerting, logger, registry })
-      : undefined
-    if (options.detectFirst) await detect?.tick()
-    const operational = rules
-      ? createOperationalPart({
-          checks: [
-            deadLetterCheck(database, config.deadLetters.alertPerHour),
-            lostRecordsCheck(database, clock),
-            refusedRulesCheck(rules.errors, clock),
-            ...(kafka ? [haltedPartitionsCheck(() => kafka.source.status().partitions, clock)] : []),
-          ],
-          alerts: alerting.operational,
-          logger,
-          mayRun: () => leases.mayRun('operational'),
-        })
-      : undefined
+    if (options.detectFirst) await detect?.judgeAll()
+    const operational =
+      rules && detect
+        ? createOperationalPart({
+            checks: [
+              deadLetterCheck(database, config.deadLetters.alertPerHour),
+              lostRecordsCheck(database, clock),
+              refusedRulesCheck(rules.errors, clock),
+              detectionCheck(detect.health, clock),
+              ...(kafka ? [haltedPartitionsCheck(() => kafka.source.status().partitions, clock)] : []),
+            ],
+            alerts: alerting.operational,
+            logger,
+            mayRun: () => leases.mayRun('operational'),
+          })
+        : undefined
     const http = listens ? createHttpPart(api, config) : undefined
     const stopParts = await startInOrder(
       [

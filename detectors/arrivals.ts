@@ -1,55 +1,150 @@
 import type { Query, Touched } from './detector.ts'
+import { dayOf } from './utc-day.ts'
 
 /** Rows that become visible this long after their `recorded_at` are still noticed. */
 const OVERLAP_US = 10 * 60_000_000
 
-interface Arrived {
+/** A tenant’s UTC day that an arrival touched after the allowed lateness had passed. */
+export interface LateDay {
+  readonly tenant: string
+  readonly day: number
+  readonly rows: number
+}
+
+/** What arrived between two points of the store’s clock. */
+export interface Slice {
+  /** Distinct, without those of `late`. */
   readonly touched: readonly Touched[]
-  /** Everything recorded up to here is in `touched` or was before: microseconds of the store’s own clock. */
+  /** Days that are older than the allowed lateness: work for the backfill. */
+  readonly late: readonly LateDay[]
+  /** Calls in the slice, late ones too. */
+  readonly rows: number
+  /** Everything recorded up to here is in this slice or was before: microseconds of the store’s own clock. */
   readonly throughUs: number
-  /** Number of arrived rows in the last ten minutes up to `throughUs`; remembered until the next tick. */
+  /** Calls that arrived in the last ten minutes up to `throughUs`; remembered until the next slice. */
+  readonly overlapRows: number
+  /** Calls that wait behind `throughUs`. */
+  readonly waiting: number
+  /** The store’s clock when the slice was read, microseconds. */
+  readonly nowUs: number
+}
+
+/** How far arrivals were read. */
+export interface ReadThrough {
+  readonly throughUs: number
   readonly overlapRows: number
 }
 
-/**
- * What arrived since a tick that came to `since.throughUs`, up to now less `settleMs`, when inserts are expected to be
- * visible. An insert can become visible after a tick has passed its time; so the rows of the last minutes are counted,
- * and read again when they have grown. Without `since`, only where the store’s clock is.
- */
-export async function readArrivals(
-  query: Query,
-  settleMs: number,
-  since: Pick<Arrived, 'throughUs' | 'overlapRows'> | undefined,
-): Promise<Arrived> {
-  const fromUs = since?.throughUs ?? 0
-  // Counted before it is read: what appears in between is read now and found grown at the next tick.
-  const [counted] = await query<{ throughUs: number; before: number; overlapRows: number; arrived: number }>(
-    `WITH greatest(toUnixTimestamp64Micro(now64(6)) - {settle:Int64}, {from:Int64}) AS through,
-       toUnixTimestamp64Micro(recorded_at) AS recorded
-     SELECT through AS throughUs,
-       sumIf(rows, recorded <= {from:Int64}) AS before,
-       sumIf(rows, recorded > through - ${OVERLAP_US} AND recorded <= through) AS overlapRows,
-       countIf(recorded > {from:Int64} AND recorded <= through) AS arrived
-     FROM arrivals WHERE recorded_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC')`,
-    { settle: settleMs * 1000, from: fromUs, since: Math.max(0, fromUs - OVERLAP_US) },
-  )
-  const { throughUs = fromUs, before = 0, overlapRows = 0, arrived = 0 } = counted ?? {}
-  const grown = before > (since?.overlapRows ?? 0)
-  if (since === undefined || (arrived === 0 && !grown)) return { touched: [], throughUs, overlapRows }
-  const rows = await query<{
-    tenant: string
-    bucket: number
-    actor: string
-    server: string
-    tool: string
-    chain: string
-  }>(
-    `SELECT DISTINCT tenant, toUnixTimestamp(bucket) AS bucket, actor, mcp_server_name AS server, gen_ai_tool_name AS tool, chain
-     FROM arrivals
-     WHERE recorded_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND recorded_at <= fromUnixTimestamp64Micro({through:Int64}, 'UTC')
-     ORDER BY tenant, bucket, actor, server, tool, chain`,
-    { since: grown ? fromUs - OVERLAP_US : fromUs, through: throughUs },
-  )
-  const touched = rows.map(({ bucket, ...row }) => ({ ...row, bucketMs: bucket * 1000 }))
-  return { touched, throughUs, overlapRows }
+export interface SliceOptions {
+  /** Inserts are expected to be visible after this long; later ones are noticed too. */
+  readonly settleMs: number
+  /** Calls in a slice; a single insert is never cut, so a slice may be larger by one insert. */
+  readonly rows: number
+  /** Days that a call may be late and is still judged by the live tick. */
+  readonly latenessDays: number
+  /** Read no further than this, microseconds. */
+  readonly untilUs?: number
 }
+
+/**
+ * The next slice of arrivals after `since`. Without `since`, an empty slice that ends now: where the store’s clock is.
+ *
+ * An insert can become visible after a slice has passed its time. So the calls of the last ten minutes are counted, and
+ * these minutes are read again when the count has grown.
+ */
+export async function readSlice(
+  query: Query,
+  since: ReadThrough | undefined,
+  options: SliceOptions,
+): Promise<Slice> {
+  const settleUs = options.settleMs * 1000
+  const fromUs = since?.throughUs ?? (await storeClock(query)) - settleUs
+  // Counted before it is read: what appears in between is read now and found grown at the next slice.
+  const blocks = await query<{ recordedUs: number; rows: number; nowUs: number }>(
+    `SELECT toUnixTimestamp64Micro(recorded_at) AS recordedUs, sum(rows) AS rows, toUnixTimestamp64Micro(now64(6)) AS nowUs
+     FROM touched
+     WHERE recorded_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND dimension = 'actor'
+     GROUP BY recorded_at ORDER BY recorded_at LIMIT ${MAX_BLOCKS}`,
+    { since: Math.max(0, fromUs - OVERLAP_US) },
+  )
+  const nowUs = blocks[0]?.nowUs ?? (await storeClock(query))
+  const limitUs = Math.min(Math.max(nowUs - settleUs, fromUs), options.untilUs ?? Number.POSITIVE_INFINITY)
+  if (since === undefined) {
+    const overlapRows = sumOf(blocks, fromUs - OVERLAP_US, fromUs)
+    return { ...NOTHING, throughUs: fromUs, overlapRows, nowUs }
+  }
+  const { throughUs, rows, waiting } = endOf(blocks, fromUs, limitUs, options.rows)
+  const grown = sumOf(blocks, fromUs - OVERLAP_US, fromUs) > since.overlapRows
+  const overlapRows = sumOf(blocks, throughUs - OVERLAP_US, throughUs)
+  if (rows === 0 && !grown) return { ...NOTHING, throughUs, overlapRows, waiting, nowUs }
+  const bounds = { since: grown ? fromUs - OVERLAP_US : fromUs, through: throughUs }
+  return {
+    ...(await readTouched(query, bounds, options.latenessDays)),
+    ...{ rows, throughUs, overlapRows, waiting, nowUs },
+  }
+}
+
+const NOTHING = { touched: [], late: [], rows: 0, overlapRows: 0, waiting: 0 } as const
+
+/** Inserts that one question counts; what lies behind them is the next slice’s. */
+const MAX_BLOCKS = 100_000
+
+interface Block {
+  readonly recordedUs: number
+  readonly rows: number
+}
+
+/** Where a slice of so many calls ends: after the insert that fills it, or at the limit when all fits. */
+function endOf(blocks: readonly Block[], fromUs: number, limitUs: number, sliceRows: number) {
+  let rows = 0
+  let waiting = 0
+  let throughUs: number | undefined
+  for (const block of blocks) {
+    if (block.recordedUs <= fromUs || block.recordedUs > limitUs) continue
+    if (throughUs === undefined) rows += block.rows
+    else waiting += block.rows
+    if (rows >= sliceRows) throughUs ??= block.recordedUs
+  }
+  const last = blocks.at(-1)
+  // Cut by MAX_BLOCKS: nothing is known of what lies behind the last one.
+  if (throughUs === undefined && blocks.length === MAX_BLOCKS && last !== undefined)
+    throughUs = Math.max(fromUs, last.recordedUs)
+  return { rows, waiting, throughUs: throughUs ?? limitUs }
+}
+
+const sumOf = (blocks: readonly Block[], afterUs: number, throughUs: number): number =>
+  blocks.reduce(
+    (sum, { recordedUs, rows }) => (recordedUs > afterUs && recordedUs <= throughUs ? sum + rows : sum),
+    0,
+  )
+
+async function readTouched(
+  query: Query,
+  bounds: { readonly since: number; readonly through: number },
+  latenessDays: number,
+): Promise<Pick<Slice, 'touched' | 'late'>> {
+  const between = `recorded_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC')
+       AND recorded_at <= fromUnixTimestamp64Micro({through:Int64}, 'UTC')`
+  const isLate = 'toUInt32(toDate(recorded_at)) > toUInt32(toDate(bucket)) + {lateness:UInt32}'
+  const params = { ...bounds, lateness: latenessDays }
+  const touched = await query<Omit<Touched, 'bucketMs'> & { bucket: number }>(
+    `SELECT DISTINCT tenant, dimension, toUnixTimestamp(bucket) AS bucket, server, key
+     FROM touched WHERE ${between} AND NOT (${isLate}) ORDER BY tenant, dimension, bucket, server, key`,
+    params,
+  )
+  const late = await query<{ tenant: string; day: number; rows: number }>(
+    `SELECT tenant, toUInt32(toDate(bucket)) AS day, sum(rows) AS rows
+     FROM touched WHERE ${between} AND dimension = 'actor' AND ${isLate}
+     GROUP BY tenant, day ORDER BY tenant, day`,
+    params,
+  )
+  return { touched: touched.map(({ bucket, ...row }) => ({ ...row, bucketMs: bucket * 1000 })), late }
+}
+
+async function storeClock(query: Query): Promise<number> {
+  const [clock] = await query<{ nowUs: number }>('SELECT toUnixTimestamp64Micro(now64(6)) AS nowUs')
+  return clock?.nowUs ?? 0
+}
+
+/** The UTC day of a time in microseconds. */
+export const dayOfUs = (us: number): number => dayOf(us / 1000)

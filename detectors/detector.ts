@@ -25,14 +25,18 @@ export interface SqlCondition {
   readonly params: SqlParams
 }
 
-/** One row of `arrivals`: what an insert touched. `bucketMs` is the start of five minutes of event time. */
+/** What arrivals are counted by; each is a kind of key that detectors judge as one. */
+export type Dimension = 'actor' | 'tool' | 'chain'
+
+/** One row of `touched`: what an insert touched, with the hour of event time that starts at `bucketMs`. */
 export interface Touched {
   readonly tenant: string
+  readonly dimension: Dimension
   readonly bucketMs: number
-  readonly actor: string
+  /** Of a tool; else empty. */
   readonly server: string
-  readonly tool: string
-  readonly chain: string
+  /** The actor, the tool or the chain. */
+  readonly key: string
 }
 
 /** What is judged at once: a tenant's UTC day (days since 1970-01-01), all of it or only some keys. */
@@ -87,11 +91,19 @@ export interface Draft {
   readonly evidence: Evidence
 }
 
+/** A profile as text and back: `decode(encode(profile))` judges and absorbs exactly as `profile` does. */
+export interface ProfileCodec<Profile> {
+  /** Raised when the meaning of a profile or its text changes: texts of another version are left alone. */
+  readonly version: number
+  encode(profile: Profile): string
+  decode(text: string): Profile
+}
+
 /** A kind with a rule's parameters filled in. `Profile` is immutable: `absorb` returns a new one. */
 export interface Question<Profile, DayRow, Candidate, Wanted = unknown> {
-  /** Keys of what a touched row belongs to; a finding's key is always one of them. */
-  keysOf(touched: Touched): readonly string[]
-  /** UTC days whose candidates may contain events of this bucket. */
+  /** The key that a touched row belongs to, undefined for a dimension that does not matter; a finding's key is one of them. */
+  keyOf(touched: Touched): string | undefined
+  /** UTC days whose candidates may contain events of the hour that starts at `bucketMs`. */
   daysOf(bucketMs: number): readonly number[]
   /** Questions with the same key (and the same `where`) have the same profile; it is then made once. */
   readonly profileKey: string
@@ -103,8 +115,10 @@ export interface Question<Profile, DayRow, Candidate, Wanted = unknown> {
     fromDay: number,
     toDay: number,
   ): Promise<ReadonlyMap<number, readonly DayRow[]>>
-  /** The profile as of the start of the next day. Called for every day, empty ones too. */
+  /** The profile after a day. Called in order of day, and only for days with rows: a day without calls costs nothing. */
   absorb(profile: Profile, day: number, rows: readonly DayRow[]): Profile
+  /** How the store keeps a profile. */
+  readonly codec: ProfileCodec<Profile>
   /** What of a day this question is about, for kinds whose candidates depend on it; else undefined. */
   readonly wanted: Wanted
   /**

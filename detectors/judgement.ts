@@ -17,8 +17,21 @@ export interface Judgement {
   readonly findings: readonly Finding[]
 }
 
-/** Days of candidates read at a time. */
+/** Days of candidates read at a time, and keys of a unit that one question names. */
 const SPAN_DAYS = 16
+const KEYS_AT_ONCE = 5_000
+
+/** A rule whose question failed: its units were not judged. */
+export interface Failure {
+  readonly rule: Rule
+  readonly units: readonly Unit[]
+  readonly error: unknown
+}
+
+export interface JudgeOptions {
+  /** Called for what fails, and the other rules go on. Without it the first failure is thrown. */
+  readonly onFailure?: (failure: Failure) => Promise<void>
+}
 
 /** Units of several rules whose candidates are the same question to the store. */
 interface Reading {
@@ -26,56 +39,94 @@ interface Reading {
   readonly unitsOf: Map<Rule, Unit[]>
 }
 
+interface Judged {
+  readonly rule: Rule
+  readonly unit: Unit
+  readonly drafts: readonly Draft[]
+}
+
 /**
  * Asks rules about the units of their plans: each store question once for all rules that share it, in order of day, so
- * that profiles fold forward once. The one path that live ticks, backtests and rule tests share.
+ * that profiles fold forward once. The one path that live ticks, backfills, backtests and rule tests share.
  * @param plans of one tenant
  * @returns what was judged from one reading, as it is made
  */
 export async function* judgePlans(
   query: Query,
-  profiles: Profiles,
+  profiles: Pick<Profiles, 'asOf'>,
   plans: readonly RulePlan[],
+  { onFailure }: JudgeOptions = {},
 ): AsyncGenerator<readonly Judgement[]> {
-  for (const { span, unitsOf } of readingsOf(plans)) {
-    const rules = [...unitsOf.keys()]
-    const [one] = rules
+  for (const reading of readingsOf(plans)) {
+    const [one] = reading.unitsOf.keys()
     if (one === undefined) continue
     const source: Source = one.where === undefined ? { query } : { query, where: one.where }
-    const wanted = rules.map((rule) => rule.question.wanted)
-    const candidates = await one.question.candidates(source, span, wanted)
-    const judged: { rule: Rule; unit: Unit; drafts: readonly Draft[] }[] = []
-    for (const [rule, units] of unitsOf) {
-      // The last day’s profile first: it is a fold over the others, which are then at hand.
-      const lastDay = units.findLast(({ day }) => candidates.has(day))?.day
-      if (lastDay !== undefined) await profiles.asOf(rule.question, source, span.tenant, lastDay)
-      for (const unit of units) {
-        const ofDay = candidates.get(unit.day) ?? []
-        const drafts = ofDay.length === 0 ? [] : await judgeDay(source, profiles, rule, unit, ofDay)
-        judged.push({ rule, unit, drafts })
-      }
+    try {
+      const judged = await judgeReading(source, profiles, reading, onFailure)
+      yield await withEvidence(source, reading.span.tenant, judged)
+    } catch (error) {
+      if (onFailure === undefined) throw error
+      for (const [rule, units] of reading.unitsOf) await onFailure({ rule, units, error })
     }
-    yield await withEvidence(source, span.tenant, judged)
   }
+}
+
+async function judgeReading(
+  source: Source,
+  profiles: Pick<Profiles, 'asOf'>,
+  { span, unitsOf }: Reading,
+  onFailure: JudgeOptions['onFailure'],
+): Promise<Judged[]> {
+  const rules = [...unitsOf.keys()]
+  const candidates = await rules[0]?.question.candidates(
+    source,
+    span,
+    rules.map((rule) => rule.question.wanted),
+  )
+  const judged: Judged[] = []
+  for (const [rule, units] of unitsOf) {
+    try {
+      judged.push(...(await judgeUnits(source, profiles, rule, units, candidates ?? new Map())))
+    } catch (error) {
+      if (onFailure === undefined) throw error
+      await onFailure({ rule, units, error })
+    }
+  }
+  return judged
+}
+
+async function judgeUnits(
+  source: Source,
+  profiles: Pick<Profiles, 'asOf'>,
+  rule: Rule,
+  units: readonly Unit[],
+  candidates: ReadonlyMap<number, readonly unknown[]>,
+): Promise<Judged[]> {
+  const judged: Judged[] = []
+  // The last day’s profile first: it is a fold over the others, which are then at hand.
+  const last = units.findLast(({ day }) => candidates.has(day))
+  if (last !== undefined) await profiles.asOf(rule, source, last.tenant, last.day)
+  for (const unit of units) {
+    const ofDay = candidates.get(unit.day) ?? []
+    const drafts = ofDay.length === 0 ? [] : await judgeDay(source, profiles, rule, unit, ofDay)
+    judged.push({ rule, unit, drafts })
+  }
+  return judged
 }
 
 async function judgeDay(
   source: Source,
-  profiles: Profiles,
+  profiles: Pick<Profiles, 'asOf'>,
   rule: Rule,
   unit: Unit,
   candidates: readonly unknown[],
 ): Promise<readonly Draft[]> {
-  const profile = await profiles.asOf(rule.question, source, unit.tenant, unit.day)
+  const profile = await profiles.asOf(rule, source, unit.tenant, unit.day)
   const drafts = rule.question.judge(profile, unit, candidates)
   return unit.keys === undefined ? drafts : drafts.filter(({ key }) => unit.keys?.has(key))
 }
 
-async function withEvidence(
-  source: Source,
-  tenant: string,
-  judged: readonly { rule: Rule; unit: Unit; drafts: readonly Draft[] }[],
-): Promise<Judgement[]> {
+async function withEvidence(source: Source, tenant: string, judged: readonly Judged[]): Promise<Judgement[]> {
   const evidence = await evidenceOf(
     source,
     tenant,
@@ -94,7 +145,9 @@ async function withEvidence(
 function readingsOf(plans: readonly RulePlan[]): Reading[] {
   const readings: Reading[] = []
   const growing = new Map<string, Reading>()
-  const asked = plans.flatMap(({ rule, units }) => units.map((unit) => ({ rule, unit })))
+  const asked = plans.flatMap(({ rule, units }) =>
+    units.flatMap((unit) => cutKeys(unit).map((piece) => ({ rule, unit: piece }))),
+  )
   for (const { rule, unit } of asked.sort((a, b) => a.unit.day - b.unit.day)) {
     const name = JSON.stringify([rule.kind, rule.where, unit.tenant, unit.keys && [...unit.keys].sort()])
     const known = growing.get(name)
@@ -114,6 +167,15 @@ function readingsOf(plans: readonly RulePlan[]): Reading[] {
     }
   }
   return readings
+}
+
+function cutKeys(unit: Unit): Unit[] {
+  if (unit.keys === undefined || unit.keys.size <= KEYS_AT_ONCE) return [unit]
+  const keys = [...unit.keys].sort()
+  return Array.from({ length: Math.ceil(keys.length / KEYS_AT_ONCE) }, (_, piece) => ({
+    ...unit,
+    keys: new Set(keys.slice(piece * KEYS_AT_ONCE, (piece + 1) * KEYS_AT_ONCE)),
+  }))
 }
 
 function findingOf(rule: Rule, unit: Unit, draft: Draft, evidence: EvidenceFields): Finding {

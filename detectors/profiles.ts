@@ -1,71 +1,171 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Question, Source } from './detector.ts'
+import type { Rule } from './rule.ts'
+import { weekdayOf } from './utc-day.ts'
 
-/** Days read from the store at a time, and days whose profiles are kept. */
-const CHUNK_DAYS = 32
-const KEPT_DAYS = 20
+type AnyQuestion = Question<unknown, unknown, unknown>
+
+/** What a profile belongs to: rules with the same group have the same profile, which is then made once. */
+export const groupOf = (rule: Pick<Rule, 'kind' | 'question' | 'where'>): string =>
+  JSON.stringify([rule.question.profileKey, rule.question.codec.version, rule.where ?? null])
+
+/** A profile as the store keeps it: as of the start of `day`. */
+export interface StoredProfile {
+  readonly day: number
+  readonly body: string
+}
+
+/** Where profiles are kept between processes (`store/profiles.ts`). */
+export interface ProfileStore {
+  /** The newest profile of the group as of a day that is not after `throughDay`. */
+  newest(tenant: string, group: string, throughDay: number): Promise<StoredProfile | undefined>
+  write(tenant: string, group: string, profile: StoredProfile): Promise<void>
+  /** Drops what an event before its day made wrong. */
+  dropAfter(tenant: string, group: string, day: number): Promise<void>
+}
+
+export interface ProfilesOptions {
+  /** Absent: nothing is kept between processes. */
+  readonly store?: ProfileStore
+  /** Days whose profiles are held in memory, for each tenant and group. */
+  readonly keptDays: number
+  /** The last day that will be asked for, where more than one question leads there. Default: the day of the question. */
+  readonly lastDay?: number
+}
+
+/** Rows of history that are read at a time: they are objects in memory, and folding them holds up the process. */
+const CHUNK_ROWS = 50_000
+const MOST_CHUNK_DAYS = 32
 
 interface Line {
   /** Profile as of the start of the day. */
   readonly asOf: Map<number, unknown>
-  /** First day that the fold starts from. */
-  firstDay: number | undefined
 }
 
 /**
- * Profiles of tenants as of the start of days: folds over the days before, kept so that a tick pays for new days only.
- * `forget` drops what a late event made wrong.
+ * Profiles of tenants as of the start of days: folds over the days before, held in memory and kept in the store, so that
+ * new days only are read. A profile says nothing of its own about being right: whoever learns of a late event calls
+ * `forget`, or builds other `Profiles` and has them `adopt`ed.
  */
 export interface Profiles {
-  asOf(
-    question: Question<unknown, unknown, unknown>,
+  /** The profile as of the start of `day`; folds as many days as it takes. */
+  asOf(rule: Rule, source: Source, tenant: string, day: number): Promise<unknown>
+  /**
+   * Whether `asOf` would fold at most `days` days.
+   * @param trustThrough profiles that the store keeps as of later days are not used: a late event waits to be learned
+   */
+  isNear(rule: Rule, source: Source, tenant: string, day: number, of: Nearness): Promise<boolean>
+  /** Something before `day` changed: profiles as of `day` and later are wrong, here and in the store. */
+  forget(tenant: string, group: string, day: number): Promise<void>
+  /** Takes over what `other` holds of a group, in place of its own as of the same days and later ones. */
+  adopt(tenant: string, group: string, other: Profiles): void
+  /** Forgets all that is held in memory. */
+  clear(): void
+  /** What is held of a group: profile by day. */
+  held(tenant: string, group: string): ReadonlyMap<number, unknown>
+}
+
+export interface Nearness {
+  readonly days: number
+  readonly trustThrough: number
+}
+
+export function createProfiles({ store, keptDays, lastDay }: ProfilesOptions): Profiles {
+  const lines = new Map<string, Line>()
+  const lineOf = (tenant: string, group: string): Line =>
+    getOrMake(lines, JSON.stringify([tenant, group]), () => ({ asOf: new Map() }))
+
+  /** Where a fold to `day` begins; the profile is held afterwards. */
+  async function startOf(
+    rule: Rule,
     source: Source,
     tenant: string,
     day: number,
-  ): Promise<unknown>
-  /** Something of `day` changed: profiles of later days are wrong. */
-  forget(tenant: string, day: number): void
-}
-
-export function createProfiles(): Profiles {
-  const lines = new Map<string, Map<string, Line>>()
+    trustThrough = day,
+  ): Promise<{ day: number; profile: unknown }> {
+    const group = groupOf(rule)
+    const line = lineOf(tenant, group)
+    const held = nearestBefore(line, day)
+    if (held !== undefined) return { day: held, profile: line.asOf.get(held) }
+    const stored = await store?.newest(tenant, group, Math.min(day, trustThrough))
+    if (stored !== undefined) {
+      const profile = rule.question.codec.decode(stored.body)
+      line.asOf.set(stored.day, profile)
+      return { day: stored.day, profile }
+    }
+    const firstDay = Math.min((await firstDayOf(source, tenant)) ?? day, day)
+    return { day: firstDay, profile: rule.question.emptyProfile() }
+  }
 
   return {
-    async asOf(question, source, tenant, day) {
-      const name = JSON.stringify([question.profileKey, source.where])
-      const ofTenant = getOrMake(lines, tenant, () => new Map<string, Line>())
-      const line = getOrMake(ofTenant, name, () => ({
-        asOf: new Map<number, unknown>(),
-        firstDay: undefined,
-      }))
+    async asOf(rule, source, tenant, day) {
+      const group = groupOf(rule)
+      const line = lineOf(tenant, group)
       const known = line.asOf.get(day)
       if (known !== undefined) return known
-      line.firstDay ??= await firstDayOf(source, tenant)
-      let at = nearestBefore(line, day)
-      let profile = at === undefined ? undefined : line.asOf.get(at)
-      if (at === undefined || profile === undefined) {
-        at = Math.min(line.firstDay ?? day, day)
-        profile = question.emptyProfile()
+      const start = await startOf(rule, source, tenant, day)
+      let profile = start.profile
+      for await (const folded of fold(rule.question, source, tenant, start, day)) {
+        profile = folded.profile
+        keep(line, folded.day, profile, keptDays)
+        if (store !== undefined && isKeptInStore(folded.day, lastDay ?? day))
+          await store.write(tenant, group, {
+            day: folded.day,
+            body: rule.question.codec.encode(profile),
+          })
       }
-      while (at < day) {
-        const until = Math.min(day, at + CHUNK_DAYS)
-        const rows = await question.history(source, tenant, at, until)
-        for (; at < until; at += 1) {
-          profile = question.absorb(profile, at, rows.get(at) ?? [])
-          keep(line, at + 1, profile)
-        }
-      }
-      keep(line, day, profile)
       return profile
     },
-    forget(tenant, day) {
-      for (const line of lines.get(tenant)?.values() ?? []) {
-        for (const known of line.asOf.keys()) if (known > day) line.asOf.delete(known)
-        if (line.firstDay === undefined || day < line.firstDay) {
-          line.firstDay = undefined
-          line.asOf.clear()
-        }
-      }
+    async isNear(rule, source, tenant, day, { days, trustThrough }) {
+      return day - (await startOf(rule, source, tenant, day, trustThrough)).day <= days
     },
+    async forget(tenant, group, day) {
+      const line = lineOf(tenant, group)
+      for (const known of line.asOf.keys()) if (known >= day) line.asOf.delete(known)
+      await store?.dropAfter(tenant, group, day - 1)
+    },
+    adopt(tenant, group, other) {
+      const line = lineOf(tenant, group)
+      const first = Math.min(...other.held(tenant, group).keys())
+      for (const day of line.asOf.keys()) if (day >= first) line.asOf.delete(day)
+      for (const [day, profile] of other.held(tenant, group)) keep(line, day, profile, keptDays)
+    },
+    clear: () => lines.clear(),
+    held: (tenant, group) => lineOf(tenant, group).asOf,
+  }
+}
+
+/** The last days and each Monday are kept: enough for a late event to cost days, not history. */
+const EVERY_DAY_FOR = 7
+const isKeptInStore = (day: number, lastDay: number): boolean =>
+  day > lastDay - EVERY_DAY_FOR || weekdayOf(day) === 0
+
+/** Folds the days from `start.day` to `toDay`, exclusive; yields the profile as of the day after each. */
+async function* fold(
+  question: AnyQuestion,
+  source: Source,
+  tenant: string,
+  start: { readonly day: number; readonly profile: unknown },
+  toDay: number,
+): AsyncGenerator<{ readonly day: number; readonly profile: unknown }> {
+  let { day, profile } = start
+  let chunkDays = 1
+  while (day < toDay) {
+    const until = Math.min(toDay, day + chunkDays)
+    const history = await question.history(source, tenant, day, until)
+    let rows = 0
+    for (; day < until; day += 1) {
+      const ofDay = history.get(day)
+      if (ofDay !== undefined && ofDay.length > 0) {
+        profile = question.absorb(profile, day, ofDay)
+        rows += ofDay.length
+        // Other work, a live tick among it, comes in between two days.
+        await nextTurn()
+      }
+      yield { day: day + 1, profile }
+    }
+    const most = rows === 0 ? MOST_CHUNK_DAYS : Math.floor((CHUNK_ROWS * chunkDays) / rows)
+    chunkDays = Math.max(1, Math.min(MOST_CHUNK_DAYS, most, chunkDays * 4))
   }
 }
 
@@ -77,9 +177,9 @@ function nearestBefore(line: Line, day: number): number | undefined {
   return nearest
 }
 
-function keep(line: Line, day: number, profile: unknown): void {
+function keep(line: Line, day: number, profile: unknown, keptDays: number): void {
   line.asOf.set(day, profile)
-  if (line.asOf.size <= KEPT_DAYS) return
+  if (line.asOf.size <= keptDays) return
   line.asOf.delete(Math.min(...line.asOf.keys()))
 }
 

@@ -1,18 +1,29 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { schedule as cron, validate } from 'node-cron'
 import { GatewatchError, messageOf } from '../core/errors.ts'
-import type { Engine, TickReport } from './engine.ts'
+import type { Engine } from './engine.ts'
+import type { BackfillReport, TickReport } from './reports.ts'
 
 export interface ScheduleOptions {
-  readonly engine: Pick<Engine, 'tick'>
+  readonly engine: Pick<Engine, 'tick' | 'backfill'>
   /** Cron expression with seconds, such as every five seconds: `*\/5 * * * * *`. */
   readonly expression: string
+  /** Share of the time, 0 to 1, that the backfill works while it has work. */
+  readonly backfillShare: number
   readonly onTick?: (report: TickReport, durationMs: number) => void
+  readonly onBackfill?: (report: BackfillReport, durationMs: number) => void
   /** A failed tick is repeated by the next one; this is called for the first failure of a row and for the recovery. */
-  readonly onTrouble?: (message: string | undefined) => void
+  readonly onTrouble?: (lane: Lane, message: string | undefined) => void
 }
 
+export type Lane = 'tick' | 'backfill'
+
 export interface Schedule {
-  /** Starts no more ticks and resolves when the running one has ended. */
+  /** How long the running tick has taken so far, milliseconds; undefined while none runs. */
+  tickRunsForMs(): number | undefined
+  /** What a lane failed with last, until it works again. */
+  trouble(lane: Lane): string | undefined
+  /** Starts no more work and resolves when what runs has ended. */
   stop(): Promise<void>
 }
 
@@ -20,43 +31,75 @@ export interface Schedule {
 // does what the missed one would have done, and `onTrouble` tells of failures.
 const SILENT = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} }
 
+/** The backfill looks for work this often, and rests no longer than this between two pieces. */
+const IDLE_MS = 1_000
+const LONGEST_REST_MS = 10_000
+
 /**
- * Drives an engine by node-cron; a tick that is still running swallows the next.
+ * Drives an engine: ticks by node-cron, where a tick that is still running swallows the next; and between ticks the
+ * backfill, piece by piece, resting after each so that it takes its share of the time and no more.
  * @throws GatewatchError `config_invalid` for a wrong expression
  */
 export function startSchedule(options: ScheduleOptions): Schedule {
-  const { engine, expression } = options
+  const { engine, expression, backfillShare } = options
   if (!validate(expression)) {
     throw new GatewatchError('config_invalid', `“${expression}” is not a cron expression.`, {
       field: 'detect.schedule',
       remedy: 'Write it as six fields, such as */5 * * * * * for every five seconds.',
     })
   }
+  const troubles = new Map<Lane, string>()
+  const stopping = new AbortController()
   let running: Promise<void> | undefined
-  let inTrouble = false
-  const runOnce = async () => {
+  let beganMs: number | undefined
+
+  async function guarded<T>(lane: Lane, work: () => Promise<T>, onDone?: (report: T, ms: number) => void) {
     const startedMs = performance.now()
     try {
-      const report = await engine.tick()
-      if (inTrouble) options.onTrouble?.(undefined)
-      inTrouble = false
-      options.onTick?.(report, performance.now() - startedMs)
+      const report = await work()
+      if (troubles.delete(lane)) options.onTrouble?.(lane, undefined)
+      onDone?.(report, performance.now() - startedMs)
+      return report
     } catch (error) {
-      if (!inTrouble) options.onTrouble?.(messageOf(error))
-      inTrouble = true
+      const message = messageOf(error)
+      if (!troubles.has(lane)) options.onTrouble?.(lane, message)
+      troubles.set(lane, message)
+      return undefined
     }
   }
-  const runAlone = () => {
-    running ??= runOnce().finally(() => {
+
+  const tickAlone = () => {
+    beganMs ??= performance.now()
+    running ??= guarded('tick', () => engine.tick(), options.onTick).then(() => {
       running = undefined
+      beganMs = undefined
     })
     return running
   }
-  const task = cron(expression, runAlone, { logger: SILENT })
+
+  async function backfill(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await running
+      const startedMs = performance.now()
+      const report = await guarded('backfill', () => engine.backfill(), options.onBackfill)
+      const tookMs = performance.now() - startedMs
+      const restMs = report?.worked ? Math.min(LONGEST_REST_MS, tookMs / backfillShare - tookMs) : IDLE_MS
+      await sleep(restMs, undefined, { signal: stopping.signal }).catch(() => {})
+    }
+  }
+
+  // What waited while nobody ran is judged at once.
+  void tickAlone()
+  const task = cron(expression, tickAlone, { logger: SILENT })
+  const filling = backfill()
   return {
+    tickRunsForMs: () => (beganMs === undefined ? undefined : performance.now() - beganMs),
+    trouble: (lane) => troubles.get(lane),
     stop: async () => {
+      stopping.abort()
       await task.stop()
       await running
+      await filling
     },
   }
 }

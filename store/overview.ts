@@ -190,7 +190,7 @@ function sumBy<Row extends { readonly findings: number }>(rows: readonly Row[], 
 async function ingestState(database: Database, tenant: string): Promise<IngestState> {
   const [[arrived], [counted], dead] = await Promise.all([
     database.query<{ recorded: string; rows: number }>(
-      'SELECT max(recorded_at) AS recorded, count() AS rows FROM arrivals WHERE tenant = {tenant:String}',
+      'SELECT max(recorded_at) AS recorded, count() AS rows FROM touched WHERE tenant = {tenant:String}',
       { tenant },
     ),
     database.query<{ newest: string; calls: number }>(

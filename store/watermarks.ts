@@ -11,6 +11,22 @@ export interface Watermark {
 
 /** Watermarks by name; the newest version of a name counts. Errors: see `Database`. */
 export function createWatermarks(database: Database) {
+  async function writeAll(watermarks: readonly (Watermark & { readonly name: string })[]): Promise<void> {
+    if (watermarks.length === 0) return
+    const rows = watermarks.map(({ name, recordedThroughUs, version, body }) =>
+      JSON.stringify([name, clickHouseTime(recordedThroughUs), version, body]),
+    )
+    const blocks = watermarks.map(
+      ({ name, version, recordedThroughUs }) => `${name}/${version}/${recordedThroughUs}`,
+    )
+    await database.insert({
+      table: 'watermarks',
+      columns: ['name', 'recorded_through', 'version', 'body'],
+      rows: Buffer.from(rows.join('\n')),
+      token: `watermark/${blocks.join(',')}`,
+    })
+  }
+
   return {
     async read(name: string): Promise<Watermark | undefined> {
       const rows = await database.query<Watermark>(
@@ -20,14 +36,12 @@ export function createWatermarks(database: Database) {
       )
       return rows[0]
     },
-    async write(name: string, { recordedThroughUs, version, body }: Watermark): Promise<void> {
-      const through = `${Math.floor(recordedThroughUs / 1e6)}.${String(recordedThroughUs % 1e6).padStart(6, '0')}`
-      await database.insert({
-        table: 'watermarks',
-        columns: ['name', 'recorded_through', 'version', 'body'],
-        rows: Buffer.from(JSON.stringify([name, through, version, body])),
-        token: `watermark/${name}/${version}/${recordedThroughUs}`,
-      })
+    async write(name: string, watermark: Watermark): Promise<void> {
+      await writeAll([{ name, ...watermark }])
     },
+    /** All of them in one block. */
+    writeAll,
   }
 }
+
+const clickHouseTime = (us: number): string => `${Math.floor(us / 1e6)}.${String(us % 1e6).padStart(6, '0')}`

@@ -71,7 +71,18 @@ export interface Config {
   readonly receivers: readonly ReceiverConfig[]
   readonly actorPrecedence?: NonNullable<ConfigFile['actor']>['precedence']
   readonly rules: RulesConfig
-  readonly detect: { readonly every: string; readonly settleMs: number; readonly notifyWithinHours: number }
+  readonly detect: DetectConfig
+}
+
+export interface DetectConfig {
+  /** node-cron expression, with seconds. */
+  readonly every: string
+  readonly settleMs: number
+  /** Calls that arrive later than this are the backfill’s. */
+  readonly latenessDays: number
+  /** Share of the time, 0 to 1, that the backfill works while it has work. */
+  readonly backfillShare: number
+  readonly notifyWithinHours: number
 }
 
 export interface RulesConfig {
@@ -183,6 +194,8 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
     detect: {
       every: file.detect?.every ?? '*/5 * * * * *',
       settleMs: file.detect?.settle_ms ?? 1000,
+      latenessDays: file.detect?.lateness_days ?? 3,
+      backfillShare: file.detect?.backfill_share ?? 0.3,
       notifyWithinHours: file.detect?.notify_within_hours ?? 168,
     },
   })

@@ -384,6 +384,20 @@ export const ConfigSchema = Type.Object(
             Type.String({ description: 'node-cron expression, with seconds', examples: ['*/5 * * * * *'] }),
           ),
           settle_ms: Type.Optional(Type.Integer({ minimum: 0, maximum: 600_000 })),
+          lateness_days: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              maximum: 365,
+              description: 'Calls that arrive later are judged by the backfill, and told to nobody',
+            }),
+          ),
+          backfill_share: Type.Optional(
+            Type.Number({
+              minimum: 0.01,
+              maximum: 1,
+              description: 'Share of the time that the backfill may work while it has work',
+            }),
+          ),
           notify_within_hours: Type.Optional(
             Type.Number({
               minimum: 0,

@@ -1,30 +1,50 @@
 import type { Logger } from 'pino'
-import { Counter, Gauge, type Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
 import type { FindingChange } from '../../core/finding.ts'
+import type { HealthCheck } from '../../core/health.ts'
 import { createEngine } from '../../detectors/engine.ts'
+import type { ShardOwnership } from '../../detectors/ownership.ts'
 import { supersedeRetired } from '../../detectors/retired-rules.ts'
 import type { ParsedRules } from '../../detectors/rule.ts'
 import { type Schedule, startSchedule } from '../../detectors/schedule.ts'
 import type { Database } from '../../store/database.ts'
 import { createFindings } from '../../store/findings.ts'
+import { createProfileStore } from '../../store/profiles.ts'
 import { createWatermarks } from '../../store/watermarks.ts'
 import type { Config } from '../config/config.ts'
 import type { Part } from '../lifecycle.ts'
 import type { Alerting } from './alerting.ts'
+import { createDetectMetrics } from './detect-metrics.ts'
+import type { DetectionHealth, DetectionTrouble } from './operational-checks/detection.ts'
 
 export interface DetectOptions {
   readonly config: Config
   readonly rules: ParsedRules
   readonly database: Database
   readonly alerting: Pick<Alerting, 'pipeline'>
+  /** Which shards this process judges. Default: all. */
+  readonly ownership?: ShardOwnership
   readonly logger: Logger
   readonly registry: Registry
 }
 
 export interface DetectPart extends Part {
+  /** Judges all that there is now, whatever may wait: for a start that shows findings at once. */
+  judgeAll(): Promise<void>
   /** One tick now, beside the scheduled ones: what arrived so far is judged when it resolves. */
   tick(): Promise<void>
+  health(): DetectionHealth
+  /** The check `detection` of `/readyz`. */
+  readonly check: HealthCheck
 }
+
+/** A tick that takes longer than this is said to hang. */
+const HANGS_MS = 60_000
+
+/** Baselines of so many last days are kept, and of the Mondays of so many weeks. */
+const KEPT_BASELINE_DAYS = 8
+const KEPT_BASELINE_WEEKS = 60
+const THIN_EVERY_MS = 6 * 3_600_000
 
 /** The part that judges what arrives and hands what it finds to the alerts. Refused rules are logged and left out. */
 export function createDetectPart({
@@ -32,33 +52,13 @@ export function createDetectPart({
   rules: { rules, errors },
   database,
   alerting,
+  ownership,
   logger,
   registry,
 }: DetectOptions): DetectPart {
   for (const error of errors)
     logger.error({ rule: error.place.at, remedy: error.place.remedy }, error.toLine())
-  const metrics = {
-    ticks: new Counter({
-      name: 'gatewatch_detect_ticks_total',
-      help: 'Ticks that ended well',
-      registers: [registry],
-    }),
-    seconds: new Gauge({
-      name: 'gatewatch_detect_tick_seconds',
-      help: 'Duration of the last tick',
-      registers: [registry],
-    }),
-    findings: new Counter({
-      name: 'gatewatch_detect_findings_total',
-      help: 'Findings made or changed',
-      registers: [registry],
-    }),
-    watermark: new Gauge({
-      name: 'gatewatch_detect_watermark_seconds',
-      help: 'Arrivals are judged up to this time',
-      registers: [registry],
-    }),
-  }
+  const profiles = createProfileStore(database)
   const findings = createFindings(database)
   const onFindings = async (changes: readonly FindingChange[]) => {
     await alerting.pipeline.handle(changes)
@@ -67,8 +67,11 @@ export function createDetectPart({
     query: (sql, params) => database.query(sql, params),
     findings,
     watermarks: createWatermarks(database),
+    profiles,
+    ...(ownership === undefined ? {} : { ownership }),
     rules,
     settleMs: config.detect.settleMs,
+    latenessDays: config.detect.latenessDays,
     onFindings,
   })
   // A refused rule is not a removed one: as long as there is one, nobody knows which are gone.
@@ -78,35 +81,85 @@ export function createDetectPart({
     return engine.tick()
   }
   let schedule: Schedule | undefined
+  let thinning: NodeJS.Timeout | undefined
+  const health = () => withSchedule(engine.health(), schedule)
+  const metrics = createDetectMetrics(registry, () => engine.health())
+  const thin = () => {
+    const today = Math.floor(engine.health().nowUs / 86_400e6)
+    if (today === 0) return
+    profiles.thin(today, KEPT_BASELINE_DAYS, KEPT_BASELINE_WEEKS).catch((error: unknown) => {
+      logger.warn({ reason: String(error) }, 'old baselines were not dropped; tried again in six hours')
+    })
+  }
   return {
     name: 'detect',
     tick: async () => {
       await tick()
     },
+    judgeAll: async () => {
+      await engine.drain()
+    },
+    health,
+    check: () =>
+      health().reasons.map(({ code, what, detail }) => ({
+        ...{ state: 'degraded', reason: code },
+        detail: `${what}: ${detail}`,
+      })),
     start: async () => {
       schedule = startSchedule({
-        engine: { tick },
+        engine: { tick, backfill: engine.backfill },
         expression: config.detect.every,
+        backfillShare: config.detect.backfillShare,
         onTick: (report, durationMs) => {
-          metrics.ticks.inc()
-          metrics.seconds.set(durationMs / 1000)
-          metrics.findings.inc(report.findings)
-          metrics.watermark.set(report.recordedThroughUs / 1e6)
-          if (report.findings + report.superseded > 0) {
+          metrics.tick(report, durationMs)
+          if (report.lateRows > 0)
             logger.info(
-              { findings: report.findings, superseded: report.superseded, ms: Math.round(durationMs) },
-              'findings',
+              { calls: report.lateRows },
+              'calls arrived later than lateness_days; the backfill judges them',
             )
-          }
+          tell(report, durationMs, 'findings')
         },
-        onTrouble: (message) => {
-          if (message === undefined) logger.info({}, 'ticks work again')
-          else logger.error({ reason: message }, 'a tick failed; the next one repeats it')
+        onBackfill: (report, durationMs) => {
+          metrics.backfill(report)
+          tell(report, durationMs, 'findings of the backfill')
+        },
+        onTrouble: (lane, message) => {
+          if (message === undefined) logger.info({ lane }, 'detection works again')
+          else logger.error({ lane, reason: message }, 'detection failed; the next try repeats it')
         },
       })
+      thinning = setInterval(thin, THIN_EVERY_MS)
     },
     stop: async () => {
+      clearInterval(thinning)
       await schedule?.stop()
     },
   }
+
+  function tell(
+    { findings, superseded }: { readonly findings: number; readonly superseded: number },
+    durationMs: number,
+    message: string,
+  ): void {
+    if (findings + superseded > 0) logger.info({ findings, superseded, ms: Math.round(durationMs) }, message)
+  }
+}
+
+/** What the engine says, and what only its schedule can know: a tick that fails or does not end. */
+function withSchedule(
+  { nowUs, reasons }: { readonly nowUs: number; readonly reasons: readonly DetectionTrouble[] },
+  schedule: Schedule | undefined,
+): DetectionHealth {
+  const all = [...reasons]
+  const sinceMs = Math.floor(nowUs / 1000)
+  for (const lane of ['tick', 'backfill'] as const) {
+    const message = schedule?.trouble(lane)
+    if (message !== undefined) all.push({ code: `${lane}_failing`, what: lane, sinceMs, detail: message })
+  }
+  const runsForMs = schedule?.tickRunsForMs() ?? 0
+  if (runsForMs > HANGS_MS) {
+    const detail = `The running tick has taken ${Math.round(runsForMs / 1000)} s.`
+    all.push({ code: 'tick_hanging', what: 'tick', sinceMs, detail })
+  }
+  return { state: all.length === 0 ? 'ok' : 'degraded', reasons: all }
 }

@@ -15,8 +15,9 @@ import {
   toolKey,
   type Use,
 } from '../familiar.ts'
+import { familiarCodec } from '../familiar-codec.ts'
 import { inline } from '../sentence.ts'
-import { DAY_MS, dayOf } from '../utc-day.ts'
+import { DAY_MS, dayOf, HOUR_MS } from '../utc-day.ts'
 import { readChainCalls } from './calls.ts'
 import {
   type ChainCall,
@@ -72,17 +73,18 @@ export const chain: Detector = {
 
 function questionOf(params: ChainParams): Question<Familiar, Use, ChainCall, Signature> {
   return {
-    keysOf: (touched) => [touched.chain],
+    keyOf: ({ dimension, key }) => (dimension === 'chain' ? key : undefined),
     // A match belongs to the day of its last step; what was touched may be its first.
     daysOf: (bucketMs) => {
       const first = dayOf(bucketMs)
-      const last = dayOf(bucketMs + 5 * 60_000 + params.withinMs)
+      const last = dayOf(bucketMs + HOUR_MS + params.withinMs)
       return first === last ? [first] : [first, last]
     },
     profileKey: familiarKey(params.grace),
     emptyProfile: () => emptyFamiliar,
     history: readUses,
     absorb: (familiar, day, uses) => absorbUses(familiar, day, uses, params.grace),
+    codec: familiarCodec,
     wanted: { steps: params.steps, withinMs: params.withinMs },
     candidates: readChainCalls,
     judge: (familiar, unit, calls) => judgeChains(params, familiar, unit, calls),

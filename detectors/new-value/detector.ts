@@ -13,6 +13,7 @@ import {
   toolKey,
   type Use,
 } from '../familiar.ts'
+import { familiarCodec } from '../familiar-codec.ts'
 import { inline, listed } from '../sentence.ts'
 import { DAY_MS, isoDay, startOfDay } from '../utc-day.ts'
 import { type FirstUse, keyOfActor, keyOfTool, readFirstUses } from './first-uses.ts'
@@ -53,13 +54,17 @@ export const newValue: Detector = {
 
 function questionOf(params: NewValueParams): Question<Familiar, Use, FirstUse> {
   return {
-    keysOf: ({ actor, server, tool }) => [keyOfTool(server, tool), keyOfActor(actor)],
+    keyOf: ({ dimension, server, key }) => {
+      if (dimension === 'tool') return keyOfTool(server, key)
+      return dimension === 'actor' ? keyOfActor(key) : undefined
+    },
     // A roll-out may begin the day before.
     daysOf: (bucketMs) => [Math.floor(bucketMs / DAY_MS) - 1, Math.floor(bucketMs / DAY_MS)],
     profileKey: familiarKey(params.grace),
     emptyProfile: () => emptyFamiliar,
     history: readUses,
     absorb: (familiar, day, uses) => absorbUses(familiar, day, uses, params.grace),
+    codec: familiarCodec,
     wanted: undefined,
     candidates: readFirstUses,
     judge: (familiar, unit, uses) => judgeFirstUses(params, familiar, unit, uses),

@@ -2,6 +2,7 @@ import type { Severity } from '../../core/finding.ts'
 import type { Detector, Draft, Question, Unit } from '../detector.ts'
 import { inline } from '../sentence.ts'
 import { DAY_MS, HALF_HOUR_MS, isoDay } from '../utc-day.ts'
+import { offHoursCodec } from './codec.ts'
 import { type NightHalfHour, readHalfHours, readNights } from './half-hours.ts'
 import {
   absorbHalfHours,
@@ -48,7 +49,7 @@ export const offHours: Detector = {
 
 function questionOf(params: OffHoursParams): Question<OffHoursProfile, HalfHour, NightHalfHour> {
   return {
-    keysOf: ({ actor }) => [actor],
+    keyOf: ({ dimension, key }) => (dimension === 'actor' ? key : undefined),
     // The night of a day runs from local noon to local noon.
     daysOf: (bucketMs) => [Math.floor(bucketMs / DAY_MS) - 1, Math.floor(bucketMs / DAY_MS)],
     profileKey: `rhythms/${params.minActiveDays}`,
@@ -58,6 +59,7 @@ function questionOf(params: OffHoursParams): Question<OffHoursProfile, HalfHour,
         Math.floor(halfHour / HALF_HOURS),
       ),
     absorb: (profile, day, rows) => absorbHalfHours(profile, day, rows, params.minActiveDays),
+    codec: offHoursCodec,
     wanted: undefined,
     candidates: async (source, { tenant, fromDay, toDay, keys }) =>
       nightsByDay(await readNights(source, tenant, fromDay, toDay + 1, RISKY, keys && [...keys])),

@@ -22,17 +22,24 @@ export interface OffHoursProfile {
   readonly ownLlr: ReadonlyMap<string, Moments>
   /** Scores of the newest closed nights, in order of time. */
   readonly scores: readonly number[]
-  /** The day before: its nights close today. */
-  readonly yesterday?: { readonly profile: OffHoursProfile; readonly rows: readonly HalfHour[] }
+  /** The day that was absorbed last: its nights close when the next one is absorbed. */
+  readonly open?: OpenNights
 }
 
-interface Moments {
+/** A day whose nights have not closed, with what was known at its start. */
+export interface OpenNights {
+  readonly day: number
+  readonly profile: OffHoursProfile
+  readonly rows: readonly HalfHour[]
+}
+
+export interface Moments {
   readonly n: number
   readonly sum: number
   readonly squares: number
 }
 
-interface MeasureSums {
+export interface MeasureSums {
   readonly tMax: Moments
   readonly zLlr: Moments
   readonly distance: Moments
@@ -67,8 +74,12 @@ export const emptyOffHoursProfile: OffHoursProfile = {
   scores: [],
 }
 
-/** First half hour of the night that belongs to `day`: noon of that date in local time. Nights are 48 half hours. */
-export const nightStart = (day: number, offset: number): number => day * HALF_HOURS + HALF_HOURS / 2 - offset
+/**
+ * First half hour of the night that belongs to `day`: a local noon. Nights are 48 half hours. Beyond UTC+12 the night
+ * belongs to the UTC day in which it begins, so that every night lies in its day and the next one.
+ */
+export const nightStart = (day: number, offset: number): number =>
+  day * HALF_HOURS + ((((HALF_HOURS / 2 - offset) % HALF_HOURS) + HALF_HOURS) % HALF_HOURS)
 
 /** The actor’s half hours in the night of `day`. */
 export function nightOf<Row extends HalfHour>(rhythm: Rhythm, day: number, rows: readonly Row[]): Row[] {
@@ -131,39 +142,34 @@ export function absorbHalfHours(
   rows: readonly HalfHour[],
   minActiveDays: number,
 ): OffHoursProfile {
-  if (rows.length === 0 && before.rhythms.size === 0) return before
-  const closed = measureClosed(before, day, rows, minActiveDays)
+  if (rows.length === 0) return before
+  const closed = measureClosed(before, rows, minActiveDays)
   const rhythms = new Map(before.rhythms)
   for (const [actor, ofActor] of Map.groupBy(rows, (row) => row.actor)) {
     const halfHours = ofActor.map(({ halfHour }) => utcHalfHour(halfHour))
     rhythms.set(actor, learnDay(before.rhythms.get(actor), day, weekdayOf(day), halfHours))
   }
-  const { yesterday: _, ...profile } = before
+  const { open: _, ...profile } = before
   return {
     rhythms,
     peers: peersOf(rhythms),
     ...closed,
-    yesterday: { profile, rows },
+    open: { day, profile, rows },
   }
 }
 
-function measureClosed(
-  before: OffHoursProfile,
-  day: number,
-  rows: readonly HalfHour[],
-  minActiveDays: number,
-) {
-  const { yesterday } = before
+function measureClosed(before: OffHoursProfile, rows: readonly HalfHour[], minActiveDays: number) {
+  const { open } = before
   let { usual } = before
   const ownLlr = new Map(before.ownLlr)
   const scores = [...before.scores]
-  if (yesterday !== undefined) {
-    const { profile } = yesterday
-    const byActor = Map.groupBy([...yesterday.rows, ...rows], (row) => row.actor)
+  if (open !== undefined) {
+    const { profile, day } = open
+    const byActor = Map.groupBy([...open.rows, ...rows], (row) => row.actor)
     for (const [actor, ofActor] of byActor) {
       const rhythm = profile.rhythms.get(actor)
       if (!isJudged(rhythm, minActiveDays)) continue
-      const night = nightOf(rhythm, day - 1, ofActor)
+      const night = nightOf(rhythm, day, ofActor)
       if (night.length === 0) continue
       const measured = measureNight(profile, actor, rhythm, night)
       usual = {

@@ -47,11 +47,19 @@ export function learnDay(
   }
 }
 
+/** Offsets of real time zones, in half hours: UTC−12 to UTC+14. */
+const FIRST_OFFSET = -24
+const LAST_OFFSET = 28
+/** UTC−10: west of it hardly anybody lives, so the zone on the other side of the date line is more likely. */
+const LAST_POPULATED_WEST = -20
+
 /**
- * The offset from UTC, in half hours (−22 … 24), that puts the middle of the actor’s activity at 13:00. Within an hour
- * or so of the true zone for people who work by day; all that is needed of it is where the night lies.
+ * The offset from UTC, in half hours (−24 … 28), that puts the middle of the actor’s activity at 13:00. Within an hour
+ * or so of the true zone for people who work by day. Around the date line two zones have the same clock and different
+ * dates (UTC−11 and UTC+13): the one in which the weekend is quieter is taken.
  */
-export function offsetOf({ cells }: Rhythm): number {
+export function offsetOf(rhythm: Rhythm): number {
+  const { cells } = rhythm
   let x = 0
   let y = 0
   for (let cell = 0; cell < cells.length; cell += 1) {
@@ -63,8 +71,20 @@ export function offsetOf({ cells }: Rhythm): number {
   const middle = (Math.atan2(y, x) / (2 * Math.PI)) * HALF_HOURS
   // Whole hours: real zones mostly are, and the guess then does not flicker.
   const offset = 2 * Math.round((MIDDAY_HALF_HOUR - middle) / 2)
-  const wrapped = (((offset + 22) % HALF_HOURS) + HALF_HOURS) % HALF_HOURS
-  return Math.min(24, wrapped - 22)
+  const east =
+    FIRST_OFFSET + HALF_HOURS + ((((offset - FIRST_OFFSET) % HALF_HOURS) + HALF_HOURS) % HALF_HOURS)
+  const west = east - HALF_HOURS
+  if (east > LAST_OFFSET) return west
+  const [ofWest, ofEast] = [weekendActivity(rhythm, west), weekendActivity(rhythm, east)]
+  if (ofWest === ofEast) return west >= LAST_POPULATED_WEST ? west : east
+  return ofWest < ofEast ? west : east
+}
+
+/** Activity on Saturdays and Sundays in local time. */
+function weekendActivity(rhythm: Rhythm, offset: number): number {
+  return localCells(rhythm, offset)
+    .subarray(5 * HALF_HOURS)
+    .reduce((sum, count) => sum + count, 0)
 }
 
 /** Active throughout the day: no quiet stretch of three hours, so that no hour is off. */

@@ -33,6 +33,17 @@ export function addDay(
   return { tested: before.tested * FADE_PER_DAY + scores.length + silentWindows, bins }
 }
 
+/** The calibration after `days` more days of `silentWindows` windows each that all scored about 0. */
+export function addQuietDays(before: TailCalibration, days: number, silentWindows: number): TailCalibration {
+  if (days === 0) return before
+  const factor = FADE_PER_DAY ** days
+  return {
+    // Each day’s windows fade from the day after it on: a geometric series.
+    tested: before.tested * factor + (silentWindows * (1 - factor)) / (1 - FADE_PER_DAY),
+    bins: before.bins.map((count) => count * factor),
+  }
+}
+
 /** Nominal score → honest score (−log10 of the calibrated p-value); made once a day, asked for every window. */
 export type Recalibration = (score: number) => number
 

@@ -3,6 +3,7 @@ import type { Detector, Draft, Question, Unit } from '../detector.ts'
 import { inline } from '../sentence.ts'
 import { type Recalibration, recalibration } from '../statistics/tail-calibration.ts'
 import { clockTime, DAY_MS, HOUR_MS, isoDay, startOfDay } from '../utc-day.ts'
+import { volumeCodec } from './codec.ts'
 import { readHours } from './hours.ts'
 import {
   absorbHours,
@@ -41,12 +42,13 @@ export const volume: Detector = {
 
 function questionOf(params: VolumeParams): Question<VolumeProfile, HourCount, HourCount> {
   return {
-    keysOf: ({ actor }) => [actor],
+    keyOf: ({ dimension, key }) => (dimension === 'actor' ? key : undefined),
     daysOf: (bucketMs) => [Math.floor(bucketMs / DAY_MS)],
     profileKey: 'hours',
     emptyProfile: () => emptyVolumeProfile,
     history: async (source, tenant, fromDay, toDay) => byDay(await readHours(source, tenant, fromDay, toDay)),
     absorb: absorbHours,
+    codec: volumeCodec,
     wanted: undefined,
     candidates: async (source, { tenant, fromDay, toDay, keys }) =>
       byDay(await readHours(source, tenant, fromDay, toDay, keys && [...keys])),

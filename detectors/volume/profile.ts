@@ -1,5 +1,10 @@
 import { lnTailAtLeast } from '../statistics/negative-binomial.ts'
-import { addDay, emptyCalibration, type TailCalibration } from '../statistics/tail-calibration.ts'
+import {
+  addDay,
+  addQuietDays,
+  emptyCalibration,
+  type TailCalibration,
+} from '../statistics/tail-calibration.ts'
 
 /**
  * What is known of how many calls an actor makes in an hour, as of the start of a day. Hurdle model: an hour is
@@ -10,10 +15,12 @@ export interface VolumeProfile {
   readonly actors: ReadonlyMap<string, ActorHours>
   readonly peers: HourSums
   readonly calibration: TailCalibration
+  /** The day that was absorbed last. */
+  readonly lastDay?: number
 }
 
 /** Faded sums over an actor’s hours; y = calls − 1 of an active hour. */
-interface HourSums {
+export interface HourSums {
   readonly lived: number
   readonly active: number
   readonly sumY: number
@@ -81,13 +88,19 @@ export function nominalScore({ activity, mean, dispersion }: Expectation, calls:
   return Math.max(0, -ln / Math.LN10)
 }
 
-/** The profile after a day: its hours are scored against the profile before (for the calibration), then learned. */
+/**
+ * The profile after a day: its hours are scored against the profile before (for the calibration), then learned. The days
+ * since the last one were lived without a call of anybody.
+ */
 export function absorbHours(before: VolumeProfile, day: number, rows: readonly HourCount[]): VolumeProfile {
-  if (rows.length === 0 && before.actors.size === 0) return before
+  if (rows.length === 0) return before
   const actors = new Map(before.actors)
   const scores: number[] = []
   let testedActors = 0
   for (const { activeDays } of before.actors.values()) if (activeDays >= 3) testedActors += 1
+  const silentHours = testedActors * HOURS_A_DAY
+  const quietDays = before.lastDay === undefined ? 0 : day - before.lastDay - 1
+  const calibration = addQuietDays(before.calibration, quietDays, silentHours)
   for (const [actor, hours] of Map.groupBy(rows, (row) => row.actor)) {
     const known = before.actors.get(actor)
     let learned = hours
@@ -105,7 +118,8 @@ export function absorbHours(before: VolumeProfile, day: number, rows: readonly H
   return {
     actors,
     peers,
-    calibration: addDay(before.calibration, scores, testedActors * HOURS_A_DAY - scores.length),
+    calibration: addDay(calibration, scores, silentHours - scores.length),
+    lastDay: day,
   }
 }
 

@@ -113,10 +113,10 @@ const SAME: readonly (readonly [string, string])[] = [
   ],
   // Rows that cancel each other out arrive as well, and are gone from the events after a merge: whole calls only.
   [
-    `SELECT tenant, actor, gen_ai_tool_name, toInt64(count()) AS calls, 0, 0 FROM events
-     WHERE gen_ai_tool_name != 'part_tool' GROUP BY tenant, actor, gen_ai_tool_name`,
-    `SELECT tenant, actor, gen_ai_tool_name, sum(rows), 0, 0 FROM arrivals
-     WHERE gen_ai_tool_name != 'part_tool' GROUP BY tenant, actor, gen_ai_tool_name`,
+    `SELECT tenant, gen_ai_tool_name, toInt64(count()) AS calls, 0, 0 FROM events
+     WHERE gen_ai_tool_name != 'part_tool' GROUP BY tenant, gen_ai_tool_name`,
+    `SELECT tenant, key, sum(rows), 0, 0 FROM touched
+     WHERE dimension = 'tool' AND key != 'part_tool' GROUP BY tenant, key`,
   ],
 ]
 

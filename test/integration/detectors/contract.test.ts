@@ -31,7 +31,7 @@ let expected: string[]
 beforeAll(async () => {
   ;({ database, close } = await openTestStore())
   await store(database, events)
-  await engineOver(database, rules).tick()
+  await engineOver(database, rules).drain()
   expected = await finalFindings(database)
 })
 afterAll(() => close())
@@ -45,27 +45,41 @@ function cutsOf<T>(items: readonly T[], pieces: number, seed: number): T[][] {
   return [0, ...cuts].map((from, index) => items.slice(from, cuts[index] ?? items.length))
 }
 
-async function storeAndTick(
-  pieces: readonly (readonly AuditEvent[])[],
-  restartEvery = Number.POSITIVE_INFINITY,
-) {
-  let engine = engineOver(database, rules)
-  for (const [index, piece] of pieces.entries()) {
-    if (index % restartEvery === 0) engine = engineOver(database, rules)
-    await store(database, piece)
-    await engine.tick()
-  }
-}
+/** The events are months old. With a lateness of decades they are judged by ticks; with days, by the backfill. */
+const lanes = [
+  ['ticks', { latenessDays: 36_500 }],
+  ['the backfill', { latenessDays: 3 }],
+] as const
 
-describe('the law', () => {
+describe.each(lanes)('the law, by %s', (_, lane) => {
+  const engineOf = (onFindings?: (changes: readonly FindingChange[]) => Promise<void>) =>
+    engineOver(database, rules, onFindings, lane)
+
+  async function storeAndTick(
+    pieces: readonly (readonly AuditEvent[])[],
+    restartEvery = Number.POSITIVE_INFINITY,
+  ) {
+    let engine = engineOf()
+    await engine.tick()
+    for (const [index, piece] of pieces.entries()) {
+      if (index % restartEvery === 0) engine = engineOf()
+      await store(database, piece)
+      await engine.tick()
+      if (index % 2 === 1) await engine.backfill()
+    }
+    await engine.drain()
+  }
+
   it('has findings of every kind to be tested with', () => {
     const kinds = new Set(expected.map((finding) => (JSON.parse(finding) as { detector: string }).detector))
     expect([...kinds].sort()).toEqual(detectors.map(({ kind }) => kind).sort())
   })
 
   it('the same input gives the same findings', async () => {
+    const engine = engineOf()
+    await engine.tick()
     await store(database, events)
-    await engineOver(database, rules).tick()
+    await engine.drain()
     expect(await finalFindings(database)).toEqual(expected)
   })
 
@@ -106,7 +120,7 @@ describe('the law', () => {
         .filter((_, index) => index % 397 === 0)
         .map((event) => [event.event_id, { ...event, actor: '(unknown)', 'gen_ai.tool.name': 'unheard-of' }]),
     )
-    const engine = engineOver(database, rules)
+    const engine = engineOf()
     for (const piece of cutsOf(events, 3, 13)) {
       await store(
         database,
@@ -118,33 +132,36 @@ describe('the law', () => {
       const before = wrong.get(event.event_id)
       if (before !== undefined) await correct(database, before, event)
     }
-    await engine.tick()
+    await engine.drain()
     expect(await finalFindings(database)).toEqual(expected)
   })
 
   it('a replay adds nothing', async () => {
     const changes: FindingChange[] = []
-    const engine = engineOver(database, rules, async (more) => {
+    const engine = engineOf(async (more) => {
       changes.push(...more)
     })
-    await store(database, events, 'contract/replayed')
     await engine.tick()
+    await store(database, events, 'contract/replayed')
+    await engine.drain()
     const told = changes.length
     expect(told).toBe(expected.length)
     await store(database, events, 'contract/replayed')
-    expect(await engine.tick()).toMatchObject({ touchedRows: 0, findings: 0, superseded: 0 })
-    await database.command('TRUNCATE TABLE watermarks')
-    await engine.tick()
+    expect(await engine.drain()).toEqual({ judgedUnits: 0, findings: 0, superseded: 0 })
     expect(changes).toHaveLength(told)
+    await database.command('TRUNCATE TABLE watermarks')
+    await engineOf().drain()
     expect(await finalFindings(database)).toEqual(expected)
   })
 
   it('two engines at once add nothing', async () => {
-    const [one, other] = [engineOver(database, rules), engineOver(database, rules)]
+    const [one, other] = [engineOf(), engineOf()]
+    await Promise.all([one.tick(), other.tick()])
     for (const piece of cutsOf(events, 3, 14)) {
       await store(database, piece)
       await Promise.all([one.tick(), other.tick()])
     }
+    await Promise.all([one.drain(), other.drain()])
     expect(await finalFindings(database)).toEqual(expected)
   })
 

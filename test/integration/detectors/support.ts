@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { AuditEvent } from '../../../core/audit-event.ts'
 import type { Finding, FindingChange } from '../../../core/finding.ts'
-import { createEngine } from '../../../detectors/engine.ts'
+import { createEngine, type EngineOptions } from '../../../detectors/engine.ts'
 import { detectors } from '../../../detectors/registry.ts'
 import { parseRules, type Rule } from '../../../detectors/rule.ts'
 import { openEmbedded } from '../../../store/clickhouse.ts'
@@ -11,6 +11,7 @@ import type { Database } from '../../../store/database.ts'
 import { EVENT_COLUMNS, eventRow } from '../../../store/event-rows.ts'
 import { createFindings } from '../../../store/findings.ts'
 import { migrate } from '../../../store/migrate.ts'
+import { createProfileStore } from '../../../store/profiles.ts'
 import { createWatermarks } from '../../../store/watermarks.ts'
 
 const RULES = new URL('../../../detectors/rules/', import.meta.url)
@@ -43,7 +44,8 @@ export async function openTestStore(): Promise<{ database: Database; close: () =
 export async function emptyStore(database: Database): Promise<void> {
   for (const table of [
     'events',
-    'arrivals',
+    'touched',
+    'profiles',
     'calls_by_actor',
     'calls_by_tool',
     'tools_by_actor',
@@ -99,14 +101,17 @@ export function engineOver(
   database: Database,
   rules: readonly Rule[],
   onFindings: (changes: readonly FindingChange[]) => Promise<void> = async () => {},
+  more: Partial<EngineOptions> = {},
 ) {
   return createEngine({
     query: (sql, params) => database.query(sql, params),
     findings: createFindings(database),
     watermarks: createWatermarks(database),
+    profiles: createProfileStore(database),
     rules,
     onFindings,
     settleMs: 0,
+    ...more,
   })
 }
 

@@ -46,7 +46,7 @@ describe('a rule with a condition', () => {
   })
 
   it('finds the same live', async () => {
-    await engineOver(database, rulesOver('-server:cluster')).tick()
+    await engineOver(database, rulesOver('-server:cluster')).drain()
     expect(await finalFindings(database)).toEqual(bytesOf(await over('-server:cluster')))
   })
 })

@@ -72,7 +72,7 @@ describeKafka('the Kafka source under SIGKILL', () => {
                 toUInt32(uniqExact(gen_ai_tool_call_id)) AS numbers,
                 (SELECT toUInt32(sum(calls)) FROM calls_by_actor) AS by_actor,
                 (SELECT toUInt32(sum(calls)) FROM calls_by_tool) AS by_tool,
-                (SELECT toUInt32(sum(rows)) FROM arrivals) AS arrived,
+                (SELECT toUInt32(sum(rows)) FROM touched WHERE dimension = 'actor') AS arrived,
                 (SELECT toUInt32(count()) FROM dead_letters) AS letters FROM events`,
       )
       expect(counts).toEqual({

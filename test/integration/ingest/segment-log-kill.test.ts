@@ -57,7 +57,7 @@ it(`keeps every acknowledged event, once, over ${KILLS} kills at random moments`
     expect(acknowledged.filter((offset) => !ids.has(`e${offset}`))).toEqual([])
     const [sums] = await database.query<Record<string, number>>(
       `SELECT (SELECT sum(calls) FROM calls_by_actor) AS by_actor, (SELECT sum(calls) FROM calls_by_tool) AS by_tool,
-              (SELECT sum(calls) FROM tools_by_actor) AS tools, (SELECT sum(rows) FROM arrivals) AS arrived`,
+              (SELECT sum(calls) FROM tools_by_actor) AS tools, (SELECT sum(rows) FROM touched WHERE dimension = 'actor') AS arrived`,
     )
     expect(sums).toEqual({
       by_actor: stored.length,

@@ -22,8 +22,13 @@ afterAll(async () => {
 })
 
 // The engine takes the FORMAT that a query gets for a part of the statement, and answers with plain lines.
-const parse = async (statement: string): Promise<string> =>
-  (await database.query<string>(`EXPLAIN AST ${statement}`)).join('\n')
+const parse = async (statement: string): Promise<string> => {
+  if (!statement.startsWith('INSERT'))
+    return (await database.query<string>(`EXPLAIN AST ${statement}`)).join('\n')
+  // It carries settings, which the connection for queries refuses even when they are only parsed.
+  await database.command(`EXPLAIN AST ${statement}`)
+  return ''
+}
 
 it('parses every statement of every migration as a cluster gets it', async () => {
   const cluster = { name: 'gw', database: 'gatewatch', sharded: shardedTables(await migrationStatements()) }

@@ -63,7 +63,7 @@ async function errorOf(attempt: Promise<unknown>): Promise<GatewatchError> {
 
 // All that one insert into events writes; every number doubles if a block is stored twice.
 const COUNTS = `SELECT (SELECT sum(sign) FROM events WHERE tenant = {tenant:String}) AS events,
-  (SELECT sum(rows) FROM arrivals WHERE tenant = {tenant:String}) AS arrivals,
+  (SELECT sum(rows) FROM touched WHERE dimension = 'actor' AND tenant = {tenant:String}) AS arrivals,
   (SELECT sum(calls) FROM calls_by_actor WHERE tenant = {tenant:String}) AS by_actor,
   (SELECT sum(calls) FROM calls_by_tool WHERE tenant = {tenant:String}) AS by_tool,
   (SELECT sum(calls) FROM tools_by_actor WHERE tenant = {tenant:String}) AS tools`

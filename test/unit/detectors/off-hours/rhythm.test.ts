@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { byClass, densityOf } from '../../../../detectors/off-hours/density.ts'
+import { nightStart } from '../../../../detectors/off-hours/profile.ts'
 import {
   distanceToUsed,
   HALF_HOURS,
@@ -36,19 +37,33 @@ function workerAt(offset: number, days = 28): Rhythm {
 
 describe('the rhythm of an actor', () => {
   it('finds the time zone of people who work by day, in every zone', () => {
-    for (let offset = -22; offset <= 24; offset += 1) {
-      const found = offsetOf(workerAt(offset))
-      const apart = Math.abs(found - offset) % HALF_HOURS
-      expect(Math.min(apart, HALF_HOURS - apart), `offset ${offset}`).toBeLessThanOrEqual(2)
+    for (let offset = -24; offset <= 28; offset += 1) {
+      expect(Math.abs(offsetOf(workerAt(offset)) - offset), `offset ${offset}`).toBeLessThanOrEqual(2)
     }
   })
 
-  it('keeps offsets within −11 and +12 hours', () => {
+  it('knows the date on both sides of the date line', () => {
+    // UTC+13 and UTC−11 have the same clock; Monday begins a day apart.
+    expect(offsetOf(workerAt(26))).toBe(26)
+    expect(offsetOf(workerAt(28))).toBe(28)
+    expect(offsetOf(workerAt(-22))).toBe(-22)
+    expect(offsetOf(workerAt(-20))).toBe(-20)
+  })
+
+  it('places every night in its day and the next', () => {
+    for (let offset = -24; offset <= 28; offset += 1) {
+      expect(nightStart(20_000, offset)).toBeGreaterThanOrEqual(20_000 * HALF_HOURS)
+      expect(nightStart(20_000, offset)).toBeLessThan(20_001 * HALF_HOURS)
+      expect((nightStart(20_000, offset) + offset) % HALF_HOURS).toBe(HALF_HOURS / 2)
+    }
+  })
+
+  it('keeps offsets within −12 and +14 hours', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 47 }), { minLength: 1, maxLength: 20 }), (halfHours) => {
         const offset = offsetOf(learnDay(undefined, 20_000, 0, halfHours))
-        expect(offset).toBeGreaterThanOrEqual(-22)
-        expect(offset).toBeLessThanOrEqual(24)
+        expect(offset).toBeGreaterThanOrEqual(-24)
+        expect(offset).toBeLessThanOrEqual(28)
       }),
     )
   })

@@ -1,40 +1,52 @@
 import type { Database } from '../../store/database.ts'
 
 /**
- * Made-up calls of an organisation, written by the store itself: 450 people of twelve roles on four shifts who rest at
- * weekends, and 50 agents who do not. A session is twenty calls within ten minutes, mostly reads with the tools of the
+ * Made-up calls of an organization, written by the store itself: nine of ten actors are people of twelve roles on four
+ * shifts who rest at weekends, the others agents who do not. A session is twenty calls within ten minutes, mostly reads with the tools of the
  * role; rarely a tool or a place that is new to the actor.
  */
-const ACTORS = 500
-const AGENTS = 50
 const CALLS_A_SESSION = 20
 const BLOCK_CALLS = 500_000
 
 /** Numbers of the tick’s calls begin here, so that they are none of the history’s. */
 const FIRST_OF_TICKS = 1_000_000_000
 
-/** Writes about `calls` calls of the last `days` days up to now. */
+export interface History {
+  readonly actors: number
+  readonly calls: number
+  readonly days: number
+  /** Number of the first call; calls of another history have other numbers. Default 0. */
+  readonly fromCall?: number
+  /** The history ends so many days ago. Default 0. */
+  readonly daysAgo?: number
+  /** It arrives now, not when it happened. */
+  readonly recordedNow?: boolean
+}
+
+/** Writes about `calls` calls of `days` days up to now, or up to `daysAgo`. */
 export async function writeHistory(
   store: Database,
-  { calls, days }: { calls: number; days: number },
+  { actors, calls, days, fromCall = 0, daysAgo = 0, recordedNow = false }: History,
 ): Promise<void> {
+  const agents = Math.floor(actors / 10)
   const sessionsADay = Math.ceil(calls / CALLS_A_SESSION / days)
-  const drawnDay = `toDate(now('UTC')) - ${days - 1} + intDiv(session, ${sessionsADay})`
+  const firstSession = Math.floor(fromCall / CALLS_A_SESSION)
+  const drawnDay = `toDate(now('UTC')) - ${daysAgo + days - 1} + intDiv(session - ${firstSession}, ${sessionsADay})`
   // People’s sessions of a weekend are worked on one of the four weekdays around it.
-  const workDay = `if(who < ${AGENTS} OR toDayOfWeek(drawn) < 6, drawn, drawn - (toDayOfWeek(drawn) - 5) - (draw('rest', session) % 4))`
+  const workDay = `if(who < ${agents} OR toDayOfWeek(drawn) < 6, drawn, drawn - (toDayOfWeek(drawn) - 5) - (draw('rest', session) % 4))`
   const localSeconds = `(8 + 9 * (share('from', session) + share('lunch', session)) / 2) * 3600`
   const seconds = `positiveModulo(toUInt32(${localSeconds}) - (who % 4) * 21600, 86400) + (n % ${CALLS_A_SESSION}) * 28`
   const at = `toDateTime64(${expand(workDay)}, 6, 'UTC') + toIntervalMicrosecond(toInt64((${expand(seconds)} + ${expand(`share('at', n)`)} * 20) * 1000000))`
-  for (let first = 0; first < calls; first += BLOCK_CALLS) {
+  for (let first = fromCall; first < fromCall + calls; first += BLOCK_CALLS) {
     await write(store, {
       first,
-      count: Math.min(BLOCK_CALLS, calls - first),
+      count: Math.min(BLOCK_CALLS, fromCall + calls - first),
       callsASession: CALLS_A_SESSION,
       drawnDay,
-      who: `draw('who', session) % ${ACTORS}`,
+      who: `draw('who', session) % ${actors}`,
       at,
       // As if it had arrived when it happened: a tick looks at what arrived in the last minutes.
-      recorded: `least(occurred + toIntervalSecond(1), now64(6, 'UTC'))`,
+      recorded: recordedNow ? `now64(6, 'UTC')` : `least(occurred + toIntervalSecond(1), now64(6, 'UTC'))`,
       actor: `concat('actor-', toString(who))`,
     })
   }
@@ -46,7 +58,7 @@ export async function writeHistory(
  */
 export async function writeArrivals(
   store: Database,
-  { tick, calls }: { tick: number; calls: number },
+  { actors, tick, calls }: { actors: number; tick: number; calls: number },
 ): Promise<void> {
   const first = FIRST_OF_TICKS + tick * calls
   const zone = `positiveModulo(toInt32(round((12 - toHour(now('UTC'))) / 6)), 4)`
@@ -56,7 +68,7 @@ export async function writeArrivals(
     count: calls,
     callsASession: 5,
     drawnDay: `toDate(now('UTC'))`,
-    who: `${zone} + 4 * (draw('who', session) % if(toDayOfWeek(now('UTC')) > 5, ${Math.floor(AGENTS / 4)}, ${Math.floor(ACTORS / 4)}))`,
+    who: `${zone} + 4 * (draw('who', session) % if(toDayOfWeek(now('UTC')) > 5, ${Math.floor(actors / 40)}, ${Math.floor(actors / 4)}))`,
     at: `now64(6, 'UTC') - toIntervalMicrosecond(${first + calls} - n)`,
     recorded: `now64(6, 'UTC')`,
     actor: tick % 3 === 0 ? `if(n < ${first + 5}, 'newcomer-${tick}', ${known})` : known,

@@ -1,0 +1,248 @@
+import { dayOfUs } from './arrivals.ts'
+import type { Backlog, BacklogEntry } from './backlog.ts'
+import { type CurrentFindings, findingsBefore } from './changes.ts'
+import type { Query, Source } from './detector.ts'
+import { judgePlans } from './judgement.ts'
+import type { Lock } from './lock.ts'
+import type { OwnedShards } from './owned-shards.ts'
+import { daysTouchedBy, readDays, type TenantDay } from './plan.ts'
+import { createProfiles, groupOf, type ProfileStore, type Profiles } from './profiles.ts'
+import type { Publisher } from './publisher.ts'
+import { type BackfillReport, type JudgedCounts, NOTHING_JUDGED, plusCounts } from './reports.ts'
+import type { Rule } from './rule.ts'
+import { quarantine, trustedThrough } from './tick.ts'
+import { startOfDay } from './utc-day.ts'
+
+export interface BackfillOptions {
+  readonly query: Query
+  readonly findings: CurrentFindings
+  readonly backlog: Backlog
+  /** Those of the ticks. */
+  readonly profiles: Profiles
+  readonly profileStore?: ProfileStore
+  readonly publisher: Publisher
+  readonly shards: OwnedShards
+  readonly latenessDays: number
+  readonly lateDelayMs: number
+  readonly rulesNow: () => readonly Rule[]
+  /** Work that no tick may run beside. */
+  readonly betweenTicks: Lock
+}
+
+/** Calls whose days one piece judges, and days of them: a piece is to be short. */
+const PIECE_CALLS = 200_000
+const PIECE_DAYS = 6
+
+/** After a fault that is not a rule’s: the store, or what findings are handed to. */
+const PAUSE_MS = 5_000
+
+/**
+ * One walk over the past for a tenant and the rules that share a baseline, day by day to the present. The days that
+ * ticks do not judge any more are judged with the walk’s own baselines as they are made. Where the days of the ticks
+ * begin, the baselines are made up to today and given to the ticks; only then are those days judged.
+ */
+interface Walk {
+  readonly tenant: string
+  readonly group: string
+  /** Those that have not failed on the way. */
+  rules: readonly Rule[]
+  readonly source: Source
+  readonly profiles: Profiles
+  days: readonly TenantDay[]
+  today: number
+  /** The first day that ticks may judge. */
+  readonly tickFrom: number
+  /** Everything before this day is done. */
+  day: number
+  handedOver: boolean
+}
+
+/** Where the walk gets its time: the store’s clock, and whether delays count. */
+export interface PieceOptions {
+  readonly nowUs: number
+  /** Work on what may wait, too. */
+  readonly hurry?: boolean
+}
+
+/** The two kinds of work take turns, so that a year of history does not hold up what happened yesterday. */
+type Kind = 'recent' | 'history'
+const kindOf = ({ reason }: BacklogEntry): Kind =>
+  reason === 'late' || reason === 'learning' || reason === 'failed' ? 'recent' : 'history'
+
+/** Work of the backfill: one bounded piece a call. */
+export function createBackfill(options: BackfillOptions): (piece: PieceOptions) => Promise<BackfillReport> {
+  const { query, backlog, publisher, shards } = options
+  const walks = new Map<Kind, Walk>()
+  let turn: Kind = 'history'
+
+  return async ({ nowUs, hurry = false }) => {
+    turn = turn === 'recent' ? 'history' : 'recent'
+    const other: Kind = turn === 'recent' ? 'history' : 'recent'
+    for (const kind of [turn, other]) {
+      const walk = walks.get(kind) ?? (await begin(kind, nowUs, hurry))
+      if (walk === undefined) continue
+      walks.set(kind, walk)
+      try {
+        const report = await step(walk, nowUs)
+        if (settle(walk, nowUs)) walks.delete(kind)
+        await shards.write(shards.all(), nowUs)
+        return report
+      } catch (error) {
+        // Begun anew from what the backlog knows, after others had their turn.
+        walks.delete(kind)
+        for (const { id } of walk.rules) backlog.postpone(walk.tenant, id, nowUs / 1000 + PAUSE_MS)
+        throw error
+      }
+    }
+    return { worked: false, ...NOTHING_JUDGED }
+  }
+
+  async function begin(kind: Kind, nowUs: number, hurry: boolean): Promise<Walk | undefined> {
+    const today = dayOfUs(nowUs)
+    const due = backlog
+      .due(nowUs / 1000, hurry)
+      .filter((entry) => kindOf(entry) === kind && entry.fromDay <= today)
+    const ruleOf = ({ rule }: BacklogEntry) => options.rulesNow().find(({ id }) => id === rule)
+    const [first] = due
+    const rule = first && ruleOf(first)
+    if (first === undefined || rule === undefined) return undefined
+    const { tenant } = first
+    const group = groupOf(rule)
+    // What failed is asked alone: the fault of one rule is not the others’.
+    const rules =
+      first.attempts > 0
+        ? [rule]
+        : due
+            .filter((entry) => entry.tenant === tenant && entry.attempts === 0)
+            .map(ruleOf)
+            .filter((one): one is Rule => one !== undefined && groupOf(one) === group)
+    const fromDay = Math.min(...rules.map(({ id }) => backlog.get(tenant, id)?.fromDay ?? today))
+    for (const { id } of rules) backlog.mark(tenant, id)
+    const profiles = createProfiles({
+      keptDays: Math.max(PIECE_DAYS + 2, options.latenessDays + 4),
+      lastDay: today,
+      ...(options.profileStore === undefined ? {} : { store: options.profileStore }),
+    })
+    const trustThrough = trustedThrough(backlog, options.rulesNow(), tenant, group)
+    if (Number.isFinite(trustThrough)) await profiles.forget(tenant, group, trustThrough + 1)
+    return {
+      ...{ tenant, group, rules, profiles, today },
+      source: rule.where === undefined ? { query } : { query, where: rule.where },
+      days: await readDays(query, tenant, fromDay - 1),
+      tickFrom: today - options.latenessDays - 2,
+      day: fromDay,
+      handedOver: false,
+    }
+  }
+
+  async function step(walk: Walk, nowUs: number): Promise<BackfillReport> {
+    if (!walk.handedOver && walk.day >= walk.tickFrom) {
+      await handOver(walk, nowUs)
+      return { worked: true, ...NOTHING_JUDGED }
+    }
+    const piece = pieceOf(walk)
+    const judged = piece === undefined ? NOTHING_JUDGED : await judge(walk, piece, nowUs)
+    walk.day = piece?.toDay ?? walk.today + 1
+    return { worked: true, ...judged }
+  }
+
+  /** Stores in the backlog how far the walk has come; says whether it has ended. */
+  function settle({ tenant, rules, days, today, day, handedOver }: Walk, nowUs: number): boolean {
+    const again = Math.min(
+      ...rules.map(({ id }) => backlog.addedSince(tenant, id) ?? Number.POSITIVE_INFINITY),
+    )
+    const isDone = handedOver && day > today
+    // Calls came for a day that was read before they did: the walk begins anew there, later.
+    const isOvertaken = again < day
+    const toCome = days.find((one) => one.day > today)
+    for (const { id: rule } of rules) {
+      if (isDone) backlog.finish(tenant, rule)
+      else backlog.advance(tenant, rule, day)
+      if (!isDone && !isOvertaken && Number.isFinite(again)) backlog.mark(tenant, rule)
+      if (isDone && toCome !== undefined) {
+        const delayMs = startOfDay(toCome.day) - nowUs / 1000 + options.lateDelayMs
+        backlog.add({ tenant, rule, fromDay: toCome.day, reason: 'late', nowMs: nowUs / 1000, delayMs })
+      }
+    }
+    return isDone || isOvertaken || rules.length === 0
+  }
+
+  /** Baselines up to today, with everything that had arrived, for the ticks to come. */
+  async function handOver(walk: Walk, nowUs: number): Promise<void> {
+    const { tenant, group, profiles, source } = walk
+    const [rule] = walk.rules
+    if (rule === undefined) return
+    walk.today = dayOfUs(nowUs)
+    try {
+      await profiles.asOf(rule, source, tenant, walk.today)
+    } catch (error) {
+      for (const one of walk.rules) await fail(walk, one, error, nowUs)
+      return
+    }
+    await options.betweenTicks(async () => {
+      options.profiles.adopt(tenant, group, profiles)
+    })
+    for (const other of options.rulesNow()) {
+      if (groupOf(other) === group && backlog.addedSince(tenant, other.id) === undefined)
+        backlog.refreshed(tenant, other.id)
+    }
+    // Days that had no calls when the walk began may have some now, judged by ticks with the baselines before these.
+    walk.days = await readDays(query, tenant, walk.day - 1)
+    walk.handedOver = true
+  }
+
+  /** The rule leaves the walk, and is asked again later. */
+  async function fail(walk: Walk, rule: Rule, error: unknown, nowUs: number): Promise<void> {
+    const { tenant, day } = walk
+    await quarantine(options, { tenant, rule, fromDay: day, nowMs: nowUs / 1000 }, error)
+    walk.rules = walk.rules.filter((other) => other !== rule)
+  }
+
+  async function judge(walk: Walk, { days }: Piece, nowUs: number): Promise<JudgedCounts> {
+    const { tenant, rules, handedOver } = walk
+    let counts = NOTHING_JUDGED
+    const work = publisher.beginSlowWork()
+    try {
+      const plans = rules.map((rule) => ({ rule, tenant, units: days.map((day) => ({ tenant, day })) }))
+      const before = await findingsBefore(options.findings, tenant, plans)
+      const onFailure = ({ rule, error }: { rule: Rule; error: unknown }) => fail(walk, rule, error, nowUs)
+      const profiles = handedOver ? options.profiles : walk.profiles
+      for await (const judgements of judgePlans(query, profiles, plans, { onFailure })) {
+        for (const [rule, ofRule] of Map.groupBy(judgements, (judgement) => judgement.rule)) {
+          const occasion = backlog.get(tenant, rule.id)?.reason ?? 'late'
+          const published = await publisher.publish({
+            ...{ judgements: ofRule, before },
+            ...{ occasion, atUs: nowUs, slowWork: work },
+          })
+          counts = plusCounts(counts, published)
+        }
+      }
+    } finally {
+      publisher.endSlowWork(work)
+    }
+    return counts
+  }
+}
+
+interface Piece {
+  readonly days: readonly number[]
+  /** Exclusive: where the next piece begins. */
+  readonly toDay: number
+}
+
+/** The next days of a walk that are judged together; undefined when none is left. */
+function pieceOf({ rules, days, day, tickFrom, today, handedOver }: Walk): Piece | undefined {
+  const end = handedOver ? today + 1 : tickFrom
+  const callsOf = new Map(days.map((one) => [one.day, one.calls]))
+  const all = daysTouchedBy(rules, [...callsOf.keys()]).filter((one) => one >= day && one < end)
+  if (all.length === 0) return handedOver ? undefined : { days: [], toDay: tickFrom }
+  const taken: number[] = []
+  let calls = 0
+  for (const one of all) {
+    calls += callsOf.get(one) ?? 0
+    if (taken.length > 0 && (calls > PIECE_CALLS || one - (taken[0] ?? one) >= PIECE_DAYS)) break
+    taken.push(one)
+  }
+  const next = all[taken.length]
+  return { days: taken, toDay: next ?? end }
+}

@@ -1,0 +1,76 @@
+import type { ProfileCodec } from './detector.ts'
+import type { Familiar } from './familiar.ts'
+
+type ActorRow = readonly [
+  name: string,
+  firstDay: number,
+  calls: number,
+  settledCalls: number,
+  settledFirsts: number,
+]
+
+/** `adopters` is a flat list: index of an actor, time of its first use, and so on. */
+type KnownRow = readonly [name: string, calls: number, adopters: readonly number[]]
+
+interface Text {
+  readonly firstDay?: number
+  readonly calls: number
+  readonly toolPairs: number
+  readonly destinationPairs: number
+  readonly actors: readonly ActorRow[]
+  readonly tools: readonly KnownRow[]
+  readonly destinations: readonly KnownRow[]
+}
+
+/** JSON keeps every number exactly. Pairs name their actor by its place in the list of actors. */
+export const familiarCodec: ProfileCodec<Familiar> = {
+  version: 1,
+  encode: ({ actors, tools, destinations, ...rest }) => {
+    const names = [...actors.keys()]
+    const indexOf = new Map(names.map((name, index) => [name, index]))
+    const rowsOf = (known: Familiar['tools']): KnownRow[] =>
+      [...known].map(([name, { calls, adopters }]) => [
+        name,
+        calls,
+        [...adopters].flatMap(([actor, ms]) => [indexOf.get(actor) ?? -1, ms]),
+      ])
+    const text: Text = {
+      ...rest,
+      actors: [...actors].map(([name, known]) => [
+        name,
+        known.firstDay,
+        known.calls,
+        known.settledCalls,
+        known.settledFirsts,
+      ]),
+      tools: rowsOf(tools),
+      destinations: rowsOf(destinations),
+    }
+    return JSON.stringify(text)
+  },
+  decode: (text) => {
+    const { actors, tools, destinations, ...rest } = JSON.parse(text) as Text
+    const knownOf = (rows: readonly KnownRow[]): Familiar['tools'] =>
+      new Map(rows.map(([name, calls, pairs]) => [name, { calls, adopters: adoptersOf(pairs) }]))
+    const adoptersOf = (pairs: readonly number[]): Map<string, number> => {
+      const adopters = new Map<string, number>()
+      for (let at = 0; at < pairs.length; at += 2) {
+        const [name] = actors[pairs[at] ?? -1] ?? []
+        const ms = pairs[at + 1]
+        if (name !== undefined && ms !== undefined) adopters.set(name, ms)
+      }
+      return adopters
+    }
+    return {
+      ...rest,
+      actors: new Map(
+        actors.map(([name, firstDay, calls, settledCalls, settledFirsts]) => [
+          name,
+          { firstDay, calls, settledCalls, settledFirsts },
+        ]),
+      ),
+      tools: knownOf(tools),
+      destinations: knownOf(destinations),
+    }
+  },
+}

@@ -1,0 +1,106 @@
+import type { Backlog, BacklogReason } from './backlog.ts'
+import type { ShardProgress } from './progress.ts'
+
+/** What is wrong with detection, in words for people. */
+export interface HealthReason {
+  /** Short and fixed; safe as a label of a metric. */
+  readonly code: 'rule_quarantined' | 'baseline_learning' | 'behind'
+  readonly what: string
+  /** Milliseconds of the store’s clock. */
+  readonly sinceMs: number
+  readonly detail: string
+}
+
+/** Work of the backfill for one tenant. */
+export interface BackfillState {
+  readonly tenant: string
+  readonly reason: BacklogReason
+  readonly rules: readonly string[]
+  /** UTC days since 1970-01-01: where the work began, where it is, and the last day. */
+  readonly firstDay: number
+  readonly atDay: number
+  readonly throughDay: number
+}
+
+/** How detection is, as of the last tick. */
+export interface DetectionHealth {
+  readonly state: 'ok' | 'degraded'
+  readonly reasons: readonly HealthReason[]
+  /** The shards of this process. */
+  readonly shards: readonly number[]
+  /** Arrivals are judged up to here, microseconds of the store’s clock; undefined before the first tick. */
+  readonly throughUs: number | undefined
+  readonly nowUs: number
+  readonly backfills: readonly BackfillState[]
+}
+
+export interface HealthOptions {
+  readonly backlog: Backlog
+  readonly shards: readonly ShardProgress[]
+  readonly nowUs: number
+  readonly today: number
+}
+
+/** Detection is behind when what arrived so long ago is not judged yet. */
+const BEHIND_US = 60_000_000
+
+export function healthOf({ backlog, shards, nowUs, today }: HealthOptions): DetectionHealth {
+  const through = shards.map(({ throughUs }) => throughUs ?? nowUs)
+  const throughUs = through.length === 0 ? undefined : Math.min(...through)
+  const reasons: HealthReason[] = []
+  for (const { tenant, rule, reason, sinceMs, error, attempts } of backlog.all()) {
+    if (reason === 'failed') {
+      const what = `rule ${rule}, tenant ${tenant}`
+      reasons.push({
+        code: 'rule_quarantined',
+        what,
+        sinceMs,
+        detail: `Its question failed ${attempts} times and is asked again: ${error ?? ''}`,
+      })
+    } else if (reason === 'learning') {
+      const what = `rule ${rule}, tenant ${tenant}`
+      reasons.push({
+        code: 'baseline_learning',
+        what,
+        sinceMs,
+        detail: 'It judges when the baseline is there.',
+      })
+    }
+  }
+  if (throughUs !== undefined && nowUs - throughUs > BEHIND_US) {
+    const seconds = Math.round((nowUs - throughUs) / 1e6)
+    reasons.push({
+      code: 'behind',
+      what: 'arrivals',
+      sinceMs: Math.floor(throughUs / 1000),
+      detail: `What arrived in the last ${seconds} s is not judged yet. Detection catches up slice by slice.`,
+    })
+  }
+  return {
+    state: reasons.length === 0 ? 'ok' : 'degraded',
+    reasons,
+    shards: shards.map(({ owned }) => owned.shard),
+    throughUs,
+    nowUs,
+    backfills: backfillsOf(backlog, today),
+  }
+}
+
+function backfillsOf(backlog: Backlog, today: number): BackfillState[] {
+  const groups = Map.groupBy(backlog.all(), ({ tenant, reason, fromDay, firstDay }) =>
+    JSON.stringify([tenant, reason, firstDay, fromDay]),
+  )
+  return [...groups.values()].flatMap((entries) => {
+    const [first] = entries
+    if (first === undefined) return []
+    const { tenant, reason, firstDay, fromDay } = first
+    return [
+      {
+        ...{ tenant, reason, firstDay },
+        rules: entries.map(({ rule }) => rule).sort(),
+        atDay: fromDay,
+        throughDay: Math.max(today, fromDay),
+      },
+    ]
+  })
+}

@@ -1,0 +1,149 @@
+import type { FindingChange } from '../core/finding.ts'
+import type { Backlog, BacklogEntry } from './backlog.ts'
+import type { Query } from './detector.ts'
+import { type ShardOwnership, shardOf } from './ownership.ts'
+import { readTenants } from './plan.ts'
+import { groupOf, type Profiles } from './profiles.ts'
+import { readProgress, type ShardProgress, type WatermarkStore, writeProgress } from './progress.ts'
+import type { Publisher } from './publisher.ts'
+import type { Rule } from './rule.ts'
+
+export interface OwnedShardsOptions {
+  readonly query: Query
+  readonly watermarks: WatermarkStore
+  readonly ownership: ShardOwnership
+  readonly backlog: Backlog
+  readonly profiles: Profiles
+  readonly publisher: Publisher
+  readonly findings: {
+    writtenAfter(version: number, rules: readonly string[]): Promise<FindingChange[]>
+  }
+  readonly rulesNow: () => readonly Rule[]
+}
+
+/** Shards that have come equally far, and are worked on together. */
+export interface ShardGroup {
+  readonly members: readonly ShardProgress[]
+  /** Where the next group stands: this one reads no further, and joins it there. */
+  readonly untilUs?: number
+}
+
+/** The shards of this process: how far each has come, kept in the store. */
+export interface OwnedShards {
+  /** Takes in shards that are newly owned, and forgets those that are not owned any more. */
+  refresh(): Promise<void>
+  /** The shards that are furthest behind; undefined when none is owned. */
+  furthestBehind(): ShardGroup | undefined
+  /** The rules that these shards judge for a tenant. */
+  rulesOf(tenant: string, members: readonly ShardProgress[]): readonly Rule[]
+  /** A rule that these shards do not know yet waits to look over the past. */
+  noticeRules(members: readonly ShardProgress[], nowMs: number): Promise<void>
+  /** All days from `fromDay` on wait to be judged again, for one tenant or all. */
+  request(fromDay: number, tenant: string | undefined, nowMs: number): Promise<void>
+  /** Stores how far the shards have come; those that were lost are forgotten. */
+  write(members: readonly ShardProgress[], nowUs: number): Promise<void>
+  all(): readonly ShardProgress[]
+}
+
+export function createOwnedShards(options: OwnedShardsOptions): OwnedShards {
+  const { query, watermarks, ownership, backlog, profiles, publisher, findings, rulesNow } = options
+  const states = new Map<number, ShardProgress>()
+
+  // Rules that share a baseline share a shard, so that every baseline has one writer.
+  const shardOfRule = (tenant: string, rule: Rule): number => shardOf(tenant, groupOf(rule), ownership.shards)
+  const shardOfEntry = ({ tenant, rule: id }: BacklogEntry): number | undefined => {
+    const rule = rulesNow().find((known) => known.id === id)
+    return rule === undefined ? undefined : shardOfRule(tenant, rule)
+  }
+
+  async function take(owned: ShardProgress['owned']): Promise<void> {
+    const { progress, backlog: left } = await readProgress(watermarks, ownership.shards, owned)
+    backlog.load(left.filter((entry) => shardOfEntry(entry) === owned.shard))
+    profiles.clear()
+    publisher.startFrom(progress.findingsVersion)
+    const rules = new Map(rulesNow().map((rule) => [rule.id, rule]))
+    const unfinished = await findings.writtenAfter(progress.findingsVersion, [...rules.keys()])
+    const ofShard = unfinished.filter(({ finding }) => {
+      const rule = rules.get(finding.rule)
+      return rule !== undefined && shardOfRule(finding.tenant, rule) === owned.shard
+    })
+    if (ofShard.length > 0) await publisher.handOn(ofShard)
+    states.set(owned.shard, progress)
+  }
+
+  function lose(shard: number): void {
+    states.delete(shard)
+    backlog.drop((entry) => shardOfEntry(entry) === shard)
+  }
+
+  async function addForAll(
+    rules: readonly Rule[],
+    add: (rule: Rule, tenant: string, firstDay: number) => void,
+  ): Promise<void> {
+    for (const { tenant, firstDay } of await readTenants(query)) {
+      for (const rule of rules) if (states.has(shardOfRule(tenant, rule))) add(rule, tenant, firstDay)
+    }
+  }
+
+  return {
+    async refresh() {
+      const owned = ownership.owned()
+      for (const { owned: known } of [...states.values()]) {
+        const still = owned.some(({ shard, epoch }) => shard === known.shard && epoch === known.epoch)
+        if (!still) lose(known.shard)
+      }
+      for (const one of owned) if (!states.has(one.shard)) await take(one)
+      const known = new Set(rulesNow().map(({ id }) => id))
+      backlog.drop(({ rule }) => !known.has(rule))
+    },
+
+    furthestBehind() {
+      const sorted = [...new Set([...states.values()].map(({ throughUs }) => throughUs ?? -1))].sort(
+        (a, b) => a - b,
+      )
+      const [least, next] = sorted
+      if (least === undefined) return undefined
+      const members = [...states.values()].filter(({ throughUs }) => (throughUs ?? -1) === least)
+      // A shard that was never ticked starts where the store’s clock is.
+      return { members, ...(next === undefined || least < 0 ? {} : { untilUs: next }) }
+    },
+
+    rulesOf(tenant, members) {
+      const shards = new Set(members.map(({ owned }) => owned.shard))
+      return rulesNow().filter((rule) => shards.has(shardOfRule(tenant, rule)))
+    },
+
+    async noticeRules(members, nowMs) {
+      const seen = Object.fromEntries(rulesNow().map((rule) => [rule.id, rule.hash]))
+      const behind = members.filter(({ rules }) => rulesNow().some((rule) => rules[rule.id] !== rule.hash))
+      if (behind.length > 0) {
+        await addForAll(rulesNow(), (rule, tenant, firstDay) => {
+          const state = states.get(shardOfRule(tenant, rule))
+          if (state === undefined || !behind.includes(state) || state.rules[rule.id] === rule.hash) return
+          // The unit of the day before may hold calls of the first one.
+          backlog.add({ tenant, rule: rule.id, fromDay: firstDay - 1, reason: 'new-rule', nowMs })
+        })
+      }
+      for (const state of members) state.rules = seen
+    },
+
+    async request(fromDay, tenant, nowMs) {
+      await addForAll(rulesNow(), (rule, of, firstDay) => {
+        if (tenant !== undefined && of !== tenant) return
+        const from = Math.max(fromDay, firstDay - 1)
+        backlog.add({ tenant: of, rule: rule.id, fromDay: from, staleFrom: from, reason: 'requested', nowMs })
+      })
+    },
+
+    async write(members, nowUs) {
+      const owned = members.filter(({ owned: { shard, epoch } }) => ownership.stillOwns(shard, epoch))
+      for (const { owned: gone } of members)
+        if (!ownership.stillOwns(gone.shard, gone.epoch)) lose(gone.shard)
+      const entries = Map.groupBy(backlog.all(), shardOfEntry)
+      for (const state of owned) state.findingsVersion = publisher.version()
+      await writeProgress(watermarks, ownership.shards, owned, nowUs, (shard) => entries.get(shard) ?? [])
+    },
+
+    all: () => [...states.values()],
+  }
+}

@@ -1,0 +1,143 @@
+import type { FindingChange } from '../core/finding.ts'
+import { fromMillis } from '../core/timestamp.ts'
+import type { BacklogReason } from './backlog.ts'
+import { type Before, changesOf } from './changes.ts'
+import type { Judgement } from './judgement.ts'
+import type { RulePlan } from './plan.ts'
+import type { JudgedCounts } from './reports.ts'
+
+/** Where findings are kept (`store/findings.ts`). */
+export interface FindingWriter {
+  /** Stores what changed. `version` grows from one write to the next; the same again changes nothing. */
+  write(changes: readonly FindingChange[], version: number): Promise<void>
+}
+
+export interface PublisherOptions {
+  readonly findings: FindingWriter
+  /** Called when findings are stored; must be durable when it resolves, and idempotent. */
+  readonly onFindings: (changes: readonly FindingChange[]) => Promise<void>
+}
+
+/** Why units are judged: by a tick, or by the backfill for this reason. */
+export type Occasion = 'tick' | BacklogReason
+
+export interface Publication {
+  readonly judgements: readonly Judgement[]
+  /** What stood before; read after the tick or the slow work began. */
+  readonly before: Before
+  readonly occasion: Occasion
+  /** The store’s clock: when the judged calls had arrived, microseconds. */
+  readonly atUs: number
+  readonly slowWork?: SlowWork
+}
+
+/** Work that reads for long: what ticks judge meanwhile is newer, and is not overwritten by it. */
+export interface SlowWork {
+  readonly judgedByTicks: Set<string>
+}
+
+/**
+ * Stores findings and hands them on, one block after the other, so that everything up to the version of the last block
+ * is handed on. Ticks and the backfill judge side by side; where both judge the same key of a unit, the tick’s word
+ * stands: whatever it did not see yet, the next tick judges again.
+ */
+export interface Publisher {
+  publish(publication: Publication): Promise<JudgedCounts>
+  /** Hands findings on that are stored already. */
+  handOn(changes: readonly FindingChange[]): Promise<void>
+  /** Says what a tick is about to judge; its `before` is read afterwards. */
+  beginTick(plans: readonly RulePlan[]): Promise<void>
+  endTick(): void
+  beginSlowWork(): SlowWork
+  endSlowWork(work: SlowWork): void
+  version(): number
+  /** Later versions are greater than this one. */
+  startFrom(version: number): void
+}
+
+/** What a new rule finds in the past is news only when it is not older than this. */
+const NEWS_MS = 86_400_000
+
+/** A judgement of the past makes alerts and tells nobody; any other is as old as the arrival of its calls. */
+function marked(change: FindingChange, occasion: Occasion, atUs: number): FindingChange {
+  const atMs = Math.floor(atUs / 1000)
+  const isPast =
+    occasion === 'old' ||
+    occasion === 'requested' ||
+    (occasion === 'new-rule' && change.finding.window.end < fromMillis(atMs - NEWS_MS))
+  return isPast ? { ...change, history: true } : { ...change, arrivedAt: fromMillis(atMs) }
+}
+
+export function createPublisher({ findings, onFindings }: PublisherOptions): Publisher {
+  let version = 0
+  let turn: Promise<unknown> = Promise.resolve()
+  const slowWorks = new Set<SlowWork>()
+  const ofTick = new Set<string>()
+
+  async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const next = turn.then(work)
+    turn = next.catch(() => undefined)
+    return next
+  }
+
+  async function publish({
+    judgements,
+    before,
+    occasion,
+    atUs,
+    slowWork,
+  }: Publication): Promise<JudgedCounts> {
+    const changes = judgements.flatMap((judgement) =>
+      changesOf(judgement, before, isNewer(slowWork, judgement)).map((change) =>
+        marked(change, occasion, atUs),
+      ),
+    )
+    if (changes.length > 0) {
+      const next = Math.max(atUs, version + 1)
+      await findings.write(changes, next)
+      await onFindings(changes)
+      version = next
+    }
+    const current = changes.filter(({ status }) => status === 'current').length
+    return { judgedUnits: judgements.length, findings: current, superseded: changes.length - current }
+  }
+
+  return {
+    publish: (publication) => inTurn(() => publish(publication)),
+    handOn: (changes) => inTurn(() => onFindings(changes)),
+    beginTick: (plans) =>
+      inTurn(async () => {
+        for (const name of namesOf(plans)) {
+          ofTick.add(name)
+          for (const { judgedByTicks } of slowWorks) judgedByTicks.add(name)
+        }
+      }),
+    endTick: () => ofTick.clear(),
+    beginSlowWork() {
+      const work = { judgedByTicks: new Set(ofTick) }
+      slowWorks.add(work)
+      return work
+    },
+    endSlowWork: (work) => slowWorks.delete(work),
+    version: () => version,
+    startFrom: (least) => {
+      version = Math.max(version, least)
+    },
+  }
+}
+
+function* namesOf(plans: readonly RulePlan[]): Generator<string> {
+  for (const { rule, tenant, units } of plans)
+    for (const { day, keys } of units) for (const key of keys ?? []) yield nameOf(rule.id, tenant, day, key)
+}
+
+const nameOf = (rule: string, tenant: string, day: number, key: string): string =>
+  JSON.stringify([rule, tenant, day, key])
+
+/** The keys of a unit that a tick has judged since the slow work began. */
+const isNewer =
+  (slowWork: SlowWork | undefined, { rule, unit }: Judgement) =>
+  (key: string): boolean =>
+    slowWork !== undefined &&
+    slowWork.judgedByTicks.size > 0 &&
+    slowWork.judgedByTicks.has(nameOf(rule.id, unit.tenant, unit.day, key))

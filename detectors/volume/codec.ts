@@ -1,0 +1,56 @@
+import type { ProfileCodec } from '../detector.ts'
+import type { TailCalibration } from '../statistics/tail-calibration.ts'
+import type { HourSums, VolumeProfile } from './profile.ts'
+
+type ActorRow = readonly [
+  name: string,
+  lived: number,
+  active: number,
+  sumY: number,
+  sumYY: number,
+  firstDay: number,
+  lastDay: number,
+  activeDays: number,
+  fadedTo: number,
+]
+
+interface Text {
+  readonly actors: readonly ActorRow[]
+  readonly peers: HourSums
+  readonly calibration: TailCalibration
+  readonly lastDay?: number
+}
+
+/** JSON keeps every number exactly. Actors are rows: their names would be most of the text. */
+export const volumeCodec: ProfileCodec<VolumeProfile> = {
+  version: 1,
+  encode: ({ actors, ...rest }) => {
+    const text: Text = {
+      actors: [...actors].map(([name, own]) => [
+        name,
+        own.lived,
+        own.active,
+        own.sumY,
+        own.sumYY,
+        own.firstDay,
+        own.lastDay,
+        own.activeDays,
+        own.fadedTo,
+      ]),
+      ...rest,
+    }
+    return JSON.stringify(text)
+  },
+  decode: (text) => {
+    const { actors, ...rest } = JSON.parse(text) as Text
+    return {
+      actors: new Map(
+        actors.map(([name, lived, active, sumY, sumYY, firstDay, lastDay, activeDays, fadedTo]) => [
+          name,
+          { lived, active, sumY, sumYY, firstDay, lastDay, activeDays, fadedTo },
+        ]),
+      ),
+      ...rest,
+    }
+  },
+}
