@@ -5,21 +5,29 @@ import { LongFilesFirst } from './test/helpers/long-files-first.ts'
 import { PATIENCE_MS, TEST_LIMIT_MS } from './test/helpers/patience.ts'
 
 // chDB crashes in worker threads (one engine a process), so every project runs in forks.
-const project = (name: string, include: string[], isolate = true) => ({
+const project = (
+  name: string,
+  include: string[],
+  options: { isolate?: boolean; env?: Record<string, string> } = {},
+) => ({
   test: {
     name,
     include,
     pool: 'forks' as const,
-    isolate,
+    isolate: options.isolate ?? true,
     testTimeout: TEST_LIMIT_MS,
     hookTimeout: TEST_LIMIT_MS,
-    expect: { poll: { timeout: PATIENCE_MS, interval: 25 } },
+    expect: { poll: { timeout: PATIENCE_MS, interval: 50 } },
     env: {
       // Types are stripped and code is compiled once, not in each of the many processes that tests start.
       NODE_COMPILE_CACHE: fileURLToPath(new URL('node_modules/.cache/compiled', import.meta.url)),
+      ...options.env,
     },
   },
 })
+
+// A stop within ten seconds is a promise about a machine that is not ten times too busy.
+const PATIENT_STOP = { env: { GATEWATCH_STOP_SECONDS: String(PATIENCE_MS / 1000) } }
 
 export default defineConfig({
   test: {
@@ -31,10 +39,10 @@ export default defineConfig({
       project(
         'unit',
         ['test/unit/**/*.test.ts', 'test/scenarios/**/*.test.ts', 'test/architecture.test.ts'],
-        false,
+        { isolate: false },
       ),
-      project('integration', ['test/integration/**/*.test.ts']),
-      project('e2e', ['test/e2e/**/*.test.ts']),
+      project('integration', ['test/integration/**/*.test.ts'], PATIENT_STOP),
+      project('e2e', ['test/e2e/**/*.test.ts'], PATIENT_STOP),
     ],
   },
 })

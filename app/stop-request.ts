@@ -1,5 +1,7 @@
+import { environmentStopMs } from './config/config.ts'
+
 /** A process that is asked to stop has ended after this time, whatever its parts do. */
-export const STOP_AFTER_MS = 10_000
+export const STOP_AFTER_MS = environmentStopMs()
 /**
  * What comes within this time is the same request: npm, a shell, a terminal and `bin/gatewatch.cjs` each pass a signal
  * on, so that one Ctrl-C may arrive four times. Whoever asks later is a person who does not want to wait.

@@ -115,6 +115,12 @@ export const environmentParent = (): number | undefined => {
   return process.env['npm_lifecycle_event'] === undefined ? undefined : process.ppid
 }
 
+/** How long a process may take to stop, in milliseconds; ten seconds where nothing sensible is given. */
+export const environmentStopMs = (): number => {
+  const seconds = Number(process.env['GATEWATCH_STOP_SECONDS'])
+  return 1000 * (seconds > 0 && seconds < 86_400 ? seconds : 10)
+}
+
 /** The credential of commands that ask a gatewatch over HTTP. */
 export const environmentToken = (): string | undefined => process.env['GATEWATCH_TOKEN']
 

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Admin, Producer } from 'kafkajs'
 import { startClickHouse } from '../helpers/clickhouse-server.ts'
 import { startKafka } from '../helpers/kafka.ts'
+import { PATIENCE_MS } from '../helpers/patience.ts'
 import { freePorts } from '../helpers/ports.ts'
 import { startTcpProxy, type TcpProxy, type Trap } from '../helpers/tcp-proxy.ts'
 import { mountSmallDisk } from './disk.ts'
@@ -20,8 +21,6 @@ const GROUP = 'faults'
 const PARTITIONS = 4
 const SESSION_MS = 6_000
 const USERS_SESSION_MS = 30_000
-const SPRING_MS = 60_000
-const DRAIN_MS = 180_000
 const ORDINARY: Drawn = { calls: 200, bad: 20, pairs: 10 }
 // 2.5 MB for each partition, in one batch; the smaller member may hold 1 MB of each.
 const LARGE = { calls: 400, bad: 20, pairs: 10, paddingBytes: 25_000 }
@@ -185,7 +184,7 @@ export async function openKafkaLane(options: {
     } else throw new Error(`There is no step ${step} to catch ${at}.`)
     await produce(what)
     try {
-      await within(`${step} to be caught ${at}`, SPRING_MS, sprung)
+      await within(`${step} to be caught ${at}`, sprung)
     } finally {
       for (const take of disarm) take()
     }
@@ -210,7 +209,7 @@ export async function openKafkaLane(options: {
   const someone = () => fellows[Math.floor(random() * fellows.length)]
   const someBroker = () => kafka.broker(Math.floor(random() * options.brokers))
   const ready = (fellow: Fellow) =>
-    until('a member to start', async () => (await fellow.member.url) !== undefined, 90_000)
+    until('a member to start', async () => (await fellow.member.url) !== undefined)
   const retireTo = async (count: number) => {
     for (const fellow of fellows.slice(count)) {
       await fellow.member.kill('SIGTERM')
@@ -320,12 +319,12 @@ export async function openKafkaLane(options: {
         }),
       )
       await produce()
-      const zombie = await within('an insert of the zombie', SPRING_MS, held)
+      const zombie = await within('an insert of the zombie', held)
       for (const take of disarm) take()
       await enlist()
       try {
         await produce()
-        await until('the successor to store everything', drained, DRAIN_MS)
+        await until('the successor to store everything', drained)
       } finally {
         release()
         await sleep(200)
@@ -355,7 +354,7 @@ export async function openKafkaLane(options: {
       }
       const small = await enlist(smallConfig)
       await produce()
-      await until('the smaller member to store the block', drained, DRAIN_MS)
+      await until('the smaller member to store the block', drained)
       await small.member.kill('SIGTERM')
       await bury(small)
     },
@@ -386,7 +385,7 @@ export async function openKafkaLane(options: {
       try {
         await killFellow(undefined)
         await ensureOne()
-        await until('the partitions to be taken', drained, DRAIN_MS)
+        await until('the partitions to be taken', drained)
         await enlist()
         await produce()
         await sleep(random() * 1_500)
@@ -417,19 +416,19 @@ export async function openKafkaLane(options: {
     inject: async (kind) => {
       await ensureOne()
       if (fellows[0]) await ready(fellows[0])
-      await until('what was sent before to be stored', drained, DRAIN_MS)
+      await until('what was sent before to be stored', drained)
       const since = performance.now()
       try {
         await faults[kind]?.()
         await ensureOne()
-        await until('everything to be stored and committed', drained, DRAIN_MS)
+        await until('everything to be stored and committed', drained)
       } catch (error) {
         const logs = fellows.map(({ member }) => member.log().slice(-1_500)).join('\n---\n')
         throw new Error(`${kind}: ${error instanceof Error ? error.message : error}\n${logs}`, {
           cause: error,
         })
       }
-      const verdict = await judge(ask, ledger, 60_000)
+      const verdict = await judge(ask, ledger, PATIENCE_MS)
       const recoveryMs = performance.now() - since
       await retireTo(1)
       return { lane: 'kafka', kind, recoveryMs, verdict }

@@ -1,3 +1,4 @@
+import { PATIENCE_MS } from '../helpers/patience.ts'
 import type { Verdict } from './verdict.ts'
 
 /** One injected fault and what came of it. */
@@ -21,12 +22,8 @@ export interface Lane {
 }
 
 /** Repeats a question until it is answered with `true`; failures of the question count as no. */
-export async function until(
-  what: string,
-  holds: () => Promise<boolean> | boolean,
-  timeoutMs: number,
-): Promise<void> {
-  const deadline = performance.now() + timeoutMs
+export async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS
   let last: unknown
   for (;;) {
     try {
@@ -34,16 +31,17 @@ export async function until(
     } catch (error) {
       last = error
     }
-    if (performance.now() > deadline) throw new Error(`Waited ${timeoutMs} ms for ${what}.`, { cause: last })
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    if (performance.now() > deadline)
+      throw new Error(`Waited ${PATIENCE_MS} ms for ${what}.`, { cause: last })
+    await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
 
-/** Rejects when the promise has not settled in time. */
-export async function within<T>(what: string, timeoutMs: number, promise: Promise<T>): Promise<T> {
+/** Rejects when the promise has not settled before patience ends. */
+export async function within<T>(what: string, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Waited ${timeoutMs} ms for ${what}.`)), timeoutMs)
+    timer = setTimeout(() => reject(new Error(`Waited ${PATIENCE_MS} ms for ${what}.`)), PATIENCE_MS)
   })
   try {
     return await Promise.race([promise, late])

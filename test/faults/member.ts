@@ -4,10 +4,9 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { PATIENCE_MS } from '../helpers/patience.ts'
 
 const BIN = fileURLToPath(new URL('../../bin/gatewatch.cjs', import.meta.url))
-// Longer than any fault freezes a member that has only just begun.
-const START_MS = 240_000
 const KEPT_LOG = 20_000
 
 /** gatewatch as people start it, in a process that may be ended at any moment, also while it starts. */
@@ -52,7 +51,7 @@ export async function startMember(data: string, args: readonly string[]): Promis
   const alive = () => child.exitCode === null && child.signalCode === null
   const findUrl = async () => {
     for (
-      const deadline = performance.now() + START_MS;
+      const deadline = performance.now() + PATIENCE_MS;
       alive() && performance.now() < deadline;
       await sleep(20)
     ) {

@@ -4,15 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ClickHouseServer, startClickHouse } from '../helpers/clickhouse-server.ts'
+import { PATIENCE_MS } from '../helpers/patience.ts'
 import { mountSmallDisk, type SmallDisk } from './disk.ts'
 import { type Lane, until, within } from './lane.ts'
 import { createLedger, type Sent } from './ledger.ts'
 import { type Member, startMember } from './member.ts'
 import { type InsertTrap, type StoreProxy, startStoreProxy } from './store-proxy.ts'
 import { askStore, judge } from './verdict.ts'
-
-const SPRING_MS = 60_000
-const DRAIN_MS = 120_000
 
 /** gatewatch that takes records over HTTP into its segment log: beside a store process, or with the store in itself. */
 export async function openSegmentLane(options: {
@@ -81,7 +79,7 @@ export async function openSegmentLane(options: {
       void killMember().then(() => resolve())
     })
     try {
-      await Promise.all([sendMany(3), within('a change in the segment folder', SPRING_MS, seen)])
+      await Promise.all([sendMany(3), within('a change in the segment folder', seen)])
     } finally {
       watcher.close()
     }
@@ -100,7 +98,7 @@ export async function openSegmentLane(options: {
     }
     const disarm = store?.arm({ matches, at, spring })
     try {
-      await Promise.all([sendMany(3), within(`an insert ${at}`, SPRING_MS, sprung)])
+      await Promise.all([sendMany(3), within(`an insert ${at}`, sprung)])
     } finally {
       disarm?.()
     }
@@ -171,7 +169,7 @@ export async function openSegmentLane(options: {
   }
 
   const verdictNow = async () => {
-    if (server !== undefined) return judge(askStore(server.url), ledger, 60_000)
+    if (server !== undefined) return judge(askStore(server.url), ledger, PATIENCE_MS)
     // One process a data folder: gatewatch has to go before the store can be asked by another.
     const stored = join(data, 'store')
     await sleep(2_500)
@@ -194,8 +192,8 @@ export async function openSegmentLane(options: {
       try {
         await faults[kind]?.()
         await ensureOne()
-        await until('it to accept again', send, DRAIN_MS)
-        await until('the segments to be stored', drained, DRAIN_MS)
+        await until('it to accept again', send)
+        await until('the segments to be stored', drained)
       } catch (error) {
         throw new Error(
           `${kind}: ${error instanceof Error ? error.message : error}\n${member?.log().slice(-2_000)}`,

@@ -135,8 +135,9 @@ export async function startKafka(
     client,
     createTopic: (topic, partitions, config = {}) =>
       withAdmin(client(), async (admin) => {
+        // Not kafkajs’s waitForLeaders: it gives up while a broker does not know the topic yet.
         await admin.createTopics({
-          waitForLeaders: true,
+          waitForLeaders: false,
           topics: [
             {
               topic,
@@ -145,6 +146,11 @@ export async function startKafka(
               configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
             },
           ],
+        })
+        await until(`the topic ${topic} to have its leaders`, async () => {
+          const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+          const leaders = topics[0]?.partitions.map(({ leader }) => leader) ?? []
+          return leaders.length === partitions && leaders.every((leader) => leader >= 0)
         })
       }),
     produceWithForeignClient: (records, compression = 'none') =>

@@ -6,4 +6,4 @@
 export const PATIENCE_MS = 1000 * Number(process.env['GATEWATCH_TEST_PATIENCE_S'] ?? 600)
 
 /** For a whole test or hook, which may wait for several things one after the other. */
-export const TEST_LIMIT_MS = 2 * PATIENCE_MS
+export const TEST_LIMIT_MS = 6 * PATIENCE_MS

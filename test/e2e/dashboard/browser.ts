@@ -22,7 +22,7 @@ export async function launchBrowser(): Promise<Browser> {
   if (executablePath === undefined) {
     throw new Error('No Chromium: install the package chromium, or name one in GATEWATCH_CHROMIUM.')
   }
-  return chromium.launch({ executablePath, args: FLAGS })
+  return chromium.launch({ executablePath, args: FLAGS, timeout: PATIENCE_MS })
 }
 
 /** A page that notes what must not happen: script errors, refusals of the page's policy, dialogs. */

@@ -1,7 +1,9 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { GatewatchProcess } from '../../helpers/gatewatch.ts'
 import { launchBrowser, openPage, overflow } from './browser.ts'
-import { type DemoAddress, demoAddress } from './demo-address.ts'
+import { type DemoAddress, demoAddress, foreignDemo } from './demo-address.ts'
+import { describeDemo } from './demo-answers.ts'
 import { HOSTILE, hostileAnswers } from './hostile.ts'
 
 const KINDS = ['Volume', 'Off-hours', 'New tool', 'Chained calls']
@@ -35,6 +37,9 @@ const open = async (hash: string): Promise<void> => {
 }
 
 const card = (kind: string) => page.locator('.kind-card', { has: page.getByRole('heading', { name: kind }) })
+
+// Before the dashboard changes anything.
+if (foreignDemo() === undefined) describeDemo(() => demo.process as GatewatchProcess)
 
 describe('the first page', () => {
   it('shows volume, and of each kind a finding with its sentence and the delivery it caused', async () => {

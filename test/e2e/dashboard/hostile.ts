@@ -1,4 +1,5 @@
 import type { Page } from 'playwright-core'
+import { PATIENCE_MS } from '../../helpers/patience.ts'
 
 /** Text as an attacker would name a tool, an agent or an argument. */
 export const HOSTILE: readonly string[] = [
@@ -48,7 +49,7 @@ export async function hostileAnswers(page: Page): Promise<void> {
   await page.route('**/v1/**', async (route) => {
     const url = new URL(route.request().url())
     const first = async (list: string, member: string, id: string): Promise<string> => {
-      const response = await page.request.get(new URL(list, url).href)
+      const response = await page.request.get(new URL(list, url).href, { timeout: PATIENCE_MS })
       const body = (await response.json()) as Record<string, Record<string, string>[]>
       return body[member]?.[0]?.[id] ?? 'none'
     }
@@ -65,7 +66,7 @@ export async function hostileAnswers(page: Page): Promise<void> {
     } else if (pathname === '/v1/chains') {
       url.searchParams.set('key', await first('/v1/events?from=-7d&limit=1', 'events', 'chain'))
     }
-    const response = await route.fetch({ url: url.href })
+    const response = await route.fetch({ url: url.href, timeout: PATIENCE_MS })
     await route.fulfill({ response, body: JSON.stringify(spoil(await response.json(), '')) })
   })
 }

@@ -213,7 +213,9 @@ describe('a running gatewatch', () => {
           if (reply.status === 202) acknowledged.push(...ids)
         }
       })().catch(() => {})
-      await new Promise((resolve) => setTimeout(resolve, 400 + round * 170))
+      // At different moments of the work, and never before there is some.
+      await expect.poll(() => acknowledged.length).toBeGreaterThan(10 * round + 4 * (round + 1))
+      await new Promise((resolve) => setTimeout(resolve, round * 50))
       await running.kill('SIGKILL')
       await sending
     }

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { runFaults } from '../../faults/suite.ts'
 import { describeKafka } from '../../helpers/kafka/distribution.ts'
+import { TEST_LIMIT_MS } from '../../helpers/patience.ts'
 
 const SEED = 20
 const FAULTS = 20
@@ -10,7 +11,7 @@ describeKafka('the ingest path under faults', () => {
   it(`loses nothing and stores nothing twice over ${FAULTS} faults (seed ${SEED})`, async () => {
     const said: string[] = []
     const { results, broken, totals } = await runFaults({
-      ...{ seed: SEED, faults: FAULTS, brokers: 1, slow: false, budgetMs: 400_000 },
+      ...{ seed: SEED, faults: FAULTS, brokers: 1, slow: false, budgetMs: TEST_LIMIT_MS },
       onProgress: (line) => said.push(line),
     })
     expect(broken, said.join('\n')).toEqual([])

@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, open, rename, rm, truncate } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { crc32 } from 'node:zlib'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openEmbedded } from '../../../store/clickhouse.ts'
 
@@ -31,6 +33,21 @@ function startFollower(): { child: ChildProcess; said: () => string } {
     })
   }
   return { child, said: () => said }
+}
+
+const positions = () => join(folder, 'data', 'files', 'positions.json')
+
+/** What the followers have noted so far. */
+const stretches = () => (existsSync(positions()) ? readFileSync(positions(), 'utf8') : '')
+
+/** Logs that are not stored to their end. */
+const unread = () => {
+  const { files } = JSON.parse(stretches()) as { files: { ino: number; offset: number; crc: number }[] }
+  return readdirSync(join(folder, 'logs')).filter((name) => {
+    const bytes = readFileSync(path(name))
+    const sum = crc32(bytes)
+    return bytes.length > 0 && !files.some(({ offset, crc }) => offset === bytes.length && crc === sum)
+  })
 }
 
 // Neither an id nor a time of its own: only coordinates and the time of reading make a line the same event again.
@@ -60,16 +77,19 @@ it(`stores each line once, over ${KILLS} kills and rotations of both kinds while
   const writer = write()
   for (let kill = 0; kill < KILLS; kill++) {
     const { child } = startFollower()
+    const before = stretches()
     const ended = once(child, 'exit')
-    await sleep(2500 + Math.random() * 1500)
+    // Some are killed while they begin, some while they read on.
+    if (kill > 0) await expect.poll(stretches).not.toBe(before)
+    await sleep(Math.random() * 1500)
     child.kill('SIGKILL')
     await ended
   }
   const { child, said } = startFollower()
-  await sleep(5000)
+  await expect.poll(() => written).toBeGreaterThan(500)
   writing = false
   await writer
-  await sleep(8000)
+  await expect.poll(unread).toEqual([])
   const ended = once(child, 'exit')
   child.kill('SIGTERM')
   expect((await ended)[0], said()).toBe(0)

@@ -19,6 +19,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadConfig } from '../../../app/config/config.ts'
 import { type Running, startGatewatch } from '../../../app/wire.ts'
 import { EnvelopeSchema } from '../../../ingest/formats/generated/otlp_pb.ts'
+import { eventually } from '../../helpers/gatewatch.ts'
 
 const sample = (name: string) => readFileSync(new URL(`../../unit/ingest/samples/${name}`, import.meta.url))
 
@@ -40,16 +41,14 @@ afterAll(async () => {
 const headers = () => ({ authorization: `Bearer ${running.credentials.apiKey}` })
 
 async function eventsLike(tool: string, count: number): Promise<Record<string, unknown>[]> {
-  for (let attempt = 0; ; attempt++) {
-    const rows = await running.database.query<Record<string, unknown>>(
+  const ask = () =>
+    running.database.query<Record<string, unknown>>(
       `SELECT gen_ai_tool_name AS tool, actor, outcome, source_format, client_address, mcp_server_name AS server, duration_ms, toInt32(sum(sign)) AS live
        FROM events WHERE gen_ai_tool_name LIKE {tool:String}
        GROUP BY ALL HAVING live != 0 ORDER BY tool`,
       { tool },
     )
-    if (rows.length === count || attempt === 100) return rows
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
+  return eventually(ask, (rows) => rows.length === count)
 }
 
 const resource = resourceFromAttributes({ 'service.name': 'sdk-gateway' })
