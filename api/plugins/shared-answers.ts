@@ -10,7 +10,7 @@ declare module 'fastify' {
 }
 
 /**
- * Gives callers of one tenant who ask the same at the same time one answer. Whoever changes something sees it: a
+ * Gives browsers of one tenant that ask the same at the same time one answer. Whoever changes something sees it: a
  * request that is not a GET drops what is known of its tenant.
  */
 export function installSharedAnswers(app: FastifyInstance, answers: SharedAnswers): void {
@@ -19,7 +19,9 @@ export function installSharedAnswers(app: FastifyInstance, answers: SharedAnswer
     if (route.config?.shared !== true || route.method !== 'GET') return
     const { handler } = route
     route.handler = function shared(request, reply) {
-      const { tenant } = callerOf(request)
+      const { tenant, by } = callerOf(request)
+      // A program that has just written asks once, and is told what is.
+      if (by !== 'session') return handler.call(this, request, reply)
       return answers.of(tenant, `${tenant}\0${request.url}`, async () => handler.call(this, request, reply))
     }
   })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { ApiCapability } from '../../../api/credentials/principal.ts'
 import { createSharedAnswers } from '../../../api/shared-answers.ts'
 import { LOCAL, startApi } from './api-fixture.ts'
 
@@ -91,20 +92,32 @@ describe('the API', () => {
         },
       },
     })
-    const get = (url: string, headers: Record<string, string> = {}, credential = api.apiKey) =>
-      api.app.inject({ url, headers: { ...LOCAL, authorization: `Bearer ${credential}`, ...headers } })
-    return { api, asked, release, get }
+    const browser = async (tenant: string, capabilities: readonly ApiCapability[] = ['events:read']) => {
+      const ticket = api.sessions.issueTicket({ subject: 'alice', tenant, capabilities })
+      const answer = await api.app.inject({ url: `/login?ticket=${ticket}`, headers: LOCAL })
+      return { cookie: String(answer.headers['set-cookie']).split(';')[0] ?? '' }
+    }
+    const acme = await browser('acme')
+    const get = (
+      url: string,
+      headers: Record<string, string> = {},
+      credential: Record<string, string> = acme,
+    ) => api.app.inject({ url, headers: { ...LOCAL, ...credential, ...headers } })
+    return { api, asked, release, get, browser }
   }
 
   it('asks the store once for all tabs that ask the same, and never hands an answer to another tenant', async () => {
-    const { asked, release, get, api } = await start()
+    const { asked, release, get, api, browser } = await start()
     const tabs = Promise.all([1, 2, 3].map(() => get('/v1/overview?from=-24h&to=now')))
     const other = get('/v1/overview?from=-1h&to=now')
-    const globex = get('/v1/overview?from=-24h&to=now', {}, api.tokenFor(['events:read'], 'globex'))
-    const refused = await get('/v1/overview?from=-24h&to=now', {}, api.tokenFor(['alerts:read']))
+    const globex = get('/v1/overview?from=-24h&to=now', {}, await browser('globex'))
+    const refused = await get('/v1/overview?from=-24h&to=now', {}, await browser('acme', ['alerts:read']))
     release()
     for (const { statusCode } of [...(await tabs), await other, await globex]) expect(statusCode).toBe(200)
     expect(asked.sort()).toEqual(['acme', 'acme', 'globex'])
+    // A program gets an answer of its own.
+    await get('/v1/overview?from=-24h&to=now', {}, { authorization: `Bearer ${api.apiKey}` })
+    expect(asked).toHaveLength(4)
     expect(refused.statusCode).toBe(403)
     await api.app.close()
   })
