@@ -91,6 +91,8 @@ const TOPICS_CHANGED = Symbol('topics changed')
 const NO_BYTES = new Uint8Array(0)
 // Of records as they came, which are held encoded at about a third of them: half in the partitions' queues, half in the inserts under way.
 const MEMORY_BYTES = 384 * 1024 * 1024
+// The largest block that anybody begins. Whoever gets its partition holds it, whatever the share of a partition is there.
+const BLOCK: ChunkLimits = { maxRows: 100_000, maxBytes: 52_000_000, maxAgeMs: 1_000 }
 const PARTITION_BYTES = { least: 1024 * 1024, most: 64 * 1024 * 1024 }
 // Part of the ten seconds that a whole stop may take.
 const DRAIN_MS = 4_000
@@ -109,7 +111,7 @@ const UNREADABLE_TIMES = 4
 export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
   const { telemetry, clock, groupId, sessionTimeoutMs = 30_000, refreshMs = 30_000 } = options
   const slots = createSlots(options.insertsAtOnce ?? 3)
-  const limits: ChunkLimits = { maxRows: 100_000, maxBytes: 52_000_000, maxAgeMs: 1_000, ...options.limits }
+  const limits: ChunkLimits = { ...BLOCK, ...options.limits }
   const fetchAtOnce: KafkaFetch = { ...FETCH, ...options.fetch }
   const stopping = new AbortController()
   let state: KafkaState = 'stopped'
