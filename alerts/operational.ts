@@ -43,7 +43,7 @@ export interface OperationalAlertsOptions {
   readonly clock: Clock
 }
 
-/** One process at a time raises: the one that judges. Two could open two alerts for one issue. */
+/** One process at a time raises: two could open two alerts for one issue. */
 export function createOperationalAlerts({
   pipeline,
   findings,

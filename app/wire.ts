@@ -111,6 +111,8 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
     // What is left stays on disk for the next start.
     opened.unshift(() => segments.close(SEGMENTS_DRAIN_MS))
     await carryOver(database, segments, note)
+    const leases = await createLeases({ config, logger, registry })
+    opened.unshift(() => leases.stop())
     const alerting = createAlerting({
       database,
       receivers: config.receivers,
@@ -118,6 +120,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
       clock,
       logger,
       notifyWithinHours: config.detect.notifyWithinHours,
+      mayRun: () => leases.mayRun('dispatch'),
     })
     await options.beforeDetection?.({ database, ingest, segments })
 
@@ -138,8 +141,6 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
         : undefined
     const rules = has('detect') ? loadRules(config.rules) : undefined
     if (rules) addRuleGauge(rules, registry)
-    const leases = await createLeases({ config, logger, registry })
-    opened.unshift(() => leases.stop())
     const detect = rules
       ? createDetectPart({
           ...{ config, rules, database, alerting, logger, registry },
@@ -202,7 +203,16 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
         ...(detect ? [createDispatchPart(alerting), detect] : []),
         ...(operational ? [operational] : []),
         ...(has('detect')
-          ? [createRetentionPart({ retention: config.retention, database, clock, logger, registry })]
+          ? [
+              createRetentionPart({
+                retention: config.retention,
+                database,
+                clock,
+                logger,
+                registry,
+                mayRun: () => leases.mayRun('retention'),
+              }),
+            ]
           : []),
         createStoreFigures({ countDoubled: createDoubledCount(database), registry, logger }),
         ...(http ? [http] : []),

@@ -19,6 +19,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run: Bench }>>> = {
   redaction: () => import('./redaction.ts'),
   pipeline: () => import('./pipeline.ts'),
   cardinality: () => import('./cardinality.ts'),
+  owners: () => import('./owners.ts'),
   classification: () => import('./classification.ts'),
 }
 

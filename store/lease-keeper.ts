@@ -16,7 +16,7 @@ export interface LeaseKeeper {
   start(): Promise<void>
   /** Gives up everything, so that others can take it at once. Call it when nothing works under a lease any more. */
   stop(): Promise<void>
-  /** Why the store could not be asked at the last look; `undefined` when it could. */
+  /** Why the leases are not renewed: the store could not be asked, or answers too slowly; `undefined` when they are. */
   trouble(): string | undefined
 }
 
@@ -47,6 +47,9 @@ const SYSTEM_CLOCKS: LeaseClocks = {
   wall: () => Date.now(),
   pause: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => {}),
 }
+
+const LEAST_PAUSE_MS = 100
+const TOO_SLOW = 'the store answers too slowly'
 
 export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
   const { store, wanted, clocks = SYSTEM_CLOCKS, member = randomUUID() } = options
@@ -106,19 +109,23 @@ export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
     }
   }
 
-  const run = async () => {
-    while (!stopping.signal.aborted) {
-      await clocks.pause(BEAT_MS, stopping.signal)
+  const run = async (begunMs: number) => {
+    for (let lastMs = begunMs; !stopping.signal.aborted; ) {
+      // A look at a slow store takes longer than the time between two; the next follows at once then.
+      await clocks.pause(Math.max(LEAST_PAUSE_MS, lastMs + BEAT_MS - clocks.monotonic()), stopping.signal)
+      lastMs = clocks.monotonic()
       if (!stopping.signal.aborted) await lookSafely()
     }
   }
 
   return {
     epochOf: (name) => (believes() ? memory.held.get(name) : undefined),
-    trouble: () => trouble,
+    trouble: () =>
+      trouble ?? (sent.monotonic === Number.NEGATIVE_INFINITY || believes() ? undefined : TOO_SLOW),
     start: async () => {
+      const begunMs = clocks.monotonic()
       await lookSafely()
-      loop = run()
+      loop = run(begunMs)
     },
     stop: async () => {
       stopping.abort()

@@ -8,20 +8,20 @@ import type { LeaseMember, LeaseRow, LeaseView } from './leases.ts'
  * - **An owner believes only for `BELIEF_MS` after it sent a beat**, and only if a view that it asked for after that
  *   beat was answered still showed its epoch as the newest. The beat’s time in the store is not before it was sent, so
  *   whoever finds the beat older than `EXPIRY_MS` knows that the belief ended before.
- * - **Who took an epoch begins only when the owner before has stopped** by a view asked for after the epoch was stored:
- *   it gave the lease up, its last beat is older than `EXPIRY_MS`, or the new epoch has been visible for `EXPIRY_MS`
- *   (then every later beat’s view showed it). Either its view shows the other’s beat, or the other’s view shows the
- *   new epoch: both wrote before they read (Dekker’s argument).
+ * - **Who took an epoch begins only when the owner before has stopped**: it gave the lease up, its last beat is older than
+ *   `EXPIRY_MS` in a view asked for after an earlier one had shown the new epoch, or the epoch has been visible for
+ *   `EXPIRY_MS` (then every later beat’s view showed it). Either this view shows the other’s beat, or the other’s view
+ *   shows the new epoch: both wrote before they read (Dekker’s argument).
  *
  * A lease is taken from a silent owner only when that owner’s own predecessor cannot believe any more either, and only
  * at the second look: when a store that stood still goes on, everybody has been silent.
  */
 
 /** A member that has been silent for longer counts as dead. */
-export const EXPIRY_MS = 6000
+export const EXPIRY_MS = 7000
 /** How long an owner believes after it sent a beat. The difference allows for clocks that run unequally fast. */
-export const BELIEF_MS = 5000
-/** Between two beats. */
+export const BELIEF_MS = 6000
+/** Between two beats, when the store answers sooner. */
 export const BEAT_MS = 1000
 /**
  * An epoch that is older than this was visible for `EXPIRY_MS`: no insert takes longer from its time to its visibility,
@@ -96,6 +96,7 @@ export function decide(options: {
     }
     const before = memory.seen.get(name)
     const first = before?.epoch === row.epoch ? before : { epoch: row.epoch, atMs: nowMs }
+    const wasSeen = first === before
     seen.set(name, first)
     // How long every view of anybody has shown this epoch.
     const visibleMs = nowMs - first.atMs
@@ -104,7 +105,7 @@ export function decide(options: {
       const begins =
         memory.held.get(name) === row.epoch ||
         takenFrom === '' ||
-        isSilent(takenFrom) ||
+        (wasSeen && isSilent(takenFrom)) ||
         visibleMs >= EXPIRY_MS
       if (begins && (isMine || !spread)) held.set(name, row.epoch)
       else if (begins) giveUp.push(row)

@@ -39,10 +39,7 @@ export interface LeaseView {
 export interface LeaseStore {
   /** Says that the member lives. `beat` grows; a smaller one that arrives late changes nothing. */
   beat(member: string, beat: number, groups: readonly string[]): Promise<void>
-  /**
-   * All leases, and then every member of the last minutes: one whose beat is not among them cannot have looked at the
-   * leases before this view did.
-   */
+  /** All leases, and every member of the last minutes, read side by side: the one may be a little newer than the other. */
   view(): Promise<LeaseView>
   /**
    * Takes the epoch after `from` (`undefined`: the first) for a member, or gives the lease up with an empty owner. Does
@@ -66,20 +63,22 @@ export function createLeaseStore(database: Database): LeaseStore {
         `member/${member}/${beat}`,
       ),
     async view() {
-      const leases = await database.query<LeaseRow>(
-        `SELECT name, max(epoch) AS newest, newest AS epoch, argMax(owner, leases.epoch) AS owner,
-                argMax(taken_from, leases.epoch) AS takenFrom,
-                dateDiff('millisecond', argMax(taken_at, leases.epoch), now64(6)) AS ageMs
-         FROM leases GROUP BY name ORDER BY name`,
-      )
-      // By the number of the beat, not by its time: the store’s clock may have been set back.
-      const members = await database.query<LeaseMember>(
-        `SELECT member, argMax(groups, beat) AS groups,
-                dateDiff('millisecond', argMax(at, beat), now64(6)) AS ageMs
-         FROM lease_members WHERE at > now64(6) - toIntervalSecond({seconds:UInt32})
-         GROUP BY member ORDER BY member`,
-        { seconds: MEMBERS_OF_SECONDS },
-      )
+      const [leases, members] = await Promise.all([
+        database.query<LeaseRow>(
+          `SELECT name, max(epoch) AS newest, newest AS epoch, argMax(owner, leases.epoch) AS owner,
+                  argMax(taken_from, leases.epoch) AS takenFrom,
+                  dateDiff('millisecond', argMax(taken_at, leases.epoch), now64(6)) AS ageMs
+           FROM leases GROUP BY name ORDER BY name`,
+        ),
+        // By the number of the beat, not by its time: the store’s clock may have been set back.
+        database.query<LeaseMember>(
+          `SELECT member, argMax(groups, beat) AS groups,
+                  dateDiff('millisecond', argMax(at, beat), now64(6)) AS ageMs
+           FROM lease_members WHERE at > now64(6) - toIntervalSecond({seconds:UInt32})
+           GROUP BY member ORDER BY member`,
+          { seconds: MEMBERS_OF_SECONDS },
+        ),
+      ])
       return { leases, members }
     },
     take: (name, from, owner) => {

@@ -15,6 +15,8 @@ const SINGLE_TASKS = {
   dispatch: 'detect',
   /** Looks for trouble in gatewatch’s own work. */
   operational: 'detect',
+  /** Removes what is past its time. */
+  retention: 'detect',
   /** Folds the parts of calls into events. */
   assemble: 'ingest',
 } as const satisfies Record<string, Role>
@@ -104,7 +106,7 @@ export async function createLeases(options: {
   }
 }
 
-// An answer that comes later would be of no use: a lease is believed in for five seconds.
+// An answer that comes later would be of no use: a lease is believed in for six seconds.
 const REQUEST_TIMEOUT_MS = 3000
 
 const shardLease = (shard: number): string => `shards/${SHARDS}/${shard}`

@@ -22,7 +22,7 @@ const SILENT = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {
 
 /**
  * Removes once a day what is past its time, and says what went. Part of the role `detect`; several processes that do it
- * at once do no harm.
+ * at once do no harm, but one is enough.
  */
 export function createRetentionPart(options: {
   readonly retention: RetentionConfig
@@ -30,8 +30,10 @@ export function createRetentionPart(options: {
   readonly clock: Clock
   readonly logger: Logger
   readonly registry: Registry
+  /** Whether this process is the one that does, now; it is alone unless told. */
+  readonly mayRun?: () => boolean
 }): RetentionPart {
-  const { retention, database, clock, logger, registry } = options
+  const { retention, database, clock, logger, registry, mayRun = () => true } = options
   const removed = new Counter({
     name: 'gatewatch_retention_removed_rows_total',
     help: 'Rows that were removed because they were past their time',
@@ -81,7 +83,7 @@ export function createRetentionPart(options: {
     name: 'retention',
     run,
     start: async () => {
-      task = cron(retention.every, run, { logger: SILENT, timezone: 'UTC' })
+      task = cron(retention.every, () => (mayRun() ? run() : undefined), { logger: SILENT, timezone: 'UTC' })
     },
     stop: async () => {
       await task?.stop()

@@ -142,20 +142,22 @@ export function createLeaseWorld(wanted: readonly WantedLease[]): LeaseWorld {
         }),
       // Two questions, as in the store: something may happen between them.
       view: async () => {
-        const leases = await ask(() =>
-          newest(
-            rows,
-            (row) => row.name,
-            (row) => row.epoch,
-          ).map(({ atMs, ...row }) => ({ ...row, ageMs: storeNow() - atMs })),
-        )
-        const members = await ask(() =>
-          newest(
-            beats,
-            (row) => row.member,
-            (row) => row.beat,
-          ).map(({ atMs, member, groups }) => ({ member, groups, ageMs: storeNow() - atMs })),
-        )
+        const [leases, members] = await Promise.all([
+          ask(() =>
+            newest(
+              rows,
+              (row) => row.name,
+              (row) => row.epoch,
+            ).map(({ atMs, ...row }) => ({ ...row, ageMs: storeNow() - atMs })),
+          ),
+          ask(() =>
+            newest(
+              beats,
+              (row) => row.member,
+              (row) => row.beat,
+            ).map(({ atMs, member, groups }) => ({ member, groups, ageMs: storeNow() - atMs })),
+          ),
+        ])
         return { leases, members }
       },
     }

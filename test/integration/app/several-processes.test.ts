@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type ClickHouseServer, startClickHouse } from '../../helpers/clickhouse-server.ts'
 import { eventually, type GatewatchProcess, startProcess } from '../../helpers/gatewatch.ts'
+import { leasesHeld } from '../../helpers/leases-held.ts'
 
 let server: ClickHouseServer
 const processes: GatewatchProcess[] = []
@@ -20,29 +19,13 @@ const start = async (roles: string): Promise<GatewatchProcess> => {
   return process
 }
 
-interface Held {
-  readonly shard: number
-  readonly task: number
-}
-
-async function heldBy({ url, data }: GatewatchProcess): Promise<Held> {
-  const key = (await readFile(join(data, 'credentials', 'api-key'), 'utf8')).trim()
-  const reply = await fetch(new URL('/metrics', url), { headers: { authorization: `Bearer ${key}` } })
-  const text = await reply.text()
-  const of = (kind: string) =>
-    Number(
-      new RegExp(`^gatewatch_leases_held\\{kind="${kind}"\\} (\\d+)$`, 'm').exec(text)?.[1] ?? Number.NaN,
-    )
-  return { shard: of('shard'), task: of('task') }
-}
-
 it('processes share the shards and the tasks of one, and take over from one another', async () => {
   const first = await start('ingest,detect')
-  expect(await heldBy(first)).toEqual({ shard: 8, task: 3 })
+  expect(await leasesHeld(first)).toEqual({ shard: 8, task: 4 })
   const second = await start('detect')
   const third = await start('ingest,detect,api')
   await eventually(
-    () => Promise.all([first, second, third].map(heldBy)),
+    () => Promise.all([first, second, third].map(leasesHeld)),
     (held) =>
       held
         .map(({ shard }) => shard)
@@ -50,19 +33,19 @@ it('processes share the shards and the tasks of one, and take over from one anot
         .join() === '2,3,3',
   )
   // Nothing moves that need not.
-  expect((await heldBy(first)).task).toBe(3)
+  expect((await leasesHeld(first)).task).toBe(4)
 
   await first.kill('SIGTERM')
   await eventually(
-    () => Promise.all([second, third].map(heldBy)),
-    ([two, three]) => two?.shard === 4 && three?.shard === 4 && two.task + three.task === 3,
+    () => Promise.all([second, third].map(leasesHeld)),
+    ([two, three]) => two?.shard === 4 && three?.shard === 4 && two.task + three.task === 4,
   )
   // Only one of them has the role ingest.
-  expect((await heldBy(third)).task).toBeGreaterThanOrEqual(1)
+  expect((await leasesHeld(third)).task).toBeGreaterThanOrEqual(1)
 
   await third.kill('SIGKILL')
   await eventually(
-    () => heldBy(second),
-    ({ shard, task }) => shard === 8 && task === 2,
+    () => leasesHeld(second),
+    ({ shard, task }) => shard === 8 && task === 3,
   )
 })

@@ -81,7 +81,10 @@ describe('a lease that was taken is held', () => {
   it('when the owner before has stopped: silent, or told for long enough', () => {
     const taken = { lease: row({ owner: 'me', takenFrom: 'other' }) }
     expect(decideAbout({ ...taken, members: { other: 100 } }).holds).toBeUndefined()
-    expect(decideAbout({ ...taken, members: { other: EXPIRY_MS + 1 } }).holds).toBe(5)
+    // Its beat may have been written after the members were read and before the lease was: only the next look tells.
+    const silentOther = { ...taken, members: { other: EXPIRY_MS + 1 } }
+    expect(decideAbout(silentOther).holds).toBeUndefined()
+    expect(decideAbout({ ...silentOther, memory: { seen: seenAt(0) }, nowMs: 1 }).holds).toBe(5)
     const beats = { ...taken, members: { other: 100 }, memory: { seen: seenAt(0) } }
     expect(decideAbout({ ...beats, nowMs: EXPIRY_MS - 1 }).holds).toBeUndefined()
     expect(decideAbout({ ...beats, nowMs: EXPIRY_MS }).holds).toBe(5)
