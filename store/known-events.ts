@@ -108,6 +108,18 @@ async function findStored(
   tenant: string,
   keys: readonly EventIdentity[],
 ): Promise<ReadonlyMap<string, readonly EventRow[]>> {
+  const rows: EventRow[] = []
+  for (const slice of slicesOf(database, keys, ({ event_id: id }) => jsonBytes(id)))
+    rows.push(...(await findSlice(database, clock, tenant, slice)))
+  return Map.groupBy(rows, (row) => String(row['event_id']))
+}
+
+async function findSlice(
+  database: Database,
+  clock: Clock,
+  tenant: string,
+  keys: readonly EventIdentity[],
+): Promise<EventRow[]> {
   const ids = jsonOf([...new Set(keys.map(({ event_id: id }) => id))])
   const recent = await database.query<Place>(
     // A day more: the clocks of the store and of this process differ, and an event may be a day ahead of both.
@@ -122,10 +134,33 @@ async function findStored(
     const place = { day: at.slice(0, 10), actor }
     if (place.day < windowFrom) places.set(nameOf(place), place)
   }
-  if (places.size === 0) return new Map()
-  return Map.groupBy(await readEvents(database, tenant, ids, [...places.values()]), (row) =>
-    String(row['event_id']),
-  )
+  const rows: EventRow[] = []
+  const bytesOf = ({ day, actor }: Place) => jsonBytes(day) + jsonBytes(actor) + 2
+  for (const slice of slicesOf(database, [...places.values()], bytesOf))
+    rows.push(...(await readEvents(database, tenant, ids, slice)))
+  return rows
+}
+
+// A server refuses a parameter over 128 KiB (`http_max_field_value_size`, also in a multipart body).
+const MAX_PARAMETER_BYTES = 120_000
+
+const jsonBytes = (text: string): number => Buffer.byteLength(JSON.stringify(text.toWellFormed())) + 1
+
+/** The list cut so that each piece fits into a parameter; the engine in process takes a list of any length. */
+function slicesOf<T>({ kind }: Database, list: readonly T[], bytesOf: (item: T) => number): T[][] {
+  if (kind === 'embedded') return list.length === 0 ? [] : [[...list]]
+  const slices: T[][] = []
+  let free = 0
+  for (const item of list) {
+    const bytes = bytesOf(item)
+    if (bytes > free) {
+      slices.push([])
+      free = MAX_PARAMETER_BYTES
+    }
+    slices.at(-1)?.push(item)
+    free -= bytes
+  }
+  return slices
 }
 
 /** Events of an actor on a day lie together. */

@@ -181,6 +181,32 @@ describe('a block that was begun before', () => {
   })
 })
 
+it('asks a server in pieces that it takes: no parameter over 128 KiB', async () => {
+  const tenant = 'server'
+  let longest = 0
+  let questions = 0
+  const server: Database = {
+    ...database,
+    kind: 'server',
+    query: (sql, params = {}) => {
+      questions++
+      for (const value of Object.values(params)) longest = Math.max(longest, Buffer.byteLength(String(value)))
+      return database.query(sql, params)
+    },
+  }
+  // Two bytes a character, and one more when it is quoted.
+  const events = Array.from({ length: 2000 }, (_, at) => call(tenant, `${'é"'.repeat(60)}${at}`))
+  await deliver(events)
+  const report = await createKnownEvents(server, createManualClock(NOW_MS))(encoded(events, 'columns'), {
+    repeated: false,
+  })
+  report.release()
+  expect(report.duplicates.size).toBe(2000)
+  expect(questions).toBeGreaterThan(4)
+  expect(longest).toBeLessThan(128 * 1024)
+  expect(longest).toBeGreaterThan(64 * 1024)
+})
+
 describe('two blocks at once', () => {
   it('find each other’s events', async () => {
     const tenant = 'at-once'
