@@ -1,7 +1,8 @@
-import type { Transform } from 'node:stream'
+import { pipeline, Readable } from 'node:stream'
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { GatewatchError, messageOf } from '../core/errors.ts'
+import { zstdFrames } from '../core/zstd-frames.ts'
 import type { ApiServer } from './api-server.ts'
 import type { ByteBudget, ByteLease } from './byte-budget.ts'
 
@@ -65,16 +66,22 @@ function announcedBytes({ headers }: FastifyRequest): number {
 const MAX_ZSTD_WINDOW_LOG = 23
 const CHUNK_BYTES = 64 * 1024
 
-const inflateGzip = () => createGunzip({ chunkSize: CHUNK_BYTES })
+const ZSTD = { chunkSize: CHUNK_BYTES, params: { [constants.ZSTD_d_windowLogMax]: MAX_ZSTD_WINDOW_LOG } }
 
-const ENCODINGS: Readonly<Record<string, () => Transform>> = {
+type Inflate = (body: Buffer) => AsyncIterable<Buffer>
+
+const inflateGzip: Inflate = (body) => createGunzip({ chunkSize: CHUNK_BYTES }).end(body)
+
+const ENCODINGS: Readonly<Record<string, Inflate>> = {
   gzip: inflateGzip,
   'x-gzip': inflateGzip,
-  zstd: () =>
-    createZstdDecompress({
-      chunkSize: CHUNK_BYTES,
-      params: { [constants.ZSTD_d_windowLogMax]: MAX_ZSTD_WINDOW_LOG },
-    }),
+  zstd: async function* (body) {
+    for await (const frame of zstdFrames([body])) {
+      const packed = Readable.from(frame, { objectMode: false })
+      // The callback has nothing to add.
+      yield* pipeline(packed, createZstdDecompress(ZSTD), () => {}) as AsyncIterable<Buffer>
+    }
+  },
 }
 
 /**
@@ -100,7 +107,7 @@ export async function decodeBody(
   const parts: Buffer[] = []
   let size = 0
   try {
-    for await (const part of inflate().end(body) as AsyncIterable<Buffer>) {
+    for await (const part of inflate(body)) {
       size += part.byteLength
       if (size > maxInflatedBytes) {
         throw new GatewatchError(

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { pipeline, type Readable } from 'node:stream'
+import { PassThrough, pipeline, Readable } from 'node:stream'
 import { crc32, createGunzip, createZstdDecompress } from 'node:zlib'
+import { zstdFrames } from '../../core/zstd-frames.ts'
 
 /** A file as the file system knows it. */
 export interface FileFacts {
@@ -36,11 +37,20 @@ export function packingOf(path: string, first: Uint8Array = new Uint8Array()): P
 }
 
 /** The bytes, unpacked; an error of the file reaches who reads them. */
-export const unpacked = (raw: Readable, packing: Packing | undefined): Readable =>
-  // The callback has nothing to add.
-  packing === undefined
-    ? raw
-    : pipeline(raw, packing === 'gzip' ? createGunzip() : createZstdDecompress(), () => {})
+export function unpacked(raw: Readable, packing: Packing | undefined): Readable {
+  if (packing === undefined) return raw
+  // The callbacks have nothing to add.
+  if (packing === 'gzip') return pipeline(raw, createGunzip(), () => {})
+  // Others may listen to the stream, so it is not read but piped.
+  return Readable.from(unpackZstd(pipeline(raw, new PassThrough(), () => {})), { objectMode: false })
+}
+
+async function* unpackZstd(raw: Readable): AsyncGenerator<Buffer> {
+  for await (const frame of zstdFrames(raw as AsyncIterable<Uint8Array>)) {
+    const packed = Readable.from(frame, { objectMode: false })
+    yield* pipeline(packed, createZstdDecompress(), () => {}) as AsyncIterable<Buffer>
+  }
+}
 
 /** `undefined` when there is no such file, or it is a folder, a pipe, … */
 export async function factsOf(path: string): Promise<FileFacts | undefined> {

@@ -342,13 +342,16 @@ describe.each([
   })
 })
 
-describe('a packed file of several members', () => {
+describe.each([
+  ['app.log.gz', gzipSync],
+  ['app.log.zst', zstdCompressSync],
+])('a packed file of several pieces: %s', (name, pack) => {
   it('is read on when more is appended to it, also after a restart', async () => {
-    await writeNow('app.log.gz', gzipSync(lines(0, 10)))
+    await writeNow(name, pack(lines(0, 10)))
     await open('')
     await rest(5000)
     await follower.stop()
-    await appendNow('app.log.gz', gzipSync(lines(10, 20)))
+    await appendNow(name, pack(lines(10, 20)))
     await open('')
     await rest(5000)
     expect(numbers()).toEqual(upTo(20))
@@ -360,7 +363,7 @@ describe('a packed file of several members', () => {
     await open('')
     let written = 0
     for (let second = 0; second < 130; second++) {
-      await appendNow('app.log.gz', gzipSync(lines(written, ++written)))
+      await appendNow(name, pack(lines(written, ++written)))
       clock.advance(1000)
       await settle()
     }
