@@ -51,13 +51,36 @@ export function createBaselineQueries(database: Database): BaselineQueries {
         },
       ),
     firstUses: async ({ tenant, server, tool }, limit) => {
-      const rows = await database.query<{ actor: string; at: string }>(
-        `SELECT actor, min(first_seen) AS at FROM tools_by_actor
+      const rows = await database.query<{ actor: string; at: string; unsure: number }>(
+        `SELECT actor, min(first_seen) AS at,
+           min(vanished_first) <= at OR at < toDateTime64('1971-01-01 00:00:00', 6, 'UTC') AS unsure
+         FROM tools_by_actor
          WHERE tenant = {tenant:String} AND mcp_server_name = {server:String} AND gen_ai_tool_name = {tool:String}
          GROUP BY actor HAVING sum(calls) > 0 ORDER BY at, actor LIMIT {limit:UInt32}`,
         { tenant, server, tool, limit },
       )
-      return rows.map(({ actor, at }) => ({ actor, at: fromClickHouse(at) }))
+      const unsure = rows.filter((row) => row.unsure).map(({ actor }) => actor)
+      const inEvents = unsure.length === 0 ? new Map() : await firstInEvents({ tenant, server, tool }, unsure)
+      return rows
+        .map(({ actor, at }) => ({ actor, at: fromClickHouse(inEvents.get(actor) ?? at) }))
+        .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
     },
+  }
+
+  // Where a correction took a first use away (store/migrations/0012_first_uses.sql), the events say which is the first.
+  async function firstInEvents(
+    of: { readonly tenant: string; readonly server: string; readonly tool: string },
+    actors: readonly string[],
+  ): Promise<Map<string, string>> {
+    const rows = await database.query<{ actor: string; at: string }>(
+      `SELECT actor, min(first) AS at FROM (
+         SELECT actor, min(occurred_at) AS first FROM events
+         WHERE tenant = {tenant:String} AND actor IN {actors:Array(String)}
+           AND mcp_server_name = {server:String} AND gen_ai_tool_name = {tool:String}
+         GROUP BY actor, event_id, version HAVING sum(sign) > 0)
+       GROUP BY actor`,
+      { ...of, actors },
+    )
+    return new Map(rows.map(({ actor, at }) => [actor, at]))
   }
 }

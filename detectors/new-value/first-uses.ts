@@ -63,27 +63,69 @@ function byDay(
   return days
 }
 
+interface Pair {
+  readonly actor: string
+  readonly server: string
+  readonly tool: string
+  /** Milliseconds since the epoch. */
+  readonly firstMs: number
+}
+
 /** Pairs first seen in the days of the span or the one after, with that time in milliseconds. */
 async function readPairs(
-  { query }: Source,
+  source: Source,
   { tenant, fromDay, toDay }: Span,
   wanted: Wanted | undefined,
 ): Promise<Map<string, number>> {
-  const rows = await query<{ actor: string; server: string; tool: string; firstMs: number }>(
-    `SELECT actor, mcp_server_name AS server, gen_ai_tool_name AS tool,
-       toUnixTimestamp64Milli(min(first_seen)) AS firstMs
-     FROM tools_by_actor WHERE tenant = {tenant:String}
-       ${wanted === undefined ? '' : 'AND (actor IN {actors:Array(String)} OR gen_ai_tool_name IN {tools:Array(String)})'}
-     GROUP BY actor, server, tool
-     HAVING min(first_seen) >= {from:DateTime64(6, 'UTC')} AND min(first_seen) < {to:DateTime64(6, 'UTC')}`,
+  const fromMs = fromDay * DAY_MS
+  // Unsure: a correction took away a use that was no later than the first, or (in stores of before) all uses of a block.
+  const rows = await source.query<Pair & { unsure: number }>(
+    `SELECT actor, server, tool, toUnixTimestamp64Milli(first) AS firstMs,
+       vanished <= first OR first < toDateTime64('1971-01-01 00:00:00', 6, 'UTC') AS unsure
+     FROM (
+       SELECT actor, mcp_server_name AS server, gen_ai_tool_name AS tool, min(first_seen) AS first, min(vanished_first) AS vanished
+       FROM tools_by_actor WHERE tenant = {tenant:String}
+         ${wanted === undefined ? '' : 'AND (actor IN {actors:Array(String)} OR gen_ai_tool_name IN {tools:Array(String)})'}
+       GROUP BY actor, server, tool HAVING sum(calls) > 0)
+     WHERE first < {to:DateTime64(6, 'UTC')} AND (first >= {from:DateTime64(6, 'UTC')} OR unsure)`,
     {
       tenant,
-      from: clickHouseTime(fromDay * DAY_MS),
+      from: clickHouseTime(fromMs),
       to: clickHouseTime((toDay + 1) * DAY_MS),
       ...wanted,
     },
   )
-  return new Map(rows.map((row) => [pairKey(row), row.firstMs]))
+  const sure = rows.filter(({ unsure }) => !unsure)
+  const asked = await firstInEvents(
+    source,
+    tenant,
+    rows.filter(({ unsure }) => unsure),
+    startOfDay(toDay + 1),
+  )
+  return new Map(
+    [...sure, ...asked.filter(({ firstMs }) => firstMs >= fromMs)].map((row) => [pairKey(row), row.firstMs]),
+  )
+}
+
+/** The first uses of these pairs as the events have them, before a time. Few pairs need it, so they may cost their history. */
+async function firstInEvents(
+  { query }: Source,
+  tenant: string,
+  pairs: readonly Pair[],
+  untilMs: number,
+): Promise<Pair[]> {
+  if (pairs.length === 0) return []
+  const { actors, tools } = sidesOf(pairs.map(pairKey))
+  const fromMs = Math.max(0, Math.min(...pairs.map(({ firstMs }) => firstMs)))
+  const events = eventsBetween(tenant, fromMs, untilMs)
+  const rows = await query<Pair>(
+    `SELECT actor, mcp_server_name AS server, gen_ai_tool_name AS tool, toUnixTimestamp64Milli(min(occurred_at)) AS firstMs
+     FROM events WHERE ${events.sql} AND actor IN {actors:Array(String)} AND gen_ai_tool_name IN {tools:Array(String)}
+     GROUP BY actor, server, tool`,
+    { ...events.params, actors, tools },
+  )
+  const wanted = new Set(pairs.map(pairKey))
+  return rows.filter((row) => wanted.has(pairKey(row)))
 }
 
 const pairKey = ({ actor, server, tool }: { actor: string; server: string; tool: string }): string =>

@@ -3,11 +3,20 @@ import type { AuditEvent } from '../../../core/audit-event.ts'
 import type { FindingChange } from '../../../core/finding.ts'
 import { createEngine, type EngineOptions } from '../../../detectors/engine.ts'
 import { eventsOf } from '../../../detectors/example.ts'
+import { createBaselineQueries } from '../../../store/baselines.ts'
 import type { Database } from '../../../store/database.ts'
 import { createFindings } from '../../../store/findings.ts'
 import { createWatermarks } from '../../../store/watermarks.ts'
 import { OFFICE_START, officeEvent } from '../../scenarios/office.ts'
-import { emptyStore, engineOver, finalFindings, openTestStore, shippedRules, store } from './support.ts'
+import {
+  correct,
+  emptyStore,
+  engineOver,
+  finalFindings,
+  openTestStore,
+  shippedRules,
+  store,
+} from './support.ts'
 
 let database: Database
 let close: () => Promise<void>
@@ -116,6 +125,26 @@ describe('the engine', () => {
     await engine.drain()
     expect(await newToolTitles('current')).toEqual([expect.stringContaining('in 21 days')])
     expect(await newToolTitles('superseded')).toEqual([expect.stringContaining('in 22 days')])
+  })
+
+  // Issue 9, fault 20.
+  it('takes a use that a correction took away for none', async () => {
+    await store(database, routine(['ada', 'ben', 'cleo', 'dora']))
+    const wrong = use('ada', 'bulk_edit', 20, 10)
+    await store(database, [wrong])
+    await correct(database, wrong, { ...wrong, 'gen_ai.tool.name': 'get_account' })
+    await database.command('OPTIMIZE TABLE tools_by_actor FINAL')
+    const first = use('ada', 'bulk_edit', 22, 10)
+    await store(database, [first])
+    // A correction that changes neither pair nor time takes nothing away.
+    await correct(database, first, { ...first, outcome: 'failure' })
+    await engineOver(database, rules).drain()
+    expect(await newToolTitles('current')).toEqual([expect.stringContaining('in 22 days')])
+    const uses = await createBaselineQueries(database).firstUses(
+      { tenant: 'default', server: 'crm', tool: 'bulk_edit' },
+      10,
+    )
+    expect(uses).toEqual([{ actor: 'ada', at: first.occurred_at }])
   })
 
   it('notices rows that become visible after their time was passed', async () => {
