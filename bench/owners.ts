@@ -204,11 +204,11 @@ async function outcomeOf(database: Database, feed: Feed, messages: readonly Mess
   return {
     lost: [...feed.fedAt.keys()].filter((actor) => !heard.has(actor)).length,
     doubledFindings: await surplus(
-      `SELECT toInt32(count()) - toInt32(uniqExact(tenant, actor)) AS surplus FROM findings FINAL
+      `SELECT toInt32(count()) - toInt32(uniqExact(tenant, actor)) AS surplus FROM finding_versions FINAL
        WHERE status = 'current' AND rule = 'credential-then-send'`,
     ),
     doubledAlerts: await surplus(
-      `SELECT toInt32(uniqExact(tenant, alert_id)) - toInt32(uniqExact(tenant, fingerprint)) AS surplus FROM alert_actions`,
+      `SELECT toInt32(uniqExact(tenant, alert_id)) - toInt32(uniqExact(tenant, fingerprint)) AS surplus FROM alert_log`,
     ),
     doubledMessages:
       distinct.size - new Set([...distinct.values()].map(({ actor, notice }) => `${actor}/${notice}`)).size,
