@@ -18,6 +18,7 @@ import { installHostCheck } from './plugins/host-check.ts'
 import { installSecurityHeaders } from './plugins/security-headers.ts'
 import { installSharedAnswers } from './plugins/shared-answers.ts'
 import { type AlertChanges, type AlertSource, addAlertRoutes } from './routes/alerts.ts'
+import { addBackfillRoutes, type Backfills } from './routes/backfills.ts'
 import { addCredentialRoutes } from './routes/credentials.ts'
 import { addDashboard } from './routes/dashboard.ts'
 import { addDeadLetterRoutes, type DeadLetterReplays, type DeadLetterSource } from './routes/dead-letters.ts'
@@ -47,6 +48,7 @@ export interface ApiDependencies {
   readonly alertChanges: AlertChanges
   readonly deliveries: DeliverySource
   readonly deadLetters: DeadLetterSource
+  readonly backfills: Backfills
   readonly toolDefinitions: DefinitionSource
   /** Absent where this process takes no records in. */
   readonly deadLetterReplays?: DeadLetterReplays
@@ -134,6 +136,7 @@ export async function buildServer(deps: ApiDependencies): Promise<ApiServer> {
     secure,
     clock: deps.clock,
   })
+  addBackfillRoutes(app, { backfills: deps.backfills, clock: deps.clock })
   addToolDefinitionRoutes(app, { toolDefinitions: deps.toolDefinitions, clock: deps.clock })
   addOperationRoutes(app, deps)
   if (deps.redaction !== undefined) addRedactionRoutes(app, { redaction: deps.redaction, clock: deps.clock })

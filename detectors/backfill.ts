@@ -52,6 +52,8 @@ interface Walk {
   today: number
   /** The first day that ticks may judge. */
   readonly tickFrom: number
+  /** The last day of the walk, where it does not lead to the present. */
+  readonly throughDay?: number
   /** Everything before this day is done. */
   day: number
   handedOver: boolean
@@ -116,6 +118,9 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
             .filter((entry) => entry.tenant === tenant && entry.attempts === 0)
             .map(ruleOf)
             .filter((one): one is Rule => one !== undefined && groupOf(one) === group)
+    const tickFrom = today - options.latenessDays - 2
+    const throughDays = rules.map(({ id }) => backlog.get(tenant, id)?.throughDay ?? Number.POSITIVE_INFINITY)
+    const throughDay = Math.max(...throughDays)
     const fromDay = Math.min(...rules.map(({ id }) => backlog.get(tenant, id)?.fromDay ?? today))
     for (const { id } of rules) backlog.mark(tenant, id)
     const profiles = createProfiles({
@@ -129,29 +134,32 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
       ...{ tenant, group, rules, profiles, today },
       source: rule.where === undefined ? { query } : { query, where: rule.where },
       days: await readDays(query, tenant, fromDay - 1),
-      tickFrom: today - options.latenessDays - 2,
+      tickFrom,
+      // Days that ticks judge too need baselines that lead to the present.
+      ...(throughDay < tickFrom ? { throughDay } : {}),
       day: fromDay,
       handedOver: false,
     }
   }
 
   async function step(walk: Walk, nowUs: number): Promise<BackfillReport> {
-    if (!walk.handedOver && walk.day >= walk.tickFrom) {
+    if (!walk.handedOver && walk.throughDay === undefined && walk.day >= walk.tickFrom) {
       await handOver(walk, nowUs)
       return { worked: true, ...NOTHING_JUDGED }
     }
     const piece = pieceOf(walk)
     const judged = piece === undefined ? NOTHING_JUDGED : await judge(walk, piece, nowUs)
-    walk.day = piece?.toDay ?? walk.today + 1
+    walk.day = piece?.toDay ?? lastDayOf(walk) + 1
     return { worked: true, ...judged }
   }
 
   /** Stores in the backlog how far the walk has come; says whether it has ended. */
-  function settle({ tenant, rules, days, today, day, handedOver }: Walk, nowUs: number): boolean {
+  function settle(walk: Walk, nowUs: number): boolean {
+    const { tenant, rules, days, today, day } = walk
     const again = Math.min(
       ...rules.map(({ id }) => backlog.addedSince(tenant, id) ?? Number.POSITIVE_INFINITY),
     )
-    const isDone = handedOver && day > today
+    const isDone = (walk.handedOver || walk.throughDay !== undefined) && day > lastDayOf(walk)
     // Calls came for a day that was read before they did: the walk begins anew there, later.
     const isOvertaken = again < day
     const toCome = days.find((one) => one.day > today)
@@ -230,12 +238,16 @@ interface Piece {
   readonly toDay: number
 }
 
+const lastDayOf = ({ throughDay, today }: Walk): number => throughDay ?? today
+
 /** The next days of a walk that are judged together; undefined when none is left. */
-function pieceOf({ rules, days, day, tickFrom, today, handedOver }: Walk): Piece | undefined {
-  const end = handedOver ? today + 1 : tickFrom
+function pieceOf(walk: Walk): Piece | undefined {
+  const { rules, days, day, tickFrom, handedOver } = walk
+  const leadsToTheEnd = handedOver || walk.throughDay !== undefined
+  const end = leadsToTheEnd ? lastDayOf(walk) + 1 : tickFrom
   const callsOf = new Map(days.map((one) => [one.day, one.calls]))
   const all = daysTouchedBy(rules, [...callsOf.keys()]).filter((one) => one >= day && one < end)
-  if (all.length === 0) return handedOver ? undefined : { days: [], toDay: tickFrom }
+  if (all.length === 0) return leadsToTheEnd ? undefined : { days: [], toDay: tickFrom }
   const taken: number[] = []
   let calls = 0
   for (const one of all) {

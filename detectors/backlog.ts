@@ -18,6 +18,8 @@ export interface BacklogEntry {
   readonly fromDay: number
   /** `fromDay` when the entry was made: how far the work has come is the way from here. */
   readonly firstDay: number
+  /** The last day that is judged again. Absent: the present. */
+  readonly throughDay?: number
   /** Baselines as of this day and later do not know yet what arrived late. Absent: all are right. */
   readonly staleFrom?: number
   readonly reason: BacklogReason
@@ -34,6 +36,7 @@ export type Wait = Pick<BacklogEntry, 'tenant' | 'rule' | 'fromDay' | 'reason'> 
   readonly nowMs: number
   /** See `BacklogEntry`. */
   readonly staleFrom?: number
+  readonly throughDay?: number
   /** How long the work may wait for more of its kind, milliseconds. Default 0. */
   readonly delayMs?: number
 }
@@ -82,7 +85,7 @@ export function createBacklog(): Backlog {
     entries.set(nameOf(entry.tenant, entry.rule), entry)
   }
 
-  function add({ tenant, rule, fromDay, reason, nowMs, staleFrom, delayMs = 0 }: Wait): void {
+  function add({ tenant, rule, fromDay, reason, nowMs, staleFrom, throughDay, delayMs = 0 }: Wait): void {
     const name = nameOf(tenant, rule)
     const known = entries.get(name)
     const during = added.get(name)
@@ -93,11 +96,16 @@ export function createBacklog(): Backlog {
         ...{ tenant, rule, fromDay, firstDay: fromDay, reason },
         ...{ sinceMs: nowMs, notBeforeMs: nowMs + delayMs, attempts: 0 },
         ...(stale === undefined ? {} : { staleFrom: stale }),
+        ...(throughDay === undefined ? {} : { throughDay }),
       })
       return
     }
+    const { throughDay: knownThrough, ...rest } = known
+    const through =
+      knownThrough === undefined || throughDay === undefined ? undefined : Math.max(knownThrough, throughDay)
     put({
-      ...known,
+      ...rest,
+      ...(through === undefined ? {} : { throughDay: through }),
       fromDay: Math.min(known.fromDay, fromDay),
       firstDay: Math.min(known.firstDay, fromDay),
       reason: graver(known.reason, reason),

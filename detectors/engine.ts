@@ -6,7 +6,7 @@ import type { CurrentFindings } from './changes.ts'
 import type { Query } from './detector.ts'
 import { type DetectionHealth, healthOf } from './health.ts'
 import { createLock } from './lock.ts'
-import { createOwnedShards } from './owned-shards.ts'
+import { type BackfillRequests, createOwnedShards } from './owned-shards.ts'
 import { createSoleOwnership, type ShardOwnership } from './ownership.ts'
 import { createProfiles, type ProfileStore } from './profiles.ts'
 import type { WatermarkStore } from './progress.ts'
@@ -33,6 +33,8 @@ export interface EngineOptions {
   readonly watermarks: WatermarkStore
   /** Where baselines are kept between processes; absent: they are built anew by every process. */
   readonly profiles?: ProfileStore
+  /** What people asked to be judged again; absent: nobody can ask. */
+  readonly requests?: BackfillRequests
   /** Which shards this process judges. Default: all, for a process that is alone with its store. */
   readonly ownership?: ShardOwnership
   readonly rules: readonly Rule[]
@@ -59,8 +61,6 @@ export interface Engine {
   backfill(): Promise<BackfillReport>
   /** Ticks and backfills until nothing waits, whatever delays there are. */
   drain(): Promise<JudgedCounts>
-  /** Asks for all days of a tenant (or of all) from `fromDay` (since 1970-01-01) on to be judged again. */
-  request(fromDay: number, tenant?: string): Promise<void>
   /** Replaces the rules from the next tick on; rules that are new or changed look over the past once. */
   setRules(rules: readonly Rule[]): void
   health(): DetectionHealth
@@ -110,7 +110,6 @@ export function createEngine(given: EngineOptions): Engine {
         if (ticked.waiting === 0 && !piece.worked) return total
       }
     },
-    request: (fromDay, tenant) => tickLock(() => shards.request(fromDay, tenant, nowUs / 1000)),
     setRules: (replacement) => {
       rules = replacement
     },

@@ -15,10 +15,25 @@ export interface OwnedShardsOptions {
   readonly backlog: Backlog
   readonly profiles: Profiles
   readonly publisher: Publisher
+  readonly requests?: BackfillRequests
   readonly findings: {
     writtenAfter(version: number, rules: readonly string[]): Promise<FindingChange[]>
   }
   readonly rulesNow: () => readonly Rule[]
+}
+
+/** What people asked to be judged again (`store/backfills.ts`). */
+export interface BackfillRequests {
+  /** Requests that were taken in after a time (microseconds of the store’s clock), oldest first. */
+  after(us: number): Promise<
+    readonly {
+      readonly tenant: string
+      /** UTC days since 1970-01-01, inclusive; without the last one, to the present. */
+      readonly fromDay: number
+      readonly throughDay?: number
+      readonly atUs: number
+    }[]
+  >
 }
 
 /** Shards that have come equally far, and are worked on together. */
@@ -38,8 +53,8 @@ export interface OwnedShards {
   rulesOf(tenant: string, members: readonly ShardProgress[]): readonly Rule[]
   /** A rule that these shards do not know yet waits to look over the past. */
   noticeRules(members: readonly ShardProgress[], nowMs: number): Promise<void>
-  /** All days from `fromDay` on wait to be judged again, for one tenant or all. */
-  request(fromDay: number, tenant: string | undefined, nowMs: number): Promise<void>
+  /** What people asked for waits to be judged again; says whether there was anything. */
+  takeRequests(members: readonly ShardProgress[], nowMs: number): Promise<boolean>
   /** Stores how far the shards have come; those that were lost are forgotten. */
   write(members: readonly ShardProgress[], nowUs: number): Promise<void>
   all(): readonly ShardProgress[]
@@ -127,12 +142,19 @@ export function createOwnedShards(options: OwnedShardsOptions): OwnedShards {
       for (const state of members) state.rules = seen
     },
 
-    async request(fromDay, tenant, nowMs) {
-      await addForAll(rulesNow(), (rule, of, firstDay) => {
-        if (tenant !== undefined && of !== tenant) return
-        const from = Math.max(fromDay, firstDay - 1)
-        backlog.add({ tenant: of, rule: rule.id, fromDay: from, staleFrom: from, reason: 'requested', nowMs })
-      })
+    async takeRequests(members, nowMs) {
+      const takenUs = Math.min(...members.map(({ requestsUs }) => requestsUs))
+      const requests = (await options.requests?.after(takenUs)) ?? []
+      for (const { tenant, fromDay, throughDay, atUs } of requests) {
+        const shards = members.filter(({ requestsUs }) => requestsUs < atUs)
+        for (const rule of this.rulesOf(tenant, shards)) {
+          // To the present: baselines are built again too. To a day before it: those that there are serve.
+          const bounds = throughDay === undefined ? { staleFrom: fromDay } : { throughDay }
+          backlog.add({ tenant, rule: rule.id, fromDay, reason: 'requested', nowMs, ...bounds })
+        }
+        for (const shard of shards) shard.requestsUs = atUs
+      }
+      return requests.length > 0
     },
 
     async write(members, nowUs) {

@@ -26,12 +26,15 @@ export interface ShardProgress {
   findingsVersion: number
   /** Of the stored watermark: grows with every write. */
   version: number
+  /** Requests for backfills are taken up to here, microseconds of the store’s clock. */
+  requestsUs: number
   /** Rule id → hash of what it was when it last looked over the past. */
   rules: Readonly<Record<string, string>>
 }
 
 interface Body {
   readonly findingsVersion?: number
+  readonly requestsUs?: number
   readonly overlapRows?: number
   readonly rules?: Readonly<Record<string, string>>
   readonly backlog?: readonly BacklogEntry[]
@@ -57,6 +60,8 @@ export async function readProgress(
       overlapRows: body.overlapRows ?? 0,
       findingsVersion: body.findingsVersion ?? watermark?.version ?? 0,
       version: watermark?.version ?? 0,
+      // Before the first tick nothing was judged that could be asked for again.
+      requestsUs: body.requestsUs ?? 0,
       rules: body.rules ?? {},
     },
     backlog: body.backlog ?? [],
@@ -73,9 +78,9 @@ export async function writeProgress(
 ): Promise<void> {
   await store.writeAll(
     all.map((progress) => {
-      const { owned, throughUs = 0, overlapRows, findingsVersion, rules } = progress
+      const { owned, throughUs = 0, overlapRows, findingsVersion, requestsUs, rules } = progress
       progress.version = Math.max(nowUs, progress.version + 1)
-      const body: Body = { findingsVersion, overlapRows, rules, backlog: backlogOf(owned.shard) }
+      const body: Body = { findingsVersion, requestsUs, overlapRows, rules, backlog: backlogOf(owned.shard) }
       return {
         name: nameOf(shards, owned.shard),
         recordedThroughUs: throughUs,

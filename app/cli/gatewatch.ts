@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { GatewatchError, messageOf } from '../../core/errors.ts'
 import { inertText } from '../../core/text.ts'
 import { addAlertsCommand } from './commands/alerts.ts'
+import { addBackfillCommand } from './commands/backfill.ts'
 import { addBacktestCommand } from './commands/backtest.ts'
 import { addDeadLettersCommand } from './commands/dead-letters.ts'
 import { addDemoCommand } from './commands/demo.ts'
@@ -44,6 +45,7 @@ addRulesCommand(program)
 addAlertsCommand(program)
 addDeadLettersCommand(program)
 addToolsCommand(program)
+addBackfillCommand(program)
 addTokenCommand(program)
 addDoctorCommand(program)
 

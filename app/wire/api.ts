@@ -10,6 +10,7 @@ import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { HealthCheck, HealthReport, Trouble } from '../../core/health.ts'
 import { createAlerts } from '../../store/alerts.ts'
+import { createBackfills } from '../../store/backfills.ts'
 import { createBaselineQueries } from '../../store/baselines.ts'
 import { type Database, forPeople } from '../../store/database.ts'
 import {
@@ -103,6 +104,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
       counts: (tenant) => countDeadLetters(people, tenant),
       countsBy: (scope) => countDeadLettersBy(people, scope),
     },
+    backfills: createBackfills(database),
     toolDefinitions: {
       definitions: (scope) => listToolDefinitions(people, scope),
       changes: (scope) => listDefinitionChanges(people, scope),

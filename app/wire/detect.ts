@@ -7,6 +7,7 @@ import type { ShardOwnership } from '../../detectors/ownership.ts'
 import { supersedeRetired } from '../../detectors/retired-rules.ts'
 import type { ParsedRules } from '../../detectors/rule.ts'
 import { type Schedule, startSchedule } from '../../detectors/schedule.ts'
+import { createBackfills } from '../../store/backfills.ts'
 import type { Database } from '../../store/database.ts'
 import { createFindings } from '../../store/findings.ts'
 import { createProfileStore } from '../../store/profiles.ts'
@@ -68,6 +69,7 @@ export function createDetectPart({
     findings,
     watermarks: createWatermarks(database),
     profiles,
+    requests: createBackfills(database),
     ...(ownership === undefined ? {} : { ownership }),
     rules,
     settleMs: config.detect.settleMs,

@@ -70,6 +70,7 @@ CREATE TABLE backfill_requests
     request_id String,
     tenant String,
     from_day Date,
+    through_day Nullable(Date),
     by String
 )
 ENGINE = MergeTree

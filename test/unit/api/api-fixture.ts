@@ -80,6 +80,10 @@ export async function startApi(overrides: Partial<ApiDependencies> = {}) {
       counts: async () => [],
       countsBy: async () => [],
     },
+    backfills: {
+      request: async () => '2026-08-21T00:00:00.000000Z',
+      left: async () => ({ work: [], waiting: 0 }),
+    },
     toolDefinitions: { definitions: async () => [], changes: async () => [] },
     deadLetterReplays: { run: async () => [] },
     intake: {

@@ -1,0 +1,88 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Command } from 'commander'
+import { type Access, type AccessFlags, openAccess } from '../access.ts'
+import { addAccessOptions, time } from '../options.ts'
+import { createOutput, type Output } from '../output.ts'
+
+interface BackfillFlags extends AccessFlags {
+  readonly from?: string
+  readonly to?: string
+  readonly wait?: boolean
+  readonly json?: boolean
+}
+
+interface Left {
+  readonly rule: string
+  readonly reason: string
+  readonly from: string
+  readonly at: string
+  readonly to?: string
+  readonly attempts: number
+  readonly error?: string
+}
+
+interface Answer {
+  readonly waiting: number
+  readonly backfills: readonly Left[]
+}
+
+const LOOK_MS = 1_000
+
+export function addBackfillCommand(program: Command): void {
+  addAccessOptions(program.command('backfill'))
+    .option(
+      '--from <TIME>',
+      'first day to judge again: ISO 8601, or relative (-28d); without it, only show',
+      time,
+    )
+    .option('--to <TIME>', 'last day, inclusive (default: to the present, with baselines built again)', time)
+    .option('--no-wait', 'do not wait until it is done')
+    .description('Have days of the past judged again by detection; show what it has left to judge.')
+    .action(async (flags: BackfillFlags) => {
+      const output = createOutput({ json: flags.json ?? false })
+      const access = await openAccess(flags)
+      try {
+        if (flags.from !== undefined) {
+          const body = { from: flags.from, ...(flags.to === undefined ? {} : { to: flags.to }) }
+          const taken = await access.post<{ from: string; to?: string }>('/v1/backfills', body)
+          output.note(`asked for ${taken.from} to ${taken.to ?? 'the present'}`)
+        }
+        const left = await watch(access, output, flags.from !== undefined && flags.wait !== false)
+        for (const one of left.backfills) output.json(one)
+        output.table(
+          ['rule', 'reason', 'from', 'next', 'to', 'error'],
+          left.backfills.map(({ rule, reason, from, at, to, error }) => [
+            ...[rule, reason, from, at],
+            ...[to ?? 'present', error ?? ''],
+          ]),
+        )
+        if (left.waiting > 0)
+          output.note(`${left.waiting} requests wait for a process with the role detect (npm start)`)
+        else if (left.backfills.length === 0) output.note('nothing is left to judge')
+      } finally {
+        await access.close()
+      }
+    })
+}
+
+/** Looks until nothing that was asked for is left, as long as somebody works on it. */
+async function watch(access: Access, output: Output, wait: boolean): Promise<Answer> {
+  let unanswered = 0
+  for (;;) {
+    const answer = await access.get<Answer>('/v1/backfills')
+    const asked = answer.backfills.filter(({ reason, attempts }) => reason === 'requested' && attempts === 0)
+    unanswered = answer.waiting > 0 ? unanswered + 1 : 0
+    if (!wait || (answer.waiting === 0 && asked.length === 0) || unanswered > MOST_UNANSWERED) {
+      output.endProgress()
+      return answer
+    }
+    const next = asked.map(({ at }) => at).sort()[0]
+    output.progress(
+      next === undefined ? 'waiting for detection …' : `judging ${next} for ${asked.length} rules …`,
+    )
+    await sleep(LOOK_MS)
+  }
+}
+
+/** A running detection takes a request up within seconds; after so many looks, none runs. */
+const MOST_UNANSWERED = 30
