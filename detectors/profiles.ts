@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Question, Source } from './detector.ts'
+import { readDays } from './plan.ts'
 import type { Rule } from './rule.ts'
 import { weekdayOf } from './utc-day.ts'
 
@@ -51,7 +52,7 @@ export interface Profiles {
   /** The profile as of the start of `day`; folds as many days as it takes. */
   asOf(rule: Rule, source: Source, tenant: string, day: number): Promise<unknown>
   /**
-   * Whether `asOf` would fold at most `days` days.
+   * Whether `asOf` would fold at most `days` days with calls.
    * @param trustThrough profiles that the store keeps as of later days are not used: a late event waits to be learned
    */
   isNear(rule: Rule, source: Source, tenant: string, day: number, of: Nearness): Promise<boolean>
@@ -104,20 +105,24 @@ export function createProfiles({ store, keptDays, lastDay }: ProfilesOptions): P
       const known = line.asOf.get(day)
       if (known !== undefined) return known
       const start = await startOf(rule, source, tenant, day)
-      let profile = start.profile
-      for await (const folded of fold(rule.question, source, tenant, start, day)) {
-        profile = folded.profile
-        keep(line, folded.day, profile, keptDays)
-        if (store !== undefined && isKeptInStore(folded.day, lastDay ?? day))
-          await store.write(tenant, group, {
-            day: folded.day,
-            body: rule.question.codec.encode(profile),
-          })
+      let last: AsOf = start
+      const hold = async (asOf: AsOf) => {
+        last = asOf
+        keep(line, asOf.day, asOf.profile, keptDays)
+        if (store === undefined || !isKeptInStore(asOf.day, lastDay ?? day)) return
+        await store.write(tenant, group, { day: asOf.day, body: rule.question.codec.encode(asOf.profile) })
       }
-      return profile
+      for await (const folded of fold(rule.question, source, tenant, start, day)) await hold(folded)
+      // Days without calls lead from there to the day that was asked for.
+      if (last.day < day) await hold({ day, profile: last.profile })
+      else if (line.asOf.get(day) === undefined) keep(line, day, last.profile, keptDays)
+      return last.profile
     },
     async isNear(rule, source, tenant, day, { days, trustThrough }) {
-      return day - (await startOf(rule, source, tenant, day, trustThrough)).day <= days
+      const start = await startOf(rule, source, tenant, day, trustThrough)
+      if (day - start.day <= days) return true
+      const between = await readDays(source.query, tenant, start.day)
+      return between.filter((one) => one.day < day).length <= days
     },
     async forget(tenant, group, day) {
       const line = lineOf(tenant, group)
@@ -140,21 +145,31 @@ const EVERY_DAY_FOR = 7
 const isKeptInStore = (day: number, lastDay: number): boolean =>
   day > lastDay - EVERY_DAY_FOR || weekdayOf(day) === 0
 
-/** Folds the days from `start.day` to `toDay`, exclusive; yields the profile as of the day after each. */
+interface AsOf {
+  readonly day: number
+  readonly profile: unknown
+}
+
+/** Folds the days with calls from `start.day` to `toDay`, exclusive; yields the profile as of the day after each. */
 async function* fold(
   question: AnyQuestion,
   source: Source,
   tenant: string,
-  start: { readonly day: number; readonly profile: unknown },
+  start: AsOf,
   toDay: number,
-): AsyncGenerator<{ readonly day: number; readonly profile: unknown }> {
-  let { day, profile } = start
+): AsyncGenerator<AsOf> {
+  if (start.day >= toDay) return
+  let { profile } = start
+  const days = (await readDays(source.query, tenant, start.day))
+    .map(({ day }) => day)
+    .filter((day) => day < toDay)
   let chunkDays = 1
-  while (day < toDay) {
-    const until = Math.min(toDay, day + chunkDays)
-    const history = await question.history(source, tenant, day, until)
+  for (let first = 0; first < days.length; ) {
+    const chunk = daysWithin(days, first, chunkDays)
+    const from = chunk[0] ?? toDay
+    const history = await question.history(source, tenant, from, (chunk.at(-1) ?? from) + 1)
     let rows = 0
-    for (; day < until; day += 1) {
+    for (const day of chunk) {
       const ofDay = history.get(day)
       if (ofDay !== undefined && ofDay.length > 0) {
         profile = question.absorb(profile, day, ofDay)
@@ -164,9 +179,18 @@ async function* fold(
       }
       yield { day: day + 1, profile }
     }
-    const most = rows === 0 ? MOST_CHUNK_DAYS : Math.floor((CHUNK_ROWS * chunkDays) / rows)
+    first += chunk.length
+    const most = rows === 0 ? MOST_CHUNK_DAYS : Math.floor((CHUNK_ROWS * chunk.length) / rows)
     chunkDays = Math.max(1, Math.min(MOST_CHUNK_DAYS, most, chunkDays * 4))
   }
+}
+
+/** The next days of the list, within a stretch of so many days. */
+function daysWithin(days: readonly number[], first: number, stretch: number): number[] {
+  const from = days[first] ?? 0
+  let end = first + 1
+  while (end < days.length && (days[end] ?? 0) < from + stretch) end += 1
+  return days.slice(first, end)
 }
 
 function nearestBefore(line: Line, day: number): number | undefined {
@@ -184,12 +208,7 @@ function keep(line: Line, day: number, profile: unknown, keptDays: number): void
 }
 
 async function firstDayOf({ query }: Source, tenant: string): Promise<number | undefined> {
-  const rows = await query<{ day: number }>(
-    `SELECT toUInt32(toDate(bucket)) AS day FROM calls_by_actor WHERE tenant = {tenant:String}
-     GROUP BY day HAVING sum(calls) > 0 ORDER BY day LIMIT 1`,
-    { tenant },
-  )
-  return rows[0]?.day
+  return (await readDays(query, tenant, 0))[0]?.day
 }
 
 function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {

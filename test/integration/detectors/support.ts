@@ -46,6 +46,7 @@ export async function emptyStore(database: Database): Promise<void> {
     'events',
     'touched',
     'profiles',
+    'backfill_requests',
     'calls_by_actor',
     'calls_by_tool',
     'tools_by_actor',

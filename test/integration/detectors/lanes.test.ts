@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { AuditEvent } from '../../../core/audit-event.ts'
+import type { FindingChange } from '../../../core/finding.ts'
+import type { Rule } from '../../../detectors/rule.ts'
+import { createBackfills } from '../../../store/backfills.ts'
+import type { Database } from '../../../store/database.ts'
+import { byTime, incidents, officeEvents } from '../../scenarios/office.ts'
+import { emptyStore, engineOver, finalFindings, openTestStore, shippedRules, store } from './support.ts'
+
+/** What neither late calls, nor history, nor a rule that fails may do to live detection. */
+
+const rules = shippedRules()
+const events = [...officeEvents({ seed: 7, people: 6, days: 24 }), ...incidents(22)].sort(byTime)
+const [sample] = events
+if (sample === undefined) throw new Error('the office has no events')
+const at = (event: AuditEvent, ms: number): AuditEvent => ({
+  ...event,
+  event_id: `${event.event_id}/${ms}`,
+  occurred_at: new Date(ms).toISOString().replace('Z', '000Z') as AuditEvent['occurred_at'],
+})
+
+let database: Database
+let close: () => Promise<void>
+
+beforeAll(async () => {
+  ;({ database, close } = await openTestStore())
+})
+afterAll(() => close())
+beforeEach(() => emptyStore(database))
+
+describe('a call of 2001', () => {
+  it('costs the tick that it arrives in nothing, and changes what it must later', async () => {
+    const told: FindingChange[] = []
+    const engine = engineOver(database, rules, async (changes) => {
+      told.push(...changes)
+    })
+    await store(database, events)
+    await engine.drain()
+    told.length = 0
+    await store(database, [at(sample, Date.parse('2001-09-09T01:46:40Z')), at(sample, Date.now() - 60_000)])
+    const report = await engine.tick()
+    expect(report).toMatchObject({ rows: 2, lateRows: 1, waiting: 0 })
+    // The call of today touches an actor, a tool and a chain; all of the past would be some 25 days for each rule.
+    expect(report.judgedUnits).toBeLessThanOrEqual(3 * rules.length)
+    expect(engine.health().backfills.map(({ reason }) => reason)).toContain('old')
+    await engine.drain()
+    expect(engine.health()).toMatchObject({ state: 'ok', backfills: [] })
+    expect(told.filter(({ history, finding }) => history !== true && finding.window.end < '2026-10')).toEqual(
+      [],
+    )
+
+    const found = await finalFindings(database)
+    for (const table of ['finding_versions', 'watermarks', 'profiles'])
+      await database.command(`TRUNCATE TABLE ${table}`)
+    await engineOver(database, rules).drain()
+    expect(await finalFindings(database)).toEqual(found)
+  })
+})
+
+describe('a rule whose question fails', () => {
+  it('is left out, named, and judges what it missed when it works again', async () => {
+    await store(database, events)
+    await engineOver(database, rules).drain()
+    const expected = await finalFindings(database)
+    await emptyStore(database)
+
+    let broken = true
+    const breakable = rules.map((rule) => (rule.kind === 'volume' ? failingWhile(rule, () => broken) : rule))
+    const engine = engineOver(database, breakable)
+    await engine.tick()
+    await store(database, events)
+    await engine.drain()
+    const kindsOf = (found: readonly string[]) =>
+      new Set(found.map((finding) => (JSON.parse(finding) as { detector: string }).detector))
+    expect([...kindsOf(await finalFindings(database))].sort()).toEqual(
+      [...kindsOf(expected)].filter((kind) => kind !== 'volume').sort(),
+    )
+    expect(engine.health()).toMatchObject({
+      state: 'degraded',
+      reasons: [{ code: 'rule_quarantined', what: 'rule volume-spike, tenant office' }],
+    })
+    expect(engine.health().reasons[0]?.detail).toContain('no_such_column')
+
+    broken = false
+    // It is asked again by itself, a few seconds later by the store’s clock.
+    while (engine.health().state === 'degraded') {
+      await engine.tick()
+      await engine.backfill()
+    }
+    await engine.drain()
+    expect(await finalFindings(database)).toEqual(expected)
+  })
+
+  it('does not keep a tick from failing when the store itself is away', async () => {
+    await store(database, events)
+    const query = database.query.bind(database)
+    let away = false
+    const engine = engineOver(database, rules, undefined, {
+      query: (sql, params) => (away ? Promise.reject(new Error('refused')) : query(sql, params)),
+    })
+    await engine.tick()
+    away = true
+    await expect(engine.drain()).rejects.toThrow('refused')
+    expect(engine.health().reasons.filter(({ code }) => code === 'rule_quarantined')).toEqual([])
+    away = false
+    await engine.drain()
+    expect((await finalFindings(database)).length).toBeGreaterThan(0)
+  })
+})
+
+describe('a request to judge the past again', () => {
+  it.each([
+    ['to the present', undefined],
+    ['to a day', 24],
+  ] as const)('is taken up by a tick, %s', async (_, days) => {
+    const backfills = createBackfills(database)
+    const engine = engineOver(database, rules, undefined, { requests: backfills })
+    await store(database, events)
+    await engine.drain()
+    const expected = await finalFindings(database)
+    await database.command('TRUNCATE TABLE finding_versions')
+    const fromDay = Math.floor(Date.parse(sample.occurred_at) / 86_400_000)
+    const through = days === undefined ? {} : { throughDay: fromDay + days }
+    await backfills.request({ tenant: 'office', fromDay: fromDay - 1, ...through }, 'ada')
+    expect((await backfills.left('office')).waiting).toBe(1)
+    await engine.tick()
+    const { waiting, work } = await backfills.left('office')
+    expect(waiting).toBe(0)
+    expect(work.map(({ rule, reason }) => [rule, reason])).toEqual(rules.map(({ id }) => [id, 'requested']))
+    await engine.drain()
+    expect(await finalFindings(database)).toEqual(expected)
+    expect(await backfills.left('office')).toEqual({ waiting: 0, work: [] })
+    expect(await backfills.left('other')).toEqual({ waiting: 0, work: [] })
+  })
+})
+
+function failingWhile(rule: Rule, isBroken: () => boolean): Rule {
+  const { question } = rule
+  return {
+    ...rule,
+    question: {
+      ...question,
+      candidates: async (source, span, wanted) => {
+        if (isBroken()) await source.query('SELECT no_such_column FROM events')
+        return question.candidates(source, span, wanted)
+      },
+    },
+  }
+}
