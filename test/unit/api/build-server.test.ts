@@ -32,6 +32,7 @@ describe('authentication', () => {
       '/v1/alerts/{id}',
       '/v1/alerts/{id}/acknowledge',
       '/v1/alerts/{id}/close',
+      '/v1/backfills',
       '/v1/chains',
       '/v1/dead-letters',
       '/v1/dead-letters/counts',

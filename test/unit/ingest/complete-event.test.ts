@@ -21,6 +21,8 @@ it('carries every field of a draft over, in the order of the schema', () => {
     'record_index',
     'actor',
     'chain',
+    // Found when the event meets the store.
+    'conflicting_event_id',
   ]
   for (const field of given.filter((name) => !derived.includes(name)))
     expect(event[field]).toBe(`the ${field}`)
