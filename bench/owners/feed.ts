@@ -4,7 +4,10 @@ import { createBatchWriter, encodeBatch } from '../../store/event-writer.ts'
 import { smallEvent } from '../../test/helpers/events.ts'
 
 /** Tenants, so that the shards of all processes have work. */
-const TENANTS = Array.from({ length: 8 }, (_, n) => `tenant-${n}`)
+export const TENANTS = Array.from({ length: 8 }, (_, n) => `tenant-${n}`)
+
+/** The tenant of an actor of the feed. */
+export const tenantOf = (actor: string): string => actor.replace(/-actor-.*/, '')
 
 /** Feeds events of which each actor’s must lead to exactly one message. */
 export interface Feed {
