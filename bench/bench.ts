@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run: Bench }>>> = {
   restart: () => import('./restart.ts'),
   late: () => import('./late.ts'),
   catchup: () => import('./catchup.ts'),
+  lookup: () => import('./lookup.ts'),
   memory: () => import('./memory.ts'),
   storage: () => import('./storage.ts'),
   'outbox-read': () => import('./outbox-read.ts'),
