@@ -85,10 +85,11 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
       if (walk === undefined) continue
       walks.set(kind, walk)
       try {
-        const report = await step(walk, nowUs)
+        const urgent = walk.rules.some(({ id }) => backlog.isBlocked(walk.tenant, id))
+        const judged = await step(walk, nowUs)
         if (settle(walk, nowUs)) walks.delete(kind)
         await shards.write(shards.all(), nowUs)
-        return report
+        return { worked: true, urgent, ...judged }
       } catch (error) {
         // Begun anew from what the backlog knows, after others had their turn.
         walks.delete(kind)
@@ -96,7 +97,7 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
         throw error
       }
     }
-    return { worked: false, ...NOTHING_JUDGED }
+    return { worked: false, urgent: false, ...NOTHING_JUDGED }
   }
 
   async function begin(kind: Kind, nowUs: number, hurry: boolean): Promise<Walk | undefined> {
@@ -142,15 +143,15 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
     }
   }
 
-  async function step(walk: Walk, nowUs: number): Promise<BackfillReport> {
+  async function step(walk: Walk, nowUs: number): Promise<JudgedCounts> {
     if (!walk.handedOver && walk.throughDay === undefined && walk.day >= walk.tickFrom) {
       await handOver(walk, nowUs)
-      return { worked: true, ...NOTHING_JUDGED }
+      return NOTHING_JUDGED
     }
     const piece = pieceOf(walk)
     const judged = piece === undefined ? NOTHING_JUDGED : await judge(walk, piece, nowUs)
     walk.day = piece?.toDay ?? lastDayOf(walk) + 1
-    return { worked: true, ...judged }
+    return judged
   }
 
   /** Stores in the backlog how far the walk has come; says whether it has ended. */

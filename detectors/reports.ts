@@ -29,4 +29,6 @@ export interface TickReport extends JudgedCounts {
 export interface BackfillReport extends JudgedCounts {
   /** False when nothing is due. */
   readonly worked: boolean
+  /** Ticks leave a rule out until this work is done. */
+  readonly urgent: boolean
 }

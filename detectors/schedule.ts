@@ -35,6 +35,9 @@ const SILENT = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {
 const IDLE_MS = 1_000
 const LONGEST_REST_MS = 10_000
 
+/** Share of the time while ticks leave rules out until the work is done. */
+const URGENT_SHARE = 0.8
+
 /**
  * Drives an engine: ticks by node-cron, where a tick that is still running swallows the next; and between ticks the
  * backfill, piece by piece, resting after each so that it takes its share of the time and no more.
@@ -83,7 +86,8 @@ export function startSchedule(options: ScheduleOptions): Schedule {
       const startedMs = performance.now()
       const report = await guarded('backfill', () => engine.backfill(), options.onBackfill)
       const tookMs = performance.now() - startedMs
-      const restMs = report?.worked ? Math.min(LONGEST_REST_MS, tookMs / backfillShare - tookMs) : IDLE_MS
+      const share = report?.urgent ? Math.max(backfillShare, URGENT_SHARE) : backfillShare
+      const restMs = report?.worked ? Math.min(LONGEST_REST_MS, tookMs / share - tookMs) : IDLE_MS
       await sleep(restMs, undefined, { signal: stopping.signal }).catch(() => {})
     }
   }
