@@ -29,6 +29,8 @@ export interface FindingStore extends CurrentFindings, FindingWriter {
 
 export interface EngineOptions {
   readonly query: Query
+  /** How the backfill asks, so that ticks do not wait behind it. Default: `query`. */
+  readonly backfillQuery?: Query
   readonly findings: FindingStore
   readonly watermarks: WatermarkStore
   /** Where baselines are kept between processes; absent: they are built anew by every process. */
@@ -93,6 +95,7 @@ export function createEngine(given: EngineOptions): Engine {
   })
   const backfill = createBackfill({
     ...options,
+    query: options.backfillQuery ?? options.query,
     ...{ backlog, profiles, publisher, shards, rulesNow },
     ...(options.profiles === undefined ? {} : { profileStore: options.profiles }),
     betweenTicks: tickLock,

@@ -66,6 +66,7 @@ export function createDetectPart({
   }
   const engine = createEngine({
     query: (sql, params) => database.query(sql, params),
+    backfillQuery: (sql, params) => database.queryForPeople(sql, params),
     findings,
     watermarks: createWatermarks(database),
     profiles,

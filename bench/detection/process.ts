@@ -43,6 +43,7 @@ const [folder = ''] = process.argv.slice(2)
 const database = await openStore(loadConfig({ data: folder }), () => {})
 const engine = createEngine({
   query: (sql, params) => database.query(sql, params),
+  backfillQuery: (sql, params) => database.queryForPeople(sql, params),
   findings: createFindings(database),
   watermarks: createWatermarks(database),
   profiles: createProfileStore(database),
