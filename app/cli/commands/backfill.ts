@@ -57,7 +57,7 @@ export function addBackfillCommand(program: Command): void {
           ]),
         )
         if (left.waiting > 0)
-          output.note(`${left.waiting} requests wait for a process with the role detect (npm start)`)
+          output.note(`waiting for a process with the role detect (npm start): ${left.waiting}`)
         else if (left.backfills.length === 0) output.note('nothing is left to judge')
       } finally {
         await access.close()
@@ -78,7 +78,9 @@ async function watch(access: Access, output: Output, wait: boolean): Promise<Ans
     }
     const next = asked.map(({ at }) => at).sort()[0]
     output.progress(
-      next === undefined ? 'waiting for detection …' : `judging ${next} for ${asked.length} rules …`,
+      next === undefined
+        ? 'waiting for detection …'
+        : `judging ${next} for ${asked.length} ${asked.length === 1 ? 'rule' : 'rules'} …`,
     )
     await sleep(LOOK_MS)
   }
