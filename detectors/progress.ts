@@ -26,6 +26,8 @@ export interface ShardProgress {
   findingsVersion: number
   /** Of the stored watermark: grows with every write. */
   version: number
+  /** When this process stored it last, microseconds of the store’s clock; 0 for not yet. */
+  writtenUs: number
   /** Requests for backfills are taken up to here, microseconds of the store’s clock. */
   requestsUs: number
   /** Rule id → hash of what it was when it last looked over the past. */
@@ -60,6 +62,7 @@ export async function readProgress(
       overlapRows: body.overlapRows ?? 0,
       findingsVersion: body.findingsVersion ?? watermark?.version ?? 0,
       version: watermark?.version ?? 0,
+      writtenUs: 0,
       // Before the first tick nothing was judged that could be asked for again.
       requestsUs: body.requestsUs ?? 0,
       rules: body.rules ?? {},
@@ -89,4 +92,5 @@ export async function writeProgress(
       }
     }),
   )
+  for (const progress of all) progress.writtenUs = nowUs
 }

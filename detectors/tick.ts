@@ -76,13 +76,11 @@ export function createTick(options: TickOptions): () => Promise<TickReport> {
     const [first] = members
     const idle =
       slice.rows === 0 && publisher.version() === first?.findingsVersion && options.backlog.all().length === 0
-    const pausedUs = slice.throughUs - (first?.throughUs ?? 0)
     for (const member of members) {
-      if (idle && pausedUs < IDLE_WRITE_US) continue
       member.throughUs = slice.throughUs
       member.overlapRows = slice.overlapRows
     }
-    if (!idle || pausedUs >= IDLE_WRITE_US) await of.write(members, slice.nowUs)
+    if (!idle || slice.nowUs - (first?.writtenUs ?? 0) >= IDLE_WRITE_US) await of.write(members, slice.nowUs)
   }
 }
 

@@ -4,7 +4,7 @@ import { toMillis } from '../../core/timestamp.ts'
 import type { ApiServer } from '../api-server.ts'
 import { callerOf } from '../plugins/authentication.ts'
 import { BackfillRequestSchema, BackfillsSchema, BackfillTakenSchema } from '../schemas/backfills.ts'
-import { parseTime } from '../time-range.ts'
+import { openRangeOf } from '../time-range.ts'
 
 /** Days since 1970-01-01 in UTC, both inclusive. */
 export interface DaysToJudge {
@@ -37,6 +37,7 @@ export interface BackfillRoutes {
 }
 
 const DAY_MS = 86_400_000
+const dayOf = (time: string): number => Math.floor(toMillis(time) / DAY_MS)
 const isoDay = (day: number): string => new Date(day * DAY_MS).toISOString().slice(0, 10)
 
 /** Judging the past again: asking for it, and how far it is. */
@@ -54,8 +55,9 @@ export function addBackfillRoutes(app: ApiServer, { backfills, clock }: Backfill
     async (request, reply) => {
       const caller = callerOf(request)
       const nowMs = clock.now()
-      const fromDay = dayOf('from', request.body.from, nowMs)
-      const throughDay = request.body.to === undefined ? undefined : dayOf('to', request.body.to, nowMs)
+      const { from = '', to } = openRangeOf(request.body, nowMs)
+      const fromDay = dayOf(from)
+      const throughDay = to === undefined ? undefined : dayOf(to)
       if (fromDay > (throughDay ?? Math.floor(nowMs / DAY_MS))) {
         throw new GatewatchError(
           'request_invalid',
@@ -98,15 +100,4 @@ export function addBackfillRoutes(app: ApiServer, { backfills, clock }: Backfill
       }
     },
   )
-}
-
-function dayOf(field: string, text: string, nowMs: number): number {
-  const time = parseTime(text, nowMs)
-  if (time === undefined) {
-    throw new GatewatchError('request_invalid', `“${text}” is not a time.`, {
-      field,
-      remedy: 'Write it as ISO 8601 (2026-08-21) or relative to now (-28d).',
-    })
-  }
-  return Math.floor(toMillis(time) / DAY_MS)
 }
