@@ -43,6 +43,7 @@ export default defineConfig({
       ),
       project('integration', ['test/integration/**/*.test.ts'], PATIENT_STOP),
       project('e2e', ['test/e2e/**/*.test.ts'], PATIENT_STOP),
+      project('attacks', ['test/attacks/*.test.ts'], PATIENT_STOP),
     ],
   },
 })

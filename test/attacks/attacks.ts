@@ -1,0 +1,15 @@
+import { readdirSync } from 'node:fs'
+import type { Attack } from './attack.ts'
+
+const FOLDER = new URL('./', import.meta.url)
+
+/** Every attack of this folder, or those of one section, in the order of their files. */
+export async function loadAttacks(section?: number): Promise<readonly Attack[]> {
+  const attacks: Attack[] = []
+  for (const file of readdirSync(FOLDER).sort()) {
+    if (!file.endsWith('.ts') || file.endsWith('.test.ts')) continue
+    const { attack } = (await import(new URL(file, FOLDER).href)) as { attack?: Attack }
+    if (attack !== undefined && (section === undefined || attack.section === section)) attacks.push(attack)
+  }
+  return attacks
+}
