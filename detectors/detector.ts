@@ -1,4 +1,5 @@
 import type { Finding, Severity } from '../core/finding.ts'
+import type { BaselineLimits, Overflow } from './cardinality.ts'
 import type { Fields } from './fields.ts'
 
 /**
@@ -61,6 +62,16 @@ export interface Source {
   readonly query: Query
   /** The rule's `where`; absent: all events, and the rollups may be used. */
   readonly where?: SqlCondition
+  /** What of a crowded day a baseline reads; absent: all of it. */
+  readonly crowd?: Crowd
+}
+
+/** A day on which there is more than a baseline holds: a part of it that is bounded, and does not depend on arrival. */
+export interface Crowd {
+  /** A condition on `actor`; absent: all of them. */
+  readonly actors?: SqlCondition
+  /** Rows of each actor. */
+  readonly rowsPerActor: number
 }
 
 /** The events behind a draft: told by the judge, or to be looked up by these bounds. */
@@ -107,6 +118,10 @@ export interface Question<Profile, DayRow, Candidate, Wanted = unknown> {
   daysOf(bucketMs: number): readonly number[]
   /** Questions with the same key (and the same `where`) have the same profile; it is then made once. */
   readonly profileKey: string
+  /** What bounds the profile. */
+  readonly limits: BaselineLimits
+  /** What is beyond the limits of a profile. */
+  overflow(profile: Profile): readonly Overflow[]
   emptyProfile(): Profile
   /** Rows that the profile learns from, of the days `fromDay` to `toDay` (exclusive), in a fixed order. */
   history(
@@ -135,8 +150,8 @@ export interface Question<Profile, DayRow, Candidate, Wanted = unknown> {
   judge(profile: Profile, unit: Unit, candidates: readonly Candidate[]): readonly Draft[]
 }
 
-/** A kind of detector. `prepare` reads a rule's `params`, reporting what is wrong through `fields`. */
+/** A kind of detector. `prepare` reads a rule's `params`, reporting what is wrong through `fields`; `limits` bound its baseline. */
 export interface Detector {
   readonly kind: string
-  prepare(fields: Fields): Question<unknown, unknown, unknown>
+  prepare(fields: Fields, limits: BaselineLimits): Question<unknown, unknown, unknown>
 }

@@ -116,6 +116,13 @@ export function createEngine(given: EngineOptions): Engine {
     setRules: (replacement) => {
       rules = replacement
     },
-    health: () => healthOf({ backlog, shards: shards.all(), nowUs, today: dayOfUs(nowUs) }),
+    health: () =>
+      healthOf({
+        backlog,
+        overflows: profiles.overflows(rules),
+        shards: shards.all(),
+        nowUs,
+        today: dayOfUs(nowUs),
+      }),
   }
 }

@@ -1,3 +1,4 @@
+import type { Overflow } from './cardinality.ts'
 import type { ProfileCodec } from './detector.ts'
 import type { Familiar } from './familiar.ts'
 
@@ -7,6 +8,10 @@ type ActorRow = readonly [
   calls: number,
   settledCalls: number,
   settledFirsts: number,
+  activeDays: number,
+  lastDay: number,
+  tools: number,
+  destinations: number,
 ]
 
 /** `adopters` is a flat list: index of an actor, time of its first use, and so on. */
@@ -20,11 +25,12 @@ interface Text {
   readonly actors: readonly ActorRow[]
   readonly tools: readonly KnownRow[]
   readonly destinations: readonly KnownRow[]
+  readonly overflow?: readonly Overflow[]
 }
 
 /** JSON keeps every number exactly. Pairs name their actor by its place in the list of actors. */
 export const familiarCodec: ProfileCodec<Familiar> = {
-  version: 1,
+  version: 2,
   encode: ({ actors, tools, destinations, ...rest }) => {
     const names = [...actors.keys()]
     const indexOf = new Map(names.map((name, index) => [name, index]))
@@ -42,6 +48,10 @@ export const familiarCodec: ProfileCodec<Familiar> = {
         known.calls,
         known.settledCalls,
         known.settledFirsts,
+        known.activeDays,
+        known.lastDay,
+        known.tools,
+        known.destinations,
       ]),
       tools: rowsOf(tools),
       destinations: rowsOf(destinations),
@@ -64,10 +74,18 @@ export const familiarCodec: ProfileCodec<Familiar> = {
     return {
       ...rest,
       actors: new Map(
-        actors.map(([name, firstDay, calls, settledCalls, settledFirsts]) => [
-          name,
-          { firstDay, calls, settledCalls, settledFirsts },
-        ]),
+        actors.map(
+          ([
+            name,
+            ...[firstDay, calls, settledCalls, settledFirsts, activeDays, lastDay, ofTools, ofDestinations]
+          ]) => [
+            name,
+            {
+              ...{ firstDay, calls, settledCalls, settledFirsts, activeDays, lastDay },
+              ...{ tools: ofTools, destinations: ofDestinations },
+            },
+          ],
+        ),
       ),
       tools: knownOf(tools),
       destinations: knownOf(destinations),

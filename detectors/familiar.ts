@@ -1,3 +1,4 @@
+import { type BaselineLimits, inWords, type Overflow } from './cardinality.ts'
 import type { Source } from './detector.ts'
 import { eventsBetween } from './evidence.ts'
 import { startOfDay } from './utc-day.ts'
@@ -16,20 +17,27 @@ export interface Familiar {
   readonly tools: ReadonlyMap<string, Known>
   readonly destinations: ReadonlyMap<string, Known>
   readonly actors: ReadonlyMap<string, KnownActor>
+  /** What is not among them, because there is too much. */
+  readonly overflow?: readonly Overflow[]
 }
 
-interface Known {
+export interface Known {
   /** Actor → time of its first use, milliseconds. */
   readonly adopters: ReadonlyMap<string, number>
   readonly calls: number
 }
 
-interface KnownActor {
+export interface KnownActor {
   readonly firstDay: number
   readonly calls: number
   /** Calls and first uses of tools since the actor is settled. */
   readonly settledCalls: number
   readonly settledFirsts: number
+  readonly activeDays: number
+  readonly lastDay: number
+  /** Of the actor’s tools and destinations, those that are known here. */
+  readonly tools: number
+  readonly destinations: number
 }
 
 /** An actor’s use of a tool, and of a destination through it, on one day. */
@@ -90,6 +98,28 @@ export function destinationBits(familiar: Familiar, destination: string): number
   return -Math.log2((adopters + 0.5) / (familiar.destinationPairs + 1))
 }
 
+/**
+ * Whether a baseline that is full has room for no more of this actor’s tools or destinations, or of anybody’s: what is
+ * new then may only be unknown to it. In words, for a finding.
+ */
+export function fullness(
+  { overflow = [], actors }: Familiar,
+  limits: BaselineLimits,
+  actor: string,
+  what: Overflow['what'],
+): { readonly baseline_full?: string } {
+  const known = actors.get(actor)
+  const own = what === 'tools' ? known?.tools : known?.destinations
+  const full = overflow.filter(
+    (one) =>
+      (one.what === 'actors' && known === undefined) ||
+      (one.what === what && (one.limit !== 'per_actor' || (own ?? 0) >= limits.perActor)),
+  )
+  if (full.length === 0) return {}
+  const words = full.map((one) => inWords(one, limits)).join('; ')
+  return { baseline_full: `${words}: what is beyond that counts as new` }
+}
+
 /** Uses of the days `fromDay` to `toDay` (exclusive), by day, in a fixed order. */
 export async function readUses(
   source: Source,
@@ -97,59 +127,22 @@ export async function readUses(
   fromDay: number,
   toDay: number,
 ): Promise<Map<number, Use[]>> {
+  const { crowd } = source
   const events = eventsBetween(tenant, startOfDay(fromDay), startOfDay(toDay), source.where)
-  const uses = await source.query<Use>(
-    `SELECT toUInt32(toDate(occurred_at)) AS day, actor, mcp_server_name AS server, gen_ai_tool_name AS tool, destination,
+  const order = 'ORDER BY day, actor, server, tool, destination'
+  const grouped = `SELECT toUInt32(toDate(occurred_at)) AS day, actor, mcp_server_name AS server, gen_ai_tool_name AS tool, destination,
        count() AS calls, toUnixTimestamp64Milli(min(occurred_at)) AS firstMs
-     FROM events WHERE ${events.sql}
-     GROUP BY day, actor, server, tool, destination ORDER BY day, actor, server, tool, destination`,
-    events.params,
+     FROM events WHERE ${events.sql} ${crowd?.actors === undefined ? '' : `AND (${crowd.actors.sql})`}
+     GROUP BY day, actor, server, tool, destination`
+  const uses = await source.query<Use>(
+    crowd === undefined
+      ? `${grouped} ${order}`
+      : `SELECT * FROM (${grouped} ORDER BY day, actor, firstMs, server, tool, destination LIMIT {rows:UInt32} BY day, actor) ${order}`,
+    {
+      ...events.params,
+      ...crowd?.actors?.params,
+      ...(crowd === undefined ? {} : { rows: crowd.rowsPerActor }),
+    },
   )
   return Map.groupBy(uses, (use) => use.day)
-}
-
-/** What is familiar after a day. */
-export function absorbUses(before: Familiar, day: number, uses: readonly Use[], grace: Grace): Familiar {
-  if (uses.length === 0) return before
-  const tools = new Map(before.tools)
-  const destinations = new Map(before.destinations)
-  const actors = new Map(before.actors)
-  const copied = new Set<unknown>()
-  let { calls, toolPairs, destinationPairs } = before
-  for (const use of uses) {
-    calls += use.calls
-    let firsts = 0
-    if (use.tool !== '') firsts = adopt(tools, copied, toolKey(use.server, use.tool), use)
-    toolPairs += firsts
-    if (use.destination !== '') destinationPairs += adopt(destinations, copied, use.destination, use)
-    const known = actors.get(use.actor)
-    const settled = isSettled(before, use.actor, day, grace)
-    actors.set(use.actor, {
-      firstDay: known?.firstDay ?? day,
-      calls: (known?.calls ?? 0) + use.calls,
-      settledCalls: (known?.settledCalls ?? 0) + (settled ? use.calls : 0),
-      settledFirsts: (known?.settledFirsts ?? 0) + (settled ? firsts : 0),
-    })
-  }
-  return { firstDay: before.firstDay ?? day, calls, toolPairs, destinationPairs, tools, destinations, actors }
-}
-
-/** Adds a use; returns 1 when it is the actor’s first. Maps of adopters in `copied` are this day’s own. */
-function adopt(
-  known: Map<string, Known>,
-  copied: Set<unknown>,
-  key: string,
-  { actor, calls, firstMs }: Use,
-): 0 | 1 {
-  const before = known.get(key)
-  const first = before?.adopters.get(actor)
-  let adopters = before?.adopters ?? new Map<string, number>()
-  if (first === undefined || firstMs < first) {
-    // Copied once a day: a first day has as many adopters as actors.
-    const own = copied.has(adopters) ? (adopters as Map<string, number>) : new Map(adopters)
-    copied.add(own)
-    adopters = own.set(actor, firstMs)
-  }
-  known.set(key, { adopters, calls: (before?.calls ?? 0) + calls })
-  return first === undefined ? 1 : 0
 }

@@ -1,10 +1,13 @@
 import type { Backlog, BacklogReason } from './backlog.ts'
+import { inWords, OVERFLOW_DAYS } from './cardinality.ts'
+import type { BaselineOverflow } from './profiles.ts'
 import type { ShardProgress } from './progress.ts'
+import { startOfDay } from './utc-day.ts'
 
 /** What is wrong with detection, in words for people. */
 export interface HealthReason {
   /** Short and fixed; safe as a label of a metric. */
-  readonly code: 'rule_quarantined' | 'baseline_learning' | 'behind'
+  readonly code: 'rule_quarantined' | 'baseline_learning' | 'baseline_overflow' | 'behind'
   readonly what: string
   /** Milliseconds of the store’s clock. */
   readonly sinceMs: number
@@ -32,10 +35,13 @@ export interface DetectionHealth {
   readonly throughUs: number | undefined
   readonly nowUs: number
   readonly backfills: readonly BackfillState[]
+  readonly overflows: readonly BaselineOverflow[]
 }
 
 export interface HealthOptions {
   readonly backlog: Backlog
+  /** What is beyond the limits of baselines. */
+  readonly overflows: readonly BaselineOverflow[]
   readonly shards: readonly ShardProgress[]
   readonly nowUs: number
   readonly today: number
@@ -44,10 +50,11 @@ export interface HealthOptions {
 /** Detection is behind when what arrived so long ago is not judged yet. */
 const BEHIND_US = 60_000_000
 
-export function healthOf({ backlog, shards, nowUs, today }: HealthOptions): DetectionHealth {
+export function healthOf({ backlog, overflows: all, shards, nowUs, today }: HealthOptions): DetectionHealth {
   const through = shards.map(({ throughUs }) => throughUs ?? nowUs)
   const throughUs = through.length === 0 ? undefined : Math.min(...through)
-  const reasons: HealthReason[] = []
+  const overflows = all.filter(({ overflow }) => today - overflow.lastDay <= OVERFLOW_DAYS)
+  const reasons: HealthReason[] = overflows.map(reasonOf)
   for (const { tenant, rule, reason, sinceMs, error, attempts } of backlog.all()) {
     if (reason === 'failed') {
       const what = `rule ${rule}, tenant ${tenant}`
@@ -83,6 +90,18 @@ export function healthOf({ backlog, shards, nowUs, today }: HealthOptions): Dete
     throughUs,
     nowUs,
     backfills: backfillsOf(backlog, today),
+    overflows,
+  }
+}
+
+function reasonOf({ tenant, rules, overflow }: BaselineOverflow): HealthReason {
+  const [first] = rules
+  const beyond = `${overflow.keys.toLocaleString('en-US')} ${overflow.what}`
+  return {
+    code: 'baseline_overflow',
+    what: `limit ${overflow.limit} (${overflow.what}), tenant ${tenant}, ${rules.length === 1 ? 'rule' : 'rules'} ${rules.map(({ id }) => id).join(', ')}`,
+    sinceMs: startOfDay(overflow.firstDay),
+    detail: `A day had ${first === undefined ? 'more than fit' : inWords(overflow, first.question.limits)}. At least ${beyond} with ${overflow.calls.toLocaleString('en-US')} calls have no baseline of their own: they count as new, and all others are judged as before.`,
   }
 }
 

@@ -3,7 +3,7 @@ import type { Backlog, BacklogEntry } from './backlog.ts'
 import type { Query } from './detector.ts'
 import { type ShardOwnership, shardOf } from './ownership.ts'
 import { readTenants } from './plan.ts'
-import { groupOf, type Profiles } from './profiles.ts'
+import { type Profiles, shardKeyOf } from './profiles.ts'
 import { readProgress, type ShardProgress, type WatermarkStore, writeProgress } from './progress.ts'
 import type { Publisher } from './publisher.ts'
 import type { Rule } from './rule.ts'
@@ -65,7 +65,8 @@ export function createOwnedShards(options: OwnedShardsOptions): OwnedShards {
   const states = new Map<number, ShardProgress>()
 
   // Rules that share a baseline share a shard, so that every baseline has one writer.
-  const shardOfRule = (tenant: string, rule: Rule): number => shardOf(tenant, groupOf(rule), ownership.shards)
+  const shardOfRule = (tenant: string, rule: Rule): number =>
+    shardOf(tenant, shardKeyOf(rule), ownership.shards)
   const shardOfEntry = ({ tenant, rule: id }: BacklogEntry): number | undefined => {
     const rule = rulesNow().find((known) => known.id === id)
     return rule === undefined ? undefined : shardOfRule(tenant, rule)

@@ -1,4 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { DEFAULT_LIMITS, limitsKey, type Overflow } from './cardinality.ts'
+import { crowdsOf } from './crowds.ts'
 import type { Question, Source } from './detector.ts'
 import { readDays } from './plan.ts'
 import type { Rule } from './rule.ts'
@@ -7,8 +9,17 @@ import { weekdayOf } from './utc-day.ts'
 type AnyQuestion = Question<unknown, unknown, unknown>
 
 /** What a profile belongs to: rules with the same group have the same profile, which is then made once. */
-export const groupOf = (rule: Pick<Rule, 'kind' | 'question' | 'where'>): string =>
-  JSON.stringify([rule.question.profileKey, rule.question.codec.version, rule.where ?? null])
+export function groupOf({ question, where }: Pick<Rule, 'question' | 'where'>): string {
+  const limits = limitsKey(question.limits)
+  return JSON.stringify([
+    ...[question.profileKey, question.codec.version, where ?? null],
+    ...(limits === limitsKey(DEFAULT_LIMITS) ? [] : [limits]),
+  ])
+}
+
+/** What decides the shard: rules with the same group have the same, and a new version or limit does not change it. */
+export const shardKeyOf = ({ question, where }: Pick<Rule, 'question' | 'where'>): string =>
+  JSON.stringify([question.profileKey, 1, where ?? null])
 
 /** A profile as the store keeps it: as of the start of `day`. */
 export interface StoredProfile {
@@ -64,6 +75,17 @@ export interface Profiles {
   clear(): void
   /** What is held of a group: profile by day. */
   held(tenant: string, group: string): ReadonlyMap<number, unknown>
+  /** What is beyond the limits of baselines, as the newest ones held here say. */
+  overflows(rules: readonly Rule[]): readonly BaselineOverflow[]
+}
+
+/** A baseline that is full. */
+export interface BaselineOverflow {
+  readonly tenant: string
+  readonly rules: readonly Rule[]
+  /** The baseline is as of the start of this day. */
+  readonly day: number
+  readonly overflow: Overflow
 }
 
 export interface Nearness {
@@ -137,6 +159,14 @@ export function createProfiles({ store, keptDays, lastDay }: ProfilesOptions): P
     },
     clear: () => lines.clear(),
     held: (tenant, group) => lineOf(tenant, group).asOf,
+    overflows: (rules) =>
+      [...lines].flatMap(([name, { asOf }]) => {
+        const [tenant = '', group = ''] = JSON.parse(name) as string[]
+        const ofGroup = rules.filter((rule) => groupOf(rule) === group)
+        const day = Math.max(...asOf.keys())
+        const overflows = asOf.has(day) ? (ofGroup[0]?.question.overflow(asOf.get(day)) ?? []) : []
+        return overflows.map((overflow) => ({ tenant, rules: ofGroup, day, overflow }))
+      }),
   }
 }
 
@@ -160,14 +190,16 @@ async function* fold(
 ): AsyncGenerator<AsOf> {
   if (start.day >= toDay) return
   let { profile } = start
-  const days = (await readDays(source.query, tenant, start.day))
-    .map(({ day }) => day)
-    .filter((day) => day < toDay)
+  const withCalls = (await readDays(source.query, tenant, start.day)).filter(({ day }) => day < toDay)
+  const days = withCalls.map(({ day }) => day)
+  const crowds = await crowdsOf(question.limits, source, tenant, withCalls)
   let chunkDays = 1
   for (let first = 0; first < days.length; ) {
-    const chunk = daysWithin(days, first, chunkDays)
+    const crowd = crowds.get(days[first] ?? toDay)
+    const chunk = daysWithin(days, first, crowd === undefined ? chunkDays : 1, (day) => crowds.has(day))
     const from = chunk[0] ?? toDay
-    const history = await question.history(source, tenant, from, (chunk.at(-1) ?? from) + 1)
+    const asked = crowd === undefined ? source : { ...source, crowd }
+    const history = await question.history(asked, tenant, from, (chunk.at(-1) ?? from) + 1)
     let rows = 0
     for (const day of chunk) {
       const ofDay = history.get(day)
@@ -185,11 +217,16 @@ async function* fold(
   }
 }
 
-/** The next days of the list, within a stretch of so many days. */
-function daysWithin(days: readonly number[], first: number, stretch: number): number[] {
+/** The next days of the list, within a stretch of so many days; a day that stands alone ends it. */
+function daysWithin(
+  days: readonly number[],
+  first: number,
+  stretch: number,
+  isAlone: (day: number) => boolean,
+): number[] {
   const from = days[first] ?? 0
   let end = first + 1
-  while (end < days.length && (days[end] ?? 0) < from + stretch) end += 1
+  while (end < days.length && (days[end] ?? 0) < from + stretch && !isAlone(days[end] ?? 0)) end += 1
   return days.slice(first, end)
 }
 

@@ -3,6 +3,7 @@ import { GatewatchError, messageOf } from '../core/errors.ts'
 import { compileFilter } from '../core/filter/compile.ts'
 import { SEVERITIES, type Severity } from '../core/finding.ts'
 import { stableId } from '../core/hash.ts'
+import { type BaselineLimits, DEFAULT_LIMITS } from './cardinality.ts'
 import type { Detector, Question, SqlCondition } from './detector.ts'
 import { type Example, readExamples } from './example.ts'
 import { Fields, type Locate } from './fields.ts'
@@ -39,14 +40,19 @@ export interface ParsedRules {
 
 /**
  * Rules from the texts of their YAML files, one rule a file. Does no I/O.
+ * @param limits of the baselines that the rules use
  * @returns the rules in order of id, and a `rule_invalid` (file, line, field, remedy) for each refused file
  */
-export function parseRules(files: readonly RuleFile[], detectors: readonly Detector[]): ParsedRules {
+export function parseRules(
+  files: readonly RuleFile[],
+  detectors: readonly Detector[],
+  limits: BaselineLimits = DEFAULT_LIMITS,
+): ParsedRules {
   const rules = new Map<string, Rule>()
   const errors: GatewatchError[] = []
   for (const file of files) {
     try {
-      const rule = parseRule(file, detectors)
+      const rule = parseRule(file, detectors, limits)
       const twin = rules.get(rule.id)
       if (twin !== undefined) {
         throw new GatewatchError('rule_invalid', `has the id of the rule in ${twin.path}.`, {
@@ -70,7 +76,11 @@ function placeOfId(file: RuleFile): string {
 }
 
 /** @throws GatewatchError `rule_invalid` */
-export function parseRule(file: RuleFile, detectors: readonly Detector[]): Rule {
+export function parseRule(
+  file: RuleFile,
+  detectors: readonly Detector[],
+  limits: BaselineLimits = DEFAULT_LIMITS,
+): Rule {
   const lines = new LineCounter()
   const document = parseDocument(file.text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true })
   const broken = document.errors[0]
@@ -102,7 +112,7 @@ export function parseRule(file: RuleFile, detectors: readonly Detector[]): Rule 
   const detector = detectors.find((known) => known.kind === kind)
   if (detector === undefined) throw fields.refuse('kind', 'is unknown', 'Use a known kind.')
   const params = fields.mapping('params')
-  const question = detector.prepare(params)
+  const question = detector.prepare(params, limits)
   params.done()
   const where = fields.has('where') ? compileWhere(fields) : undefined
   const version = fields.number('version', { min: 1, max: 1_000_000 })

@@ -4,6 +4,7 @@ import { validate } from 'node-cron'
 import { Compile } from 'typebox/compile'
 import { LineCounter, parseDocument } from 'yaml'
 import { GatewatchError, messageOf } from '../../core/errors.ts'
+import { type BaselineLimits, DEFAULT_LIMITS } from '../../detectors/cardinality.ts'
 import type { MappingText } from '../../ingest/formats/mapping/mapping-source.ts'
 import { formatsWith } from '../../ingest/formats/registry.ts'
 import type { ArgumentRule } from '../../ingest/redact/argument-policy.ts'
@@ -90,6 +91,8 @@ export interface RulesConfig {
   readonly shipped: boolean
   /** Where each folder is said, in the same order. */
   readonly places?: readonly SettingPlace[]
+  /** What bounds the baselines of rules. */
+  readonly limits?: BaselineLimits
 }
 
 /** What the command line says; it wins over the file. */
@@ -196,6 +199,11 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
       folders: file.rules?.folders ?? [],
       shipped: file.rules?.shipped ?? true,
       places: (file.rules?.folders ?? []).map((_, index) => placeOf(`rules.folders.${index}`)),
+      limits: {
+        actors: file.detect?.baselines?.actors ?? DEFAULT_LIMITS.actors,
+        values: file.detect?.baselines?.values ?? DEFAULT_LIMITS.values,
+        perActor: file.detect?.baselines?.per_actor ?? DEFAULT_LIMITS.perActor,
+      },
     },
     detect: {
       every: file.detect?.every ?? '*/5 * * * * *',

@@ -391,6 +391,34 @@ export const ConfigSchema = Type.Object(
               description: 'Calls that arrive later are judged by the backfill, and told to nobody',
             }),
           ),
+          baselines: Type.Optional(
+            Type.Object(
+              {
+                actors: Type.Optional(
+                  Type.Integer({
+                    minimum: 10,
+                    maximum: 1_000_000,
+                    description: 'Actors of a tenant that each have a baseline',
+                  }),
+                ),
+                values: Type.Optional(
+                  Type.Integer({
+                    minimum: 10,
+                    maximum: 1_000_000,
+                    description: 'Tools, and destinations, that a tenant’s baseline knows',
+                  }),
+                ),
+                per_actor: Type.Optional(
+                  Type.Integer({
+                    minimum: 10,
+                    maximum: 100_000,
+                    description: 'Tools, and destinations, that are known of one actor',
+                  }),
+                ),
+              },
+              { ...strict, description: 'How much baselines hold; what is beyond counts as new' },
+            ),
+          ),
           backfill_share: Type.Optional(
             Type.Number({
               minimum: 0.01,

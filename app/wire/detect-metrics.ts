@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
+import type { Overflow } from '../../detectors/cardinality.ts'
 import type { DetectionHealth } from '../../detectors/health.ts'
 import type { BackfillReport, TickReport } from '../../detectors/reports.ts'
 
@@ -58,6 +59,21 @@ export function createDetectMetrics(registry: Registry, health: () => DetectionH
     collect() {
       this.reset()
       for (const { code } of health().reasons) this.inc({ reason: code })
+    },
+  })
+  new Gauge({
+    name: 'gatewatch_detect_baseline_overflow',
+    help: 'Actors, tools or destinations beyond the limits of baselines, of the tenant and rule that has most, by limit',
+    labelNames: ['limit', 'what'],
+    registers,
+    collect() {
+      this.reset()
+      const most = new Map<string, Overflow>()
+      for (const { overflow } of health().overflows) {
+        const name = `${overflow.limit}/${overflow.what}`
+        if (overflow.keys > (most.get(name)?.keys ?? 0)) most.set(name, overflow)
+      }
+      for (const { limit, what, keys } of most.values()) this.set({ limit, what }, keys)
     },
   })
   return {

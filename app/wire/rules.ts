@@ -15,7 +15,7 @@ const SHIPPED_RULES = fileURLToPath(new URL('../../detectors/rules/', import.met
  * Reads the rule files of the shipped set and of the configured folders. Rules that are wrong are among the errors.
  * @throws GatewatchError `config_invalid` for a folder or a file that cannot be read
  */
-export function loadRules({ shipped, folders, places = [] }: Config['rules']): ParsedRules {
+export function loadRules({ shipped, folders, places = [], limits }: Config['rules']): ParsedRules {
   const files = [
     ...(shipped ? ruleFilesIn(SHIPPED_RULES) : []),
     ...folders.flatMap((folder, index) => {
@@ -34,7 +34,7 @@ export function loadRules({ shipped, folders, places = [] }: Config['rules']): P
       }
     }),
   ]
-  return parseRules(files, detectors)
+  return parseRules(files, detectors, limits)
 }
 
 const ruleFilesIn = (folder: string): { readonly path: string; readonly text: string }[] =>

@@ -1,13 +1,14 @@
 import { CAPABILITIES } from '../../core/audit-event.ts'
 import { SEVERITIES, type Severity } from '../../core/finding.ts'
+import type { BaselineLimits } from '../cardinality.ts'
 import type { Detector, Draft, Question, Unit } from '../detector.ts'
 import { formatDuration } from '../duration.ts'
 import {
-  absorbUses,
   destinationBits,
   emptyFamiliar,
   type Familiar,
   familiarKey,
+  fullness,
   type Grace,
   isSettled,
   readUses,
@@ -16,6 +17,7 @@ import {
   type Use,
 } from '../familiar.ts'
 import { familiarCodec } from '../familiar-codec.ts'
+import { absorbUses } from '../familiar-days.ts'
 import { inline } from '../sentence.ts'
 import { DAY_MS, dayOf, HOUR_MS } from '../utc-day.ts'
 import { readChainCalls } from './calls.ts'
@@ -29,6 +31,7 @@ import {
 } from './signature.ts'
 
 interface ChainParams extends Signature {
+  readonly limits: BaselineLimits
   readonly severity: Severity
   /** Bits of surprise that a new destination or tool must have, unless nobody in the tenant has used it. */
   readonly bits: number
@@ -49,7 +52,7 @@ interface Novelty {
  */
 export const chain: Detector = {
   kind: 'chain',
-  prepare: (fields) => {
+  prepare: (fields, limits) => {
     const steps = fields.list('steps', { min: 2, max: 8 }).map((step): Step => {
       const read = {
         capabilities: step.manyOf('capability', CAPABILITIES),
@@ -59,6 +62,7 @@ export const chain: Detector = {
       return read
     })
     return questionOf({
+      limits,
       steps,
       withinMs: fields.durationMs('within', { min: '1m', max: '24h' }),
       severity: fields.oneOf('severity', SEVERITIES, 'high'),
@@ -83,7 +87,9 @@ function questionOf(params: ChainParams): Question<Familiar, Use, ChainCall, Sig
     profileKey: familiarKey(params.grace),
     emptyProfile: () => emptyFamiliar,
     history: readUses,
-    absorb: (familiar, day, uses) => absorbUses(familiar, day, uses, params.grace),
+    limits: params.limits,
+    overflow: (familiar) => familiar.overflow ?? [],
+    absorb: (familiar, day, uses) => absorbUses(familiar, day, uses, params.grace, params.limits),
     codec: familiarCodec,
     wanted: { steps: params.steps, withinMs: params.withinMs },
     candidates: readChainCalls,
@@ -196,6 +202,7 @@ function draftOf(
       expected: 'in this order only with tools and destinations that the actor has used before',
       history: { days: day - (known?.firstDay ?? day), calls: known?.calls ?? 0 },
       peers: { actors: familiar.actors.size, destinations: familiar.destinations.size },
+      ...fullness(familiar, params.limits, last.actor, newDestination ? 'destinations' : 'tools'),
       steps: match.flatMap((ofStep, step) =>
         ofStep.slice(0, 50).map((call) => ({
           step: step + 1,

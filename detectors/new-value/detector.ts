@@ -1,10 +1,11 @@
 import type { Severity } from '../../core/finding.ts'
+import type { BaselineLimits } from '../cardinality.ts'
 import type { Detector, Draft, Question, Unit } from '../detector.ts'
 import {
-  absorbUses,
   emptyFamiliar,
   type Familiar,
   familiarKey,
+  fullness,
   type Grace,
   isExplorer,
   isSettled,
@@ -14,11 +15,13 @@ import {
   type Use,
 } from '../familiar.ts'
 import { familiarCodec } from '../familiar-codec.ts'
+import { absorbUses } from '../familiar-days.ts'
 import { inline, listed } from '../sentence.ts'
 import { DAY_MS, isoDay, startOfDay } from '../utc-day.ts'
 import { type FirstUse, keyOfActor, keyOfTool, readFirstUses } from './first-uses.ts'
 
 interface NewValueParams {
+  readonly limits: BaselineLimits
   /** Finding from this many bits of surprise among the peers. */
   readonly bits: number
   readonly grace: Grace
@@ -40,8 +43,9 @@ const RISKY: ReadonlySet<string> = new Set([
 /** The first time an actor uses a tool, weighed by how rare the tool is among its peers. */
 export const newValue: Detector = {
   kind: 'new-value',
-  prepare: (fields) =>
+  prepare: (fields, limits) =>
     questionOf({
+      limits,
       bits: fields.number('bits', { min: 1, max: 30 }, 8),
       grace: {
         days: fields.durationMs('grace', { min: '1d', max: '90d' }, '7d') / DAY_MS,
@@ -63,7 +67,9 @@ function questionOf(params: NewValueParams): Question<Familiar, Use, FirstUse> {
     profileKey: familiarKey(params.grace),
     emptyProfile: () => emptyFamiliar,
     history: readUses,
-    absorb: (familiar, day, uses) => absorbUses(familiar, day, uses, params.grace),
+    limits: params.limits,
+    overflow: (familiar) => familiar.overflow ?? [],
+    absorb: (familiar, day, uses) => absorbUses(familiar, day, uses, params.grace, params.limits),
     codec: familiarCodec,
     wanted: undefined,
     candidates: readFirstUses,
@@ -171,6 +177,7 @@ function singleDraft(
       expected: { bits_at_most: params.bits, share_among_peers: Number((2 ** -bits).toPrecision(3)) },
       history: { days, calls: known?.calls ?? 0, tools_known_in_tenant: familiar.tools.size },
       peers: { actors: peers, adopters, first_in_tenant: adopters === 0 },
+      ...fullness(familiar, params.limits, use.actor, 'tools'),
       bits: Math.round(bits * 100) / 100,
       silenced_by:
         `${adopters === 0 && risky ? 'a peer that had used the tool before, or' : ''} fewer than ${params.bits} bits of surprise (more peers using it), or ${params.rollOutActors} actors taking it up within a day`.trim(),
@@ -263,6 +270,7 @@ function judgeNewcomer(
         expected: { bits_at_most: params.bits },
         history: { days: 0, tenant_days: day - (familiar.firstDay ?? day) },
         peers: { actors: familiar.actors.size, adopters_at_most: most },
+        ...fullness(familiar, params.limits, actor, 'tools'),
         silenced_by: `a first day with tools that peers use, or fewer than ${params.peers} settled peers`,
       },
       evidence: { startMs: startOfDay(day), endMs: startOfDay(day + 1), actors: [actor] },

@@ -1,3 +1,4 @@
+import type { Overflow } from '../cardinality.ts'
 import type { ProfileCodec } from '../detector.ts'
 import type { HalfHour, Moments, OffHoursProfile, OpenNights } from './profile.ts'
 import { HALF_HOURS, type Rhythm } from './rhythm.ts'
@@ -21,6 +22,7 @@ interface Known {
   readonly usual: OffHoursProfile['usual']
   readonly ownLlr: readonly MomentsRow[]
   readonly scores: readonly number[]
+  readonly overflow?: readonly Overflow[]
 }
 
 interface Text extends Known {
@@ -81,18 +83,20 @@ function decodeOpen(
   return { day, rows: halfHours, profile: { ...decodeKnown(known), rhythms } }
 }
 
-const encodeKnown = ({ peers, usual, ownLlr, scores }: OffHoursProfile): Known => ({
+const encodeKnown = ({ peers, usual, ownLlr, scores, overflow }: OffHoursProfile): Known => ({
   peers: bytesOf(peers).toString('base64'),
   usual,
   ownLlr: [...ownLlr].map(([name, { n, sum, squares }]) => [name, n, sum, squares]),
   scores,
+  ...(overflow === undefined ? {} : { overflow }),
 })
 
-const decodeKnown = ({ peers, usual, ownLlr, scores }: Known) => ({
+const decodeKnown = ({ peers, usual, ownLlr, scores, overflow }: Known) => ({
   peers: new Float64Array(alignedBytes(peers).buffer),
   usual,
   ownLlr: new Map(ownLlr.map(([name, n, sum, squares]): [string, Moments] => [name, { n, sum, squares }])),
   scores,
+  ...(overflow === undefined ? {} : { overflow }),
 })
 
 function encodeRhythm([name, { cells, used, activeDays, firstDay, lastDay }]: [string, Rhythm]): RhythmRow {

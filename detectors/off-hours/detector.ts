@@ -1,4 +1,5 @@
 import type { Severity } from '../../core/finding.ts'
+import { type BaselineLimits, beyondLimit } from '../cardinality.ts'
 import type { Detector, Draft, Question, Unit } from '../detector.ts'
 import { inline } from '../sentence.ts'
 import { DAY_MS, HALF_HOUR_MS, isoDay } from '../utc-day.ts'
@@ -21,6 +22,7 @@ import {
 import { distanceToUsed, HALF_HOURS, localCells, type Rhythm } from './rhythm.ts'
 
 interface OffHoursParams {
+  readonly limits: BaselineLimits
   /** Finding at this score: −log10 of the share of all actors’ nights that are as unusual. */
   readonly score: number
   /** Calls needed outside the known hours, unless one of them is sensitive. */
@@ -37,8 +39,9 @@ const RISKY = ['read-credential', 'admin', 'delete', 'execute', 'send-external']
 /** Calls at a time of day at which this actor does not work; one finding an actor and night. */
 export const offHours: Detector = {
   kind: 'off-hours',
-  prepare: (fields) =>
+  prepare: (fields, limits) =>
     questionOf({
+      limits,
       score: fields.number('score', { min: 0.5, max: 20 }, 2),
       minCalls: fields.number('min_calls', { min: 1, max: 10_000 }, 3),
       minActiveDays: fields.number('min_active_days', { min: 3, max: 90 }, 7),
@@ -58,7 +61,9 @@ function questionOf(params: OffHoursParams): Question<OffHoursProfile, HalfHour,
       Map.groupBy(await readHalfHours(source, tenant, fromDay, toDay), ({ halfHour }) =>
         Math.floor(halfHour / HALF_HOURS),
       ),
-    absorb: (profile, day, rows) => absorbHalfHours(profile, day, rows, params.minActiveDays),
+    limits: params.limits,
+    overflow: (profile) => profile.overflow ?? [],
+    absorb: (profile, day, rows) => absorbHalfHours(profile, day, rows, params.minActiveDays, params.limits),
     codec: offHoursCodec,
     wanted: undefined,
     candidates: async (source, { tenant, fromDay, toDay, keys }) =>
@@ -141,7 +146,11 @@ function draftOf(
       },
       expected: { usual_hours: usual, timezone_offset_minutes: night.offset * 30 },
       history: { active_days: rhythm.activeDays, since: isoDay(rhythm.firstDay) },
-      peers: { actors: profile.rhythms.size, nights: profile.scores.length },
+      peers: {
+        actors: profile.rhythms.size,
+        ...beyondLimit(profile.overflow),
+        nights: profile.scores.length,
+      },
       terms: {
         rarest_half_hour: round(night.tMax),
         unlike_self: round(night.zLlr),

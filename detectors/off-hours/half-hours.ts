@@ -20,7 +20,7 @@ const halfHourOf = (time: string) => `intDiv(toUnixTimestamp(toDateTime(${time},
 
 /** Half hours with calls, per actor, of the days `fromDay` to `toDay` (exclusive), in order of actor and time. */
 export async function readHalfHours(
-  { query, where }: Source,
+  { query, where, crowd }: Source,
   tenant: string,
   fromDay: number,
   toDay: number,
@@ -30,8 +30,9 @@ export async function readHalfHours(
   return query<HalfHour>(
     `SELECT actor, ${halfHourOf(time)} AS halfHour, ${calls} AS calls
      FROM ${table} WHERE ${BOUNDS(time)} ${where === undefined ? '' : `AND (${where.sql})`}
+       ${crowd?.actors === undefined ? '' : `AND (${crowd.actors.sql})`}
      GROUP BY actor, halfHour HAVING calls > 0 ORDER BY actor, halfHour`,
-    { ...where?.params, ...bounds(tenant, fromDay, toDay) },
+    { ...where?.params, ...crowd?.actors?.params, ...bounds(tenant, fromDay, toDay) },
   )
 }
 

@@ -1,4 +1,5 @@
 import { quantileSorted } from 'simple-statistics'
+import { addOverflow, callsOf, DEFAULT_LIMITS, leaving, type Overflow } from '../cardinality.ts'
 import { weekdayOf } from '../utc-day.ts'
 import { byClass, CLASS_CELLS, densityOf } from './density.ts'
 import {
@@ -24,6 +25,8 @@ export interface OffHoursProfile {
   readonly scores: readonly number[]
   /** The day that was absorbed last: its nights close when the next one is absorbed. */
   readonly open?: OpenNights
+  /** Actors that are not among `rhythms`, because there are too many. */
+  readonly overflow?: readonly Overflow[]
 }
 
 /** A day whose nights have not closed, with what was known at its start. */
@@ -141,6 +144,7 @@ export function absorbHalfHours(
   day: number,
   rows: readonly HalfHour[],
   minActiveDays: number,
+  limits = DEFAULT_LIMITS,
 ): OffHoursProfile {
   if (rows.length === 0) return before
   const closed = measureClosed(before, rows, minActiveDays)
@@ -149,14 +153,29 @@ export function absorbHalfHours(
     const halfHours = ofActor.map(({ halfHour }) => utcHalfHour(halfHour))
     rhythms.set(actor, learnDay(before.rhythms.get(actor), day, weekdayOf(day), halfHours))
   }
-  const { open: _, ...profile } = before
+  const { names, beyond } = leaving(rhythms, day, limits.actors)
+  for (const name of names) {
+    rhythms.delete(name)
+    closed.ownLlr.delete(name)
+  }
+  const overflow = addOverflow(before.overflow ?? [], day, {
+    ...{ limit: 'actors', what: 'actors' },
+    ...{ keys: beyond.size, calls: callsOf(rows, beyond) },
+  })
+  const { open: _, ...known } = before
+  // Who left is not measured any more, whether the profile was stored since or not.
+  const profile = names.size === 0 ? known : { ...known, rhythms: without(known.rhythms, names) }
   return {
     rhythms,
     peers: peersOf(rhythms),
     ...closed,
-    open: { day, profile, rows },
+    open: { day, profile, rows: names.size === 0 ? rows : rows.filter(({ actor }) => !names.has(actor)) },
+    ...(overflow.length === 0 ? {} : { overflow }),
   }
 }
+
+const without = <T>(known: ReadonlyMap<string, T>, names: ReadonlySet<string>): Map<string, T> =>
+  new Map([...known].filter(([name]) => !names.has(name)))
 
 function measureClosed(before: OffHoursProfile, rows: readonly HalfHour[], minActiveDays: number) {
   const { open } = before

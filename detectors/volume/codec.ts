@@ -1,3 +1,4 @@
+import type { Overflow } from '../cardinality.ts'
 import type { ProfileCodec } from '../detector.ts'
 import type { TailCalibration } from '../statistics/tail-calibration.ts'
 import type { HourSums, VolumeProfile } from './profile.ts'
@@ -19,6 +20,7 @@ interface Text {
   readonly peers: HourSums
   readonly calibration: TailCalibration
   readonly lastDay?: number
+  readonly overflow?: readonly Overflow[]
 }
 
 /** JSON keeps every number exactly. Actors are rows: their names would be most of the text. */

@@ -1,4 +1,5 @@
 import type { Severity } from '../../core/finding.ts'
+import { type BaselineLimits, beyondLimit } from '../cardinality.ts'
 import type { Detector, Draft, Question, Unit } from '../detector.ts'
 import { inline } from '../sentence.ts'
 import { type Recalibration, recalibration } from '../statistics/tail-calibration.ts'
@@ -17,6 +18,7 @@ import {
 } from './profile.ts'
 
 interface VolumeParams {
+  readonly limits: BaselineLimits
   /** Finding at this score (−log10 p) with at least `minCalls`, or at `scoreAlone` with any number. */
   readonly score: number
   readonly minCalls: number
@@ -31,8 +33,9 @@ const SILENCE_DAYS = 30
 /** More calls in an hour than the actor’s own history and the peers’ make believable. */
 export const volume: Detector = {
   kind: 'volume',
-  prepare: (fields) =>
+  prepare: (fields, limits) =>
     questionOf({
+      limits,
       score: fields.number('score', { min: 1, max: 50 }, 3),
       minCalls: fields.number('min_calls', { min: 1, max: 1_000_000 }, 10),
       scoreAlone: fields.number('score_alone', { min: 1, max: 50 }, 5),
@@ -47,7 +50,9 @@ function questionOf(params: VolumeParams): Question<VolumeProfile, HourCount, Ho
     profileKey: 'hours',
     emptyProfile: () => emptyVolumeProfile,
     history: async (source, tenant, fromDay, toDay) => byDay(await readHours(source, tenant, fromDay, toDay)),
-    absorb: absorbHours,
+    limits: params.limits,
+    overflow: (profile) => profile.overflow ?? [],
+    absorb: (profile, day, rows) => absorbHours(profile, day, rows, params.limits),
     codec: volumeCodec,
     wanted: undefined,
     candidates: async (source, { tenant, fromDay, toDay, keys }) =>
@@ -119,6 +124,7 @@ function draftOf(
       },
       peers: {
         actors: profile.actors.size,
+        ...beyondLimit(profile.overflow),
         mean_when_active: round(1 + profile.peers.sumY / Math.max(1, profile.peers.active)),
       },
       probability: inWords(score, profile.calibration.tested),

@@ -7,7 +7,7 @@ import type { HourCount } from './profile.ts'
  * rollup, or from the events when the rule has a `where`.
  */
 export async function readHours(
-  { query, where }: Source,
+  { query, where, crowd }: Source,
   tenant: string,
   fromDay: number,
   toDay: number,
@@ -21,9 +21,11 @@ export async function readHours(
      WHERE tenant = {tenant:String} AND ${time} >= {from:DateTime64(3, 'UTC')} AND ${time} < {to:DateTime64(3, 'UTC')}
        ${actors === undefined ? '' : 'AND actor IN {actors:Array(String)}'}
        ${where === undefined ? '' : `AND (${where.sql})`}
+       ${crowd?.actors === undefined ? '' : `AND (${crowd.actors.sql})`}
      GROUP BY actor, hour HAVING calls > 0 ORDER BY actor, hour`,
     {
       ...where?.params,
+      ...crowd?.actors?.params,
       tenant,
       from: clickHouseTime(startOfDay(fromDay)),
       to: clickHouseTime(startOfDay(toDay)),

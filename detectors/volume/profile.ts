@@ -1,3 +1,4 @@
+import { addOverflow, callsOf, DEFAULT_LIMITS, leaving, type Overflow } from '../cardinality.ts'
 import { lnTailAtLeast } from '../statistics/negative-binomial.ts'
 import {
   addDay,
@@ -17,6 +18,8 @@ export interface VolumeProfile {
   readonly calibration: TailCalibration
   /** The day that was absorbed last. */
   readonly lastDay?: number
+  /** Actors that are not among `actors`, because there are too many. */
+  readonly overflow?: readonly Overflow[]
 }
 
 /** Faded sums over an actor’s hours; y = calls − 1 of an active hour. */
@@ -92,7 +95,12 @@ export function nominalScore({ activity, mean, dispersion }: Expectation, calls:
  * The profile after a day: its hours are scored against the profile before (for the calibration), then learned. The days
  * since the last one were lived without a call of anybody.
  */
-export function absorbHours(before: VolumeProfile, day: number, rows: readonly HourCount[]): VolumeProfile {
+export function absorbHours(
+  before: VolumeProfile,
+  day: number,
+  rows: readonly HourCount[],
+  limits = DEFAULT_LIMITS,
+): VolumeProfile {
   if (rows.length === 0) return before
   const actors = new Map(before.actors)
   const scores: number[] = []
@@ -114,12 +122,19 @@ export function absorbHours(before: VolumeProfile, day: number, rows: readonly H
     }
     actors.set(actor, learn(known, day, learned))
   }
+  const { names, beyond } = leaving(actors, day, limits.actors)
+  for (const name of names) actors.delete(name)
+  const overflow = addOverflow(before.overflow ?? [], day, {
+    ...{ limit: 'actors', what: 'actors' },
+    ...{ keys: beyond.size, calls: callsOf(rows, beyond) },
+  })
   const peers = [...actors.values()].reduce((sums, own) => plus(sums, fade(own, day + 1)), NOTHING)
   return {
     actors,
     peers,
     calibration: addDay(calibration, scores, silentHours - scores.length),
     lastDay: day,
+    ...(overflow.length === 0 ? {} : { overflow }),
   }
 }
 

@@ -38,6 +38,7 @@ export function addBacktestCommand(program: Command): void {
         ? parseRules(
             flags.rules.map((path) => ({ path, text: readRuleFile(path) })),
             detectors,
+            config.rules.limits,
           )
         : loadRules(config.rules)
       if (errors[0]) throw errors[0]

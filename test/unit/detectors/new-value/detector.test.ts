@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { DEFAULT_LIMITS } from '../../../../detectors/cardinality.ts'
 import type { Draft } from '../../../../detectors/detector.ts'
-import { absorbUses, emptyFamiliar, type Familiar, type Use } from '../../../../detectors/familiar.ts'
+import { emptyFamiliar, type Familiar, type Use } from '../../../../detectors/familiar.ts'
+import { absorbUses } from '../../../../detectors/familiar-days.ts'
 import { Fields } from '../../../../detectors/fields.ts'
 import { newValue } from '../../../../detectors/new-value/detector.ts'
 import type { FirstUse } from '../../../../detectors/new-value/first-uses.ts'
@@ -10,7 +12,7 @@ const FIRST_DAY = 20_605
 const grace = { days: 7, calls: 100 }
 
 const judgeWith = (params: Readonly<Record<string, unknown>>) => {
-  const question = newValue.prepare(new Fields(params, ['params'], () => 'rule.yaml'))
+  const question = newValue.prepare(new Fields(params, ['params'], () => 'rule.yaml'), DEFAULT_LIMITS)
   return (past: Familiar, day: number, uses: readonly FirstUse[]): readonly Draft[] =>
     question.judge(past, { tenant: 'default', day }, uses)
 }
