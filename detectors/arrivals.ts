@@ -4,6 +4,48 @@ import { dayOf } from './utc-day.ts'
 /** Rows that become visible this long after their `recorded_at` are still noticed. */
 const OVERLAP_US = 10 * 60_000_000
 
+/** The store forgets what arrived after this long (TTL of `touched`, which drops whole days). */
+const REMEMBERED_US = 7 * 86_400_000_000
+
+/** What may be forgotten a moment later counts as forgotten. */
+const FORGETS_SOON_US = 6 * 3_600_000_000
+
+/** Arrivals that the store remembers no more: their calls are found by when they were recorded. */
+export interface ForgottenArrivals {
+  /** Recorded after this time and up to that one, microseconds of the store’s clock. */
+  readonly afterUs: number
+  readonly throughUs: number
+}
+
+/**
+ * What has been forgotten behind a watermark, because nobody read it for too long.
+ * @param known what was already seen to
+ */
+export function forgottenBehind(
+  fromUs: number,
+  nowUs: number,
+  known: ForgottenArrivals | undefined,
+): ForgottenArrivals | undefined {
+  const forgottenUs = nowUs - REMEMBERED_US + FORGETS_SOON_US / 6
+  if (fromUs >= forgottenUs) return undefined
+  if (known !== undefined && fromUs > known.afterUs && forgottenUs <= known.throughUs) return undefined
+  return { afterUs: Math.max(0, fromUs - OVERLAP_US), throughUs: nowUs - REMEMBERED_US + FORGETS_SOON_US }
+}
+
+/** Each tenant with calls among forgotten arrivals, with the first day that they are of. Reads all events’ times, once. */
+export function readForgotten(
+  query: Query,
+  { afterUs, throughUs }: ForgottenArrivals,
+): Promise<{ tenant: string; day: number; rows: number }[]> {
+  return query(
+    `SELECT tenant, toUInt32(min(toDate(occurred_at))) AS day, toUInt64(count()) AS rows FROM events
+     WHERE recorded_at > fromUnixTimestamp64Micro({after:Int64}, 'UTC')
+       AND recorded_at <= fromUnixTimestamp64Micro({through:Int64}, 'UTC')
+     GROUP BY tenant ORDER BY tenant`,
+    { after: afterUs, through: throughUs },
+  )
+}
+
 /** A tenant’s UTC day that an arrival touched after the allowed lateness had passed. */
 export interface LateDay {
   readonly tenant: string

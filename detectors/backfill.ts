@@ -69,7 +69,9 @@ export interface PieceOptions {
 /** The two kinds of work take turns, so that a year of history does not hold up what happened yesterday. */
 type Kind = 'recent' | 'history'
 const kindOf = ({ reason }: BacklogEntry): Kind =>
-  reason === 'late' || reason === 'learning' || reason === 'failed' ? 'recent' : 'history'
+  reason === 'late' || reason === 'away' || reason === 'learning' || reason === 'failed'
+    ? 'recent'
+    : 'history'
 
 /** Work of the backfill: one bounded piece a call. */
 export function createBackfill(options: BackfillOptions): (piece: PieceOptions) => Promise<BackfillReport> {

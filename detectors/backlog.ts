@@ -4,12 +4,13 @@
  *
  * - `late`: calls arrived for a day whose later days were judged already
  * - `old`: calls arrived later than the allowed lateness
+ * - `away`: detection was away for longer than the store remembers what arrived
  * - `new-rule`: a rule that is new or changed looks over the past once
  * - `requested`: a person asked for it
  * - `learning`: the baseline has to be built before the rule can judge
  * - `failed`: the rule’s question failed; it is asked again, ever more rarely
  */
-export type BacklogReason = 'late' | 'old' | 'new-rule' | 'requested' | 'learning' | 'failed'
+export type BacklogReason = 'late' | 'old' | 'away' | 'new-rule' | 'requested' | 'learning' | 'failed'
 
 export interface BacklogEntry {
   readonly tenant: string
@@ -42,7 +43,15 @@ export type Wait = Pick<BacklogEntry, 'tenant' | 'rule' | 'fromDay' | 'reason'> 
 }
 
 /** The graver reason stays when an entry gets another one. */
-const GRAVITY: readonly BacklogReason[] = ['late', 'old', 'requested', 'new-rule', 'learning', 'failed']
+const GRAVITY: readonly BacklogReason[] = [
+  'late',
+  'old',
+  'requested',
+  'new-rule',
+  'away',
+  'learning',
+  'failed',
+]
 
 const RETRY_MS = [5_000, 30_000, 120_000, 600_000, 3_600_000] as const
 

@@ -1,3 +1,4 @@
+import { fromMillis } from '../core/timestamp.ts'
 import type { Backlog, BacklogReason } from './backlog.ts'
 import { inWords, OVERFLOW_DAYS } from './cardinality.ts'
 import type { BaselineOverflow } from './profiles.ts'
@@ -7,7 +8,12 @@ import { startOfDay } from './utc-day.ts'
 /** What is wrong with detection, in words for people. */
 export interface HealthReason {
   /** Short and fixed; safe as a label of a metric. */
-  readonly code: 'rule_quarantined' | 'baseline_learning' | 'baseline_overflow' | 'behind'
+  readonly code:
+    | 'rule_quarantined'
+    | 'baseline_learning'
+    | 'baseline_overflow'
+    | 'arrivals_forgotten'
+    | 'behind'
   readonly what: string
   /** Milliseconds of the store’s clock. */
   readonly sinceMs: number
@@ -47,14 +53,36 @@ export interface HealthOptions {
   readonly today: number
 }
 
+/** What was noticed is said for at least so long, however soon it is mended. */
+const SAID_FOR_US = 600_000_000
+
 /** Detection is behind when what arrived so long ago is not judged yet. */
 const BEHIND_US = 60_000_000
+
+/** Entries with these reasons may hold days that arrivals were forgotten of. */
+const MENDED_BY: ReadonlySet<BacklogReason> = new Set(['away', 'learning', 'failed'])
 
 export function healthOf({ backlog, overflows: all, shards, nowUs, today }: HealthOptions): DetectionHealth {
   const through = shards.map(({ throughUs }) => throughUs ?? nowUs)
   const throughUs = through.length === 0 ? undefined : Math.min(...through)
   const overflows = all.filter(({ overflow }) => today - overflow.lastDay <= OVERFLOW_DAYS)
   const reasons: HealthReason[] = overflows.map(reasonOf)
+  const away = shards.map((shard) => shard.away).filter((one) => one !== undefined)
+  const isBeingJudged = backlog.all().some(({ reason }) => MENDED_BY.has(reason))
+  const [longest] = away
+    .filter(({ noticedUs }) => isBeingJudged || nowUs - noticedUs < SAID_FOR_US)
+    .sort((a, b) => a.afterUs - b.afterUs)
+  if (longest !== undefined) {
+    const [from, through] = [longest.afterUs, longest.throughUs].map((us) =>
+      fromMillis(Math.floor(us / 1000)),
+    )
+    reasons.push({
+      code: 'arrivals_forgotten',
+      what: 'arrivals',
+      sinceMs: Math.floor(longest.afterUs / 1000),
+      detail: `Detection was away for longer than the store remembers what arrived. The ${longest.calls.toLocaleString('en-US')} calls that were recorded between ${from} and ${through} are judged by the backfill; it tells of those only that detect.notify_within_hours allows.`,
+    })
+  }
   for (const { tenant, rule, reason, sinceMs, error, attempts } of backlog.all()) {
     if (reason === 'failed') {
       const what = `rule ${rule}, tenant ${tenant}`

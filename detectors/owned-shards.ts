@@ -1,4 +1,5 @@
 import type { FindingChange } from '../core/finding.ts'
+import { forgottenBehind, readForgotten } from './arrivals.ts'
 import type { Backlog, BacklogEntry } from './backlog.ts'
 import type { Query } from './detector.ts'
 import { type ShardOwnership, shardOf } from './ownership.ts'
@@ -53,6 +54,8 @@ export interface OwnedShards {
   rulesOf(tenant: string, members: readonly ShardProgress[]): readonly Rule[]
   /** A rule that these shards do not know yet waits to look over the past. */
   noticeRules(members: readonly ShardProgress[], nowMs: number): Promise<void>
+  /** Arrivals that were forgotten before anybody read them wait to be judged by when they were recorded. */
+  noticeForgotten(members: readonly ShardProgress[], fromUs: number | undefined, nowUs: number): Promise<void>
   /** What people asked for waits to be judged again; says whether there was anything. */
   takeRequests(members: readonly ShardProgress[], nowMs: number): Promise<boolean>
   /** Stores how far the shards have come; those that were lost are forgotten. */
@@ -141,6 +144,23 @@ export function createOwnedShards(options: OwnedShardsOptions): OwnedShards {
         })
       }
       for (const state of members) state.rules = seen
+    },
+
+    async noticeForgotten(members, fromUs, nowUs) {
+      if (fromUs === undefined) return
+      const known = members.map(({ away }) => away).find((away) => away !== undefined)
+      const forgotten = forgottenBehind(fromUs, nowUs, known)
+      if (forgotten === undefined) return
+      const found = await readForgotten(query, forgotten)
+      for (const { tenant, day } of found) {
+        for (const { id: rule } of this.rulesOf(tenant, members)) {
+          // A unit of the day before may hold a call too.
+          const fromDay = day - 1
+          backlog.add({ tenant, rule, fromDay, staleFrom: day + 1, reason: 'away', nowMs: nowUs / 1000 })
+        }
+      }
+      const calls = found.reduce((sum, { rows }) => sum + rows, 0)
+      for (const state of members) if (calls > 0) state.away = { ...forgotten, noticedUs: nowUs, calls }
     },
 
     async takeRequests(members, nowMs) {

@@ -1,3 +1,4 @@
+import type { ForgottenArrivals } from './arrivals.ts'
 import type { BacklogEntry } from './backlog.ts'
 import type { OwnedShard } from './ownership.ts'
 
@@ -32,6 +33,14 @@ export interface ShardProgress {
   requestsUs: number
   /** Rule id → hash of what it was when it last looked over the past. */
   rules: Readonly<Record<string, string>>
+  /** Detection was away for so long that arrivals were forgotten; the backfill judges their calls. */
+  away?: Away
+}
+
+export interface Away extends ForgottenArrivals {
+  /** When it was noticed, microseconds of the store’s clock. */
+  readonly noticedUs: number
+  readonly calls: number
 }
 
 interface Body {
@@ -39,6 +48,7 @@ interface Body {
   readonly requestsUs?: number
   readonly overlapRows?: number
   readonly rules?: Readonly<Record<string, string>>
+  readonly away?: Away
   readonly backlog?: readonly BacklogEntry[]
 }
 
@@ -66,6 +76,7 @@ export async function readProgress(
       // Before the first tick nothing was judged that could be asked for again.
       requestsUs: body.requestsUs ?? 0,
       rules: body.rules ?? {},
+      ...(body.away === undefined ? {} : { away: body.away }),
     },
     backlog: body.backlog ?? [],
   }
@@ -81,9 +92,13 @@ export async function writeProgress(
 ): Promise<void> {
   await store.writeAll(
     all.map((progress) => {
-      const { owned, throughUs = 0, overlapRows, findingsVersion, requestsUs, rules } = progress
+      const { owned, throughUs = 0, overlapRows, findingsVersion, requestsUs, rules, away } = progress
       progress.version = Math.max(nowUs, progress.version + 1)
-      const body: Body = { findingsVersion, requestsUs, overlapRows, rules, backlog: backlogOf(owned.shard) }
+      const body: Body = {
+        ...{ findingsVersion, requestsUs, overlapRows, rules },
+        ...(away === undefined ? {} : { away }),
+        backlog: backlogOf(owned.shard),
+      }
       return {
         name: nameOf(shards, owned.shard),
         recordedThroughUs: throughUs,

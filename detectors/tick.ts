@@ -60,6 +60,7 @@ export function createTick(options: TickOptions): () => Promise<TickReport> {
       })
       options.onClock(slice.nowUs)
       await shards.noticeRules(group.members, slice.nowUs / 1000)
+      await shards.noticeForgotten(group.members, readThroughOf(group)?.throughUs, slice.nowUs)
       await shards.takeRequests(group.members, slice.nowUs / 1000)
       total = plus(total, slice, await judgeSlice(options, group, slice))
       await move(shards, group, slice)

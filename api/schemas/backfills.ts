@@ -24,7 +24,7 @@ export const BackfillsSchema = Type.Object({
   backfills: Type.Array(
     Type.Object({
       rule: Type.String(),
-      reason: Type.String({ description: 'late, old, new-rule, requested, learning or failed' }),
+      reason: Type.String({ description: 'late, old, away, new-rule, requested, learning or failed' }),
       since: Type.String(),
       from: Type.String({ description: 'UTC day where the work began' }),
       at: Type.String({ description: 'UTC day that comes next' }),
