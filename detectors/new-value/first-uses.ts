@@ -34,7 +34,7 @@ export async function readFirstUses(source: Source, span: Span): Promise<Map<num
   const both = pairs === undefined ? 'OR' : 'AND'
   const uses = await source.query<FirstUse>(
     `SELECT toUInt32(toDate(occurred_at)) AS day, actor, mcp_server_name AS server, gen_ai_tool_name AS tool,
-       argMin(capability, (occurred_at, event_id)) AS capability,
+       argMin(capability, (occurred_at, capability)) AS capability,
        toUnixTimestamp64Milli(min(occurred_at)) AS firstMs, count() AS calls
      FROM events WHERE ${events.sql} AND gen_ai_tool_name != ''
        ${limits === undefined ? '' : `AND (actor IN {actors:Array(String)} ${both} gen_ai_tool_name IN {tools:Array(String)})`}
