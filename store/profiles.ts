@@ -12,7 +12,7 @@ export function createProfileStore(database: Database) {
     ): Promise<{ day: number; body: string } | undefined> {
       const [newest] = await database.query<{ day: number; body: string }>(
         `SELECT toUInt32(day) AS day, body FROM profiles FINAL
-         WHERE tenant = {tenant:String} AND profile = {group:String} AND toUInt32(day) <= {through:UInt32}
+         WHERE tenant = {tenant:String} AND profile = {group:String} AND toUInt32(day) <= {through:UInt32} AND body != ''
          ORDER BY day DESC LIMIT 1`,
         { tenant, group, through: throughDay },
       )
@@ -29,11 +29,13 @@ export function createProfileStore(database: Database) {
       })
     },
 
-    /** Drops the profiles of the group as of days after `day`. */
+    /** Drops the profiles of the group as of days after `day`: an empty version takes their place. */
     async dropAfter(tenant: string, group: string, day: number): Promise<void> {
       await database.command(
-        `ALTER TABLE profiles DELETE WHERE tenant = {tenant:String} AND profile = {group:String} AND toUInt32(day) > {day:UInt32}
-         SETTINGS mutations_sync = 1`,
+        `INSERT INTO profiles (tenant, profile, day, body)
+         SELECT tenant, profile, day, '' FROM profiles FINAL
+         WHERE tenant = {tenant:String} AND profile = {group:String} AND toUInt32(day) > {day:UInt32} AND body != ''
+         SETTINGS insert_deduplicate = 0`,
         { tenant, group, day },
       )
     },
