@@ -57,36 +57,61 @@ export async function* judgePlans(
   plans: readonly RulePlan[],
   { onFailure }: JudgeOptions = {},
 ): AsyncGenerator<readonly Judgement[]> {
-  for (const reading of readingsOf(plans)) {
-    const [one] = reading.unitsOf.keys()
-    if (one === undefined) continue
-    const source: Source = one.where === undefined ? { query } : { query, where: one.where }
-    try {
-      const judged = await judgeReading(source, profiles, reading, onFailure)
-      yield await withEvidence(source, reading.span.tenant, judged)
-    } catch (error) {
-      if (onFailure === undefined) throw error
-      for (const [rule, units] of reading.unitsOf) await onFailure({ rule, units, error })
+  const readings = readingsOf(plans)
+  let next = readings[0] && ask(query, readings[0])
+  try {
+    for (const [index, reading] of readings.entries()) {
+      const asked = next
+      if (asked === undefined) continue
+      const following = readings[index + 1]
+      try {
+        const candidates = await asked.candidates
+        // The store works on the next question while this process judges the answer to this one.
+        next = following && ask(query, following)
+        const judged = await judgeReading(asked.source, profiles, reading, candidates, onFailure)
+        yield await withEvidence(asked.source, reading.span.tenant, judged)
+      } catch (error) {
+        if (next === asked) next = following && ask(query, following)
+        if (onFailure === undefined) throw error
+        for (const [rule, units] of reading.unitsOf) await onFailure({ rule, units, error })
+      }
     }
+  } finally {
+    // No question outlives who asked it.
+    await next?.candidates.catch(() => {})
   }
+}
+
+type Candidates = ReadonlyMap<number, readonly unknown[]>
+
+/** A question that the store works on. */
+interface Asked {
+  readonly source: Source
+  readonly candidates: Promise<Candidates>
+}
+
+function ask(query: Query, { span, unitsOf }: Reading): Asked {
+  const rules = [...unitsOf.keys()]
+  const [one] = rules
+  const source: Source = one?.where === undefined ? { query } : { query, where: one.where }
+  const wanted = rules.map((rule) => rule.question.wanted)
+  const candidates = Promise.resolve(one?.question.candidates(source, span, wanted) ?? new Map())
+  // A failure is told to who takes the answer, which may be later.
+  candidates.catch(() => {})
+  return { source, candidates }
 }
 
 async function judgeReading(
   source: Source,
   profiles: Pick<Profiles, 'asOf'>,
-  { span, unitsOf }: Reading,
+  { unitsOf }: Reading,
+  candidates: Candidates,
   onFailure: JudgeOptions['onFailure'],
 ): Promise<Judged[]> {
-  const rules = [...unitsOf.keys()]
-  const candidates = await rules[0]?.question.candidates(
-    source,
-    span,
-    rules.map((rule) => rule.question.wanted),
-  )
   const judged: Judged[] = []
   for (const [rule, units] of unitsOf) {
     try {
-      judged.push(...(await judgeUnits(source, profiles, rule, units, candidates ?? new Map())))
+      judged.push(...(await judgeUnits(source, profiles, rule, units, candidates)))
     } catch (error) {
       if (onFailure === undefined) throw error
       await onFailure({ rule, units, error })
@@ -100,7 +125,7 @@ async function judgeUnits(
   profiles: Pick<Profiles, 'asOf'>,
   rule: Rule,
   units: readonly Unit[],
-  candidates: ReadonlyMap<number, readonly unknown[]>,
+  candidates: Candidates,
 ): Promise<Judged[]> {
   const judged: Judged[] = []
   // The last day’s profile first: it is a fold over the others, which are then at hand.

@@ -194,26 +194,35 @@ async function* fold(
   const days = withCalls.map(({ day }) => day)
   const crowds = await crowdsOf(question.limits, source, tenant, withCalls)
   let chunkDays = 1
-  for (let first = 0; first < days.length; ) {
+  const read = (first: number) => {
     const crowd = crowds.get(days[first] ?? toDay)
     const chunk = daysWithin(days, first, crowd === undefined ? chunkDays : 1, (day) => crowds.has(day))
     const from = chunk[0] ?? toDay
     const asked = crowd === undefined ? source : { ...source, crowd }
-    const history = await question.history(asked, tenant, from, (chunk.at(-1) ?? from) + 1)
-    let rows = 0
+    const history = Promise.resolve(question.history(asked, tenant, from, (chunk.at(-1) ?? from) + 1))
+    // A failure is told to who takes the rows, which may be later.
+    history.catch(() => {})
+    return { chunk, history }
+  }
+  let reading = days.length === 0 ? undefined : read(0)
+  for (let first = 0; reading !== undefined; ) {
+    const { chunk }: { chunk: readonly number[] } = reading
+    const history: ReadonlyMap<number, readonly unknown[]> = await reading.history
+    const rowsOfChunk = [...history.values()].reduce((sum, { length }) => sum + length, 0)
+    const most = rowsOfChunk === 0 ? MOST_CHUNK_DAYS : Math.floor((CHUNK_ROWS * chunk.length) / rowsOfChunk)
+    chunkDays = Math.max(1, Math.min(MOST_CHUNK_DAYS, most, chunkDays * 4))
+    first += chunk.length
+    // The store reads the next days while this process learns these.
+    reading = first < days.length ? read(first) : undefined
     for (const day of chunk) {
       const ofDay = history.get(day)
       if (ofDay !== undefined && ofDay.length > 0) {
         profile = question.absorb(profile, day, ofDay)
-        rows += ofDay.length
         // Other work, a live tick among it, comes in between two days.
         await nextTurn()
       }
       yield { day: day + 1, profile }
     }
-    first += chunk.length
-    const most = rows === 0 ? MOST_CHUNK_DAYS : Math.floor((CHUNK_ROWS * chunk.length) / rows)
-    chunkDays = Math.max(1, Math.min(MOST_CHUNK_DAYS, most, chunkDays * 4))
   }
 }
 
