@@ -53,6 +53,13 @@ export interface LateDay {
   readonly rows: number
 }
 
+/** Rows of a tenant’s UTC day that wait to be read. */
+export interface WaitingDay {
+  readonly tenant: string
+  readonly day: number
+  readonly rows: number
+}
+
 /** What arrived between two points of the store’s clock. */
 export interface Slice {
   /** Distinct, without those of `late`. */
@@ -159,6 +166,16 @@ const sumOf = (blocks: readonly Block[], afterUs: number, throughUs: number): nu
     (sum, { recordedUs, rows }) => (recordedUs > afterUs && recordedUs <= throughUs ? sum + rows : sum),
     0,
   )
+
+/** What waits after a point of the store’s clock (microseconds), by tenant and UTC day; days ascending. */
+export function readWaiting(query: Query, afterUs: number): Promise<WaitingDay[]> {
+  return query<WaitingDay>(
+    `SELECT tenant, toUInt32(toDate(bucket)) AS day, sum(rows) AS rows FROM touched
+     WHERE recorded_at > fromUnixTimestamp64Micro({after:Int64}, 'UTC') AND dimension = 'actor'
+     GROUP BY tenant, day ORDER BY tenant, day`,
+    { after: afterUs },
+  )
+}
 
 async function readTouched(
   query: Query,

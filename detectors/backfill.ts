@@ -15,6 +15,8 @@ import { startOfDay } from './utc-day.ts'
 
 export interface BackfillOptions {
   readonly query: Query
+  /** For what ticks leave out until it is done: nothing that is more urgent waits behind it. */
+  readonly urgentQuery: Query
   readonly findings: CurrentFindings
   readonly backlog: Backlog
   /** Those of the ticks. */
@@ -75,7 +77,7 @@ const kindOf = ({ reason }: BacklogEntry): Kind =>
 
 /** Work of the backfill: one bounded piece a call. */
 export function createBackfill(options: BackfillOptions): (piece: PieceOptions) => Promise<BackfillReport> {
-  const { query, backlog, publisher, shards } = options
+  const { backlog, publisher, shards } = options
   const walks = new Map<Kind, Walk>()
   let turn: Kind = 'history'
 
@@ -112,6 +114,7 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
     const rule = first && ruleOf(first)
     if (first === undefined || rule === undefined) return undefined
     const { tenant } = first
+    const query = backlog.isBlocked(tenant, rule.id) ? options.urgentQuery : options.query
     const group = groupOf(rule)
     // What failed is asked alone: the fault of one rule is not the others’.
     const rules =
@@ -198,7 +201,7 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
         backlog.refreshed(tenant, other.id)
     }
     // Days that had no calls when the walk began may have some now, judged by ticks with the baselines before these.
-    walk.days = await readDays(query, tenant, walk.day - 1)
+    walk.days = await readDays(source.query, tenant, walk.day - 1)
     walk.handedOver = true
   }
 
@@ -218,7 +221,7 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
       const before = await findingsBefore(options.findings, tenant, plans)
       const onFailure = ({ rule, error }: { rule: Rule; error: unknown }) => fail(walk, rule, error, nowUs)
       const profiles = handedOver ? options.profiles : walk.profiles
-      for await (const judgements of judgePlans(query, profiles, plans, { onFailure })) {
+      for await (const judgements of judgePlans(walk.source.query, profiles, plans, { onFailure })) {
         for (const [rule, ofRule] of Map.groupBy(judgements, (judgement) => judgement.rule)) {
           const occasion = backlog.get(tenant, rule.id)?.reason ?? 'late'
           const published = await publisher.publish({

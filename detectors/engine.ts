@@ -50,6 +50,8 @@ export interface EngineOptions {
   readonly tickBudgetMs?: number
   /** Work for late calls waits this long for more of them, milliseconds. Default 30,000. */
   readonly lateDelayMs?: number
+  /** A tenant with more waiting calls of days before today is left to the backfill. Default 500,000. */
+  readonly catchUpRows?: number
 }
 
 /**
@@ -68,7 +70,7 @@ export interface Engine {
   health(): DetectionHealth
 }
 
-const DEFAULTS = { latenessDays: 3, tickBudgetMs: 3_000, lateDelayMs: 30_000 } as const
+const DEFAULTS = { latenessDays: 3, tickBudgetMs: 3_000, lateDelayMs: 30_000, catchUpRows: 500_000 } as const
 
 /**
  * The engine. A crash anywhere before the watermark repeats the tick, which then finds the same. Findings that were
@@ -96,6 +98,7 @@ export function createEngine(given: EngineOptions): Engine {
   const backfill = createBackfill({
     ...options,
     query: options.backfillQuery ?? options.query,
+    urgentQuery: options.query,
     ...{ backlog, profiles, publisher, shards, rulesNow },
     ...(options.profiles === undefined ? {} : { profileStore: options.profiles }),
     betweenTicks: tickLock,

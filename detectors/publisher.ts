@@ -5,6 +5,7 @@ import { type Before, changesOf } from './changes.ts'
 import type { Judgement } from './judgement.ts'
 import type { RulePlan } from './plan.ts'
 import type { JudgedCounts } from './reports.ts'
+import { DAY_MS } from './utc-day.ts'
 
 /** Where findings are kept (`store/findings.ts`). */
 export interface FindingWriter {
@@ -16,6 +17,8 @@ export interface PublisherOptions {
   readonly findings: FindingWriter
   /** Called when findings are stored; must be durable when it resolves, and idempotent. */
   readonly onFindings: (changes: readonly FindingChange[]) => Promise<void>
+  /** Days that a call may be late and is still news. */
+  readonly latenessDays: number
 }
 
 /** Why units are judged: by a tick, or by the backfill for this reason. */
@@ -59,16 +62,19 @@ export interface Publisher {
 const NEWS_MS = 86_400_000
 
 /** A judgement of the past makes alerts and tells nobody; any other is as old as the arrival of its calls. */
-function marked(change: FindingChange, occasion: Occasion, atUs: number): FindingChange {
+function marked(change: FindingChange, { occasion, atUs }: Publication, latenessDays: number): FindingChange {
   const atMs = Math.floor(atUs / 1000)
+  const endedBefore = (ms: number) => change.finding.window.end < fromMillis(atMs - ms)
   const isPast =
     occasion === 'old' ||
     occasion === 'requested' ||
-    (occasion === 'new-rule' && change.finding.window.end < fromMillis(atMs - NEWS_MS))
+    (occasion === 'new-rule' && endedBefore(NEWS_MS)) ||
+    // The days that built the baseline, and calls that were later than is allowed, are judged by one walk with the others.
+    (occasion === 'learning' && endedBefore((latenessDays + 1) * DAY_MS))
   return isPast ? { ...change, history: true } : { ...change, arrivedAt: fromMillis(atMs) }
 }
 
-export function createPublisher({ findings, onFindings }: PublisherOptions): Publisher {
+export function createPublisher({ findings, onFindings, latenessDays }: PublisherOptions): Publisher {
   let version = 0
   let turn: Promise<unknown> = Promise.resolve()
   const slowWorks = new Set<SlowWork>()
@@ -80,16 +86,11 @@ export function createPublisher({ findings, onFindings }: PublisherOptions): Pub
     return next
   }
 
-  async function publish({
-    judgements,
-    before,
-    occasion,
-    atUs,
-    slowWork,
-  }: Publication): Promise<JudgedCounts> {
+  async function publish(publication: Publication): Promise<JudgedCounts> {
+    const { judgements, before, atUs, slowWork } = publication
     const changes = judgements.flatMap((judgement) =>
       changesOf(judgement, before, isNewer(slowWork, judgement)).map((change) =>
-        marked(change, occasion, atUs),
+        marked(change, publication, latenessDays),
       ),
     )
     if (changes.length > 0) {

@@ -1,5 +1,5 @@
 import { messageOf } from '../core/errors.ts'
-import { dayOfUs, type LateDay, readSlice, type Slice } from './arrivals.ts'
+import { dayOfUs, type LateDay, readSlice, readWaiting, type Slice } from './arrivals.ts'
 import type { Backlog } from './backlog.ts'
 import { type CurrentFindings, findingsBefore } from './changes.ts'
 import type { Query, Source, Touched } from './detector.ts'
@@ -23,6 +23,8 @@ export interface TickOptions {
   readonly latenessDays: number
   readonly tickBudgetMs: number
   readonly lateDelayMs: number
+  /** A tenant with more waiting calls of days before today is the backfill’s. */
+  readonly catchUpRows: number
   /** Told the store’s clock of each slice, microseconds. */
   readonly onClock: (us: number) => void
 }
@@ -62,6 +64,7 @@ export function createTick(options: TickOptions): () => Promise<TickReport> {
       await shards.noticeRules(group.members, slice.nowUs / 1000)
       await shards.noticeForgotten(group.members, readThroughOf(group)?.throughUs, slice.nowUs)
       await shards.takeRequests(group.members, slice.nowUs / 1000)
+      await leaveToBackfill(options, group, slice)
       total = plus(total, slice, await judgeSlice(options, group, slice))
       await move(shards, group, slice)
       const tookMs = performance.now() - sliceMs
@@ -99,6 +102,31 @@ function readThroughOf({ members: [first] }: ShardGroup) {
   return first?.throughUs === undefined
     ? undefined
     : { throughUs: first.throughUs, overlapRows: first.overlapRows }
+}
+
+/**
+ * So many calls of earlier days change the baselines of every day after them: slices would judge each day many times,
+ * with baselines that do not hold. The backfill judges each day once; ticks go on for other tenants, and for this one
+ * when the baselines have reached today.
+ */
+async function leaveToBackfill(
+  { query, backlog, shards, catchUpRows }: TickOptions,
+  group: ShardGroup,
+  slice: Slice,
+): Promise<void> {
+  const [first] = group.members
+  if (slice.rows + slice.waiting <= catchUpRows || first?.throughUs === undefined) return
+  const nowMs = slice.nowUs / 1000
+  const earlier = (await readWaiting(query, first.throughUs)).filter(({ day }) => day < dayOf(nowMs))
+  for (const [tenant, days] of Map.groupBy(earlier, (row) => row.tenant)) {
+    if (days.reduce((sum, { rows }) => sum + rows, 0) <= catchUpRows) continue
+    // A unit of the day before may hold a call too.
+    const day = days[0]?.day ?? dayOf(nowMs)
+    for (const { id: rule } of shards.rulesOf(tenant, group.members)) {
+      if (backlog.isBlocked(tenant, rule)) continue
+      backlog.add({ tenant, rule, fromDay: day - 1, staleFrom: day + 1, reason: 'learning', nowMs })
+    }
+  }
 }
 
 async function judgeSlice(options: TickOptions, group: ShardGroup, slice: Slice): Promise<JudgedCounts> {

@@ -178,3 +178,19 @@ describe.each(lanes)('the law, by %s', (_, lane) => {
     expect(bytesOf(parts)).toEqual(expected)
   })
 })
+
+describe('more calls of earlier days than ticks take on', () => {
+  const catchingUp = { latenessDays: 36_500, catchUpRows: 300 }
+
+  it('are left to the backfill, with the same findings', async () => {
+    const engine = engineOver(database, rules, undefined, catchingUp)
+    await engine.tick()
+    for (const piece of cutsOf(shuffled(events, 15), 3, 16)) {
+      await store(database, piece)
+      expect(await engine.tick()).toMatchObject({ judgedUnits: 0, waiting: 0 })
+      await engine.backfill()
+    }
+    await engineOver(database, rules, undefined, catchingUp).drain()
+    expect(await finalFindings(database)).toEqual(expected)
+  })
+})

@@ -57,6 +57,32 @@ describe('a call of 2001', () => {
   })
 })
 
+describe('a tenant with more waiting calls of earlier days than ticks take on', () => {
+  it('is left to the backfill, and named; ticks judge the others meanwhile', async () => {
+    const small = [3, 2, 1, 0].map((days) =>
+      at({ ...sample, tenant: 'small' }, Date.now() - days * 86_400_000),
+    )
+    const told: FindingChange[] = []
+    const tell = async (changes: readonly FindingChange[]) => {
+      told.push(...changes)
+    }
+    const engine = engineOver(database, rules, tell, { catchUpRows: 300 })
+    await store(database, small.slice(0, 3))
+    await engine.drain()
+    await store(database, [...events, ...small.slice(3)])
+    const report = await engine.tick()
+    expect(report).toMatchObject({ rows: events.length + 1, waiting: 0 })
+    expect(report.judgedUnits).toBeGreaterThan(0)
+    const tenants = engine.health().reasons.map(({ code, what }) => `${code} ${what.split(', ').at(-1)}`)
+    expect([...new Set(tenants)]).toEqual([`baseline_learning tenant ${sample.tenant}`])
+    await engine.drain()
+    expect(engine.health()).toMatchObject({ state: 'ok', backfills: [] })
+    // Months old, and so told to nobody.
+    expect(told.length).toBeGreaterThan(0)
+    expect(told.filter(({ history }) => history !== true)).toEqual([])
+  })
+})
+
 describe('a rule whose question fails', () => {
   it('is left out, named, and judges what it missed when it works again', async () => {
     await store(database, events)
