@@ -58,6 +58,7 @@ interface Walk {
   readonly throughDay?: number
   /** Everything before this day is done. */
   day: number
+  prepared: boolean
   handedOver: boolean
 }
 
@@ -85,12 +86,13 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
     turn = turn === 'recent' ? 'history' : 'recent'
     const other: Kind = turn === 'recent' ? 'history' : 'recent'
     for (const kind of [turn, other]) {
-      const walk = walks.get(kind) ?? (await begin(kind, nowUs, hurry))
+      const walk = walks.get(kind) ?? begin(kind, nowUs, hurry)
       if (walk === undefined) continue
       walks.set(kind, walk)
       try {
         const urgent = walk.rules.some(({ id }) => backlog.isBlocked(walk.tenant, id))
-        const judged = await step(walk, nowUs)
+        if (!walk.prepared) await prepare(walk, nowUs)
+        const judged = walk.rules.length === 0 ? NOTHING_JUDGED : await step(walk, nowUs)
         if (settle(walk, nowUs)) walks.delete(kind)
         await shards.write(shards.all(), nowUs)
         return { worked: true, urgent, ...judged }
@@ -104,7 +106,7 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
     return { worked: false, urgent: false, ...NOTHING_JUDGED }
   }
 
-  async function begin(kind: Kind, nowUs: number, hurry: boolean): Promise<Walk | undefined> {
+  function begin(kind: Kind, nowUs: number, hurry: boolean): Walk | undefined {
     const today = dayOfUs(nowUs)
     const due = backlog
       .due(nowUs / 1000, hurry)
@@ -134,17 +136,30 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
       lastDay: today,
       ...(options.profileStore === undefined ? {} : { store: options.profileStore }),
     })
-    const trustThrough = trustedThrough(backlog, options.rulesNow(), tenant, group)
-    if (Number.isFinite(trustThrough)) await profiles.forget(tenant, group, trustThrough + 1)
     return {
       ...{ tenant, group, rules, profiles, today },
       source: rule.where === undefined ? { query } : { query, where: rule.where },
-      days: await readDays(query, tenant, fromDay - 1),
+      days: [],
       tickFrom,
       // Days that ticks judge too need baselines that lead to the present.
       ...(throughDay < tickFrom ? { throughDay } : {}),
       day: fromDay,
+      prepared: false,
       handedOver: false,
+    }
+  }
+
+  /** Baselines that miss late calls are dropped, and the days with calls are read. */
+  async function prepare(walk: Walk, nowUs: number): Promise<void> {
+    const { tenant, group, profiles, source, day } = walk
+    try {
+      const trustThrough = trustedThrough(backlog, options.rulesNow(), tenant, group)
+      if (Number.isFinite(trustThrough)) await profiles.forget(tenant, group, trustThrough + 1)
+      walk.days = await readDays(source.query, tenant, day - 1)
+      walk.prepared = true
+    } catch (error) {
+      // Their baseline is no other rule’s: others do not wait for it.
+      await failAll(walk, error, nowUs)
     }
   }
 
@@ -190,7 +205,7 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
     try {
       await profiles.asOf(rule, source, tenant, walk.today)
     } catch (error) {
-      for (const one of walk.rules) await fail(walk, one, error, nowUs)
+      await failAll(walk, error, nowUs)
       return
     }
     await options.betweenTicks(async () => {
@@ -210,6 +225,10 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
     const { tenant, day } = walk
     await quarantine(options, { tenant, rule, fromDay: day, nowMs: nowUs / 1000 }, error)
     walk.rules = walk.rules.filter((other) => other !== rule)
+  }
+
+  async function failAll(walk: Walk, error: unknown, nowUs: number): Promise<void> {
+    for (const rule of walk.rules) await fail(walk, rule, error, nowUs)
   }
 
   async function judge(walk: Walk, { days }: Piece, nowUs: number): Promise<JudgedCounts> {

@@ -194,8 +194,14 @@ async function plansOf(
     let ready = units.length
     if (backlog.isBlocked(tenant, rule.id)) ready = 0
     else {
-      const far = await firstIndex(units, async ({ day }) => !(await near(rule, tenant, day)))
-      if (far >= 0) ready = far
+      try {
+        const far = await firstIndex(units, async ({ day }) => !(await near(rule, tenant, day)))
+        if (far >= 0) ready = far
+      } catch (error) {
+        // The baseline of one rule cannot be read: others go on.
+        await quarantine(options, { tenant, rule, fromDay: units[0]?.day ?? today, nowMs }, error)
+        ready = 0
+      }
     }
     const left = units[ready]
     if (left !== undefined)

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { AuditEvent } from '../../../core/audit-event.ts'
 import type { FindingChange } from '../../../core/finding.ts'
+import { groupOf, type ProfileStore } from '../../../detectors/profiles.ts'
 import type { Rule } from '../../../detectors/rule.ts'
 import { createBackfills } from '../../../store/backfills.ts'
 import type { Database } from '../../../store/database.ts'
+import { createProfileStore } from '../../../store/profiles.ts'
 import { byTime, incidents, officeEvents } from '../../scenarios/office.ts'
 import { emptyStore, engineOver, finalFindings, openTestStore, shippedRules, store } from './support.ts'
 
@@ -131,6 +133,70 @@ describe('a rule whose question fails', () => {
     away = false
     await engine.drain()
     expect((await finalFindings(database)).length).toBeGreaterThan(0)
+  })
+})
+
+describe('a rule whose baselines fail', () => {
+  const late = at(sample, Date.parse('2001-09-09T01:46:40Z'))
+  let broken: keyof ProfileStore | undefined
+  const profilesOfOne = (): ProfileStore => {
+    const volume = rules.find(({ kind }) => kind === 'volume')
+    if (volume === undefined) throw new Error('there is no volume rule')
+    const whole = createProfileStore(database)
+    const guarded =
+      <More extends unknown[], Answer>(
+        name: keyof ProfileStore,
+        ask: (tenant: string, group: string, ...more: More) => Answer,
+      ) =>
+      (tenant: string, group: string, ...more: More): Answer => {
+        if (broken === name && group === groupOf(volume)) throw new Error('no such baseline')
+        return ask(tenant, group, ...more)
+      }
+    return {
+      newest: guarded('newest', whole.newest),
+      write: guarded('write', whole.write),
+      dropAfter: guarded('dropAfter', whole.dropAfter),
+    }
+  }
+  const kindsOf = (found: readonly string[]) =>
+    new Set(found.map((finding) => (JSON.parse(finding) as { detector: string }).detector))
+  const quarantined = [{ code: 'rule_quarantined', what: 'rule volume-spike, tenant office' }]
+
+  it('holds up no other in the backfill, and comes back', async () => {
+    await store(database, [...events, late])
+    await engineOver(database, rules).drain()
+    const expected = await finalFindings(database)
+    await emptyStore(database)
+
+    broken = 'dropAfter'
+    const engine = engineOver(database, rules, undefined, { profiles: profilesOfOne() })
+    await engine.tick()
+    await store(database, events)
+    await engine.drain()
+    await store(database, [late])
+    await engine.drain()
+    expect(engine.health().reasons).toMatchObject(quarantined)
+    expect(kindsOf(await finalFindings(database))).toContain('off-hours')
+
+    broken = undefined
+    while (engine.health().state === 'degraded') {
+      await engine.tick()
+      await engine.backfill()
+    }
+    await engine.drain()
+    expect(await finalFindings(database)).toEqual(expected)
+  })
+
+  it('keeps no tick from judging with the others', async () => {
+    const calm = engineOver(database, rules)
+    await store(database, events)
+    await calm.drain()
+    broken = 'newest'
+    const engine = engineOver(database, rules, undefined, { profiles: profilesOfOne() })
+    await store(database, [at(sample, Date.now() - 60_000)])
+    expect((await engine.tick()).judgedUnits).toBeGreaterThan(0)
+    expect(engine.health().reasons).toMatchObject(quarantined)
+    broken = undefined
   })
 })
 
