@@ -81,10 +81,12 @@ export function createOwnedShards(options: OwnedShardsOptions): OwnedShards {
     profiles.clear()
     publisher.startFrom(progress.findingsVersion)
     const rules = new Map(rulesNow().map((rule) => [rule.id, rule]))
-    const unfinished = await findings.writtenAfter(progress.findingsVersion, [...rules.keys()])
+    // Also those of rules that are refused now: when they come back, their findings are nothing new and not handed on.
+    const known = new Set([...rules.keys(), ...Object.keys(progress.rules)])
+    const unfinished = await findings.writtenAfter(progress.findingsVersion, [...known])
     const ofShard = unfinished.filter(({ finding }) => {
       const rule = rules.get(finding.rule)
-      return rule !== undefined && shardOfRule(finding.tenant, rule) === owned.shard
+      return rule === undefined || shardOfRule(finding.tenant, rule) === owned.shard
     })
     if (ofShard.length > 0) await publisher.handOn(ofShard)
     states.set(owned.shard, progress)

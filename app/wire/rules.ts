@@ -5,18 +5,19 @@ import { Gauge, type Registry } from 'prom-client'
 import { GatewatchError } from '../../core/errors.ts'
 import type { HealthCheck } from '../../core/health.ts'
 import { detectors } from '../../detectors/registry.ts'
-import { type ParsedRules, parseRules } from '../../detectors/rule.ts'
+import { type ParsedRules, parseRules, type RuleFile } from '../../detectors/rule.ts'
 import type { Config } from '../config/config.ts'
 import { reasonOf } from '../config/secrets.ts'
 
 const SHIPPED_RULES = fileURLToPath(new URL('../../detectors/rules/', import.meta.url))
 
 /**
- * Reads the rule files of the shipped set and of the configured folders. Rules that are wrong are among the errors.
- * @throws GatewatchError `config_invalid` for a folder or a file that cannot be read
+ * Reads the rule files of the shipped set and of the configured folders. Rules that are wrong, and files that cannot be
+ * read, are among the errors.
+ * @throws GatewatchError `config_invalid` for a folder that cannot be read
  */
 export function loadRules({ shipped, folders, places = [], limits }: Config['rules']): ParsedRules {
-  const files = [
+  const paths = [
     ...(shipped ? ruleFilesIn(SHIPPED_RULES) : []),
     ...folders.flatMap((folder, index) => {
       try {
@@ -34,15 +35,34 @@ export function loadRules({ shipped, folders, places = [], limits }: Config['rul
       }
     }),
   ]
-  return parseRules(files, detectors, limits)
+  const files: RuleFile[] = []
+  const unread: GatewatchError[] = []
+  for (const path of paths) {
+    const file = readRuleFile(path)
+    if (file instanceof GatewatchError) unread.push(file)
+    else files.push(file)
+  }
+  const { rules, errors } = parseRules(files, detectors, limits)
+  return { rules, errors: [...unread, ...errors] }
 }
 
-const ruleFilesIn = (folder: string): { readonly path: string; readonly text: string }[] =>
+const ruleFilesIn = (folder: string): readonly string[] =>
   readdirSync(folder)
     .filter((name) => /\.ya?ml$/.test(name))
     .sort()
     .map((name) => join(folder, name))
-    .map((path) => ({ path, text: readFileSync(path, 'utf8') }))
+
+/** One file that cannot be read is no reason to run without the other rules. */
+function readRuleFile(path: string): RuleFile | GatewatchError {
+  try {
+    return { path, text: readFileSync(path, 'utf8') }
+  } catch (cause) {
+    return new GatewatchError('rule_invalid', `cannot be read: ${reasonOf(cause)}.`, {
+      ...{ cause, at: path, field: 'rule' },
+      remedy: 'Let this user read the file, or take it out of the folder, and start gatewatch again.',
+    })
+  }
+}
 
 /** Degraded by each rule that was refused: it does not run, and the others do. */
 export const rulesHealth =

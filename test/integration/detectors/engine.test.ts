@@ -98,6 +98,28 @@ describe('the engine', () => {
     },
   )
 
+  it('loses nothing when it dies before findings are handed on, and their rule is refused at the next start', async () => {
+    const options = optionsOf()
+    await createEngine(options).drain()
+    await store(database, spike)
+    const die = async () => {
+      throw new Error('killed')
+    }
+    await expect(createEngine({ ...options, onFindings: die }).drain()).rejects.toThrow('killed')
+    const told = new Set<string>()
+    const onFindings = async (changes: readonly FindingChange[]) => {
+      for (const { finding } of changes) told.add(finding.finding_id)
+    }
+    // Another rule finds something meanwhile, so that progress is made.
+    const others = rules.filter(({ id }) => id === 'volume-spike').map((rule) => ({ ...rule, id: 'other' }))
+    await createEngine({ ...options, rules: others, onFindings }).drain()
+    await createEngine({ ...options, rules: [...rules, ...others], onFindings }).drain()
+    const found = await finalFindings(database)
+    expect(found).toHaveLength(2)
+    const ids = found.map((text) => (JSON.parse(text) as { finding_id: string }).finding_id)
+    expect([...told].sort()).toEqual(ids.sort())
+  })
+
   it('supersedes single findings when a tool turns out to be rolled out', async () => {
     const people = ['ada', 'ben', 'cleo', 'dora', 'emil', 'finn']
     await store(database, routine(people))
