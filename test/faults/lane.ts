@@ -21,8 +21,12 @@ export interface Lane {
   close(): Promise<void>
 }
 
-/** Repeats a question until it is answered with `true`; failures of the question count as no. */
-export async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
+/** Repeats a question until it is answered with `true`, after each `pauseMs`; failures of the question count as no. */
+export async function until(
+  what: string,
+  holds: () => Promise<boolean> | boolean,
+  pauseMs = 50,
+): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS
   let last: unknown
   for (;;) {
@@ -33,7 +37,7 @@ export async function until(what: string, holds: () => Promise<boolean> | boolea
     }
     if (performance.now() > deadline)
       throw new Error(`Waited ${PATIENCE_MS} ms for ${what}.`, { cause: last })
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await new Promise((resolve) => setTimeout(resolve, pauseMs))
   }
 }
 

@@ -40,20 +40,24 @@ if (!values.json) {
   const rows = [...Map.groupBy(results, ({ lane, kind }) => `${lane}: ${kind}`)].toSorted(([a], [b]) =>
     a < b ? -1 : 1,
   )
-  say('| fault | times | longest recovery, s | lost | duplicates | rollup mismatches | unaccounted |')
-  say('|---|---|---|---|---|---|---|')
+  say(
+    '| fault | times | longest recovery, s | lost | duplicates | rollup mismatches | unaccounted | wrong findings |',
+  )
+  say('|---|---|---|---|---|---|---|---|')
   for (const [name, list] of [...rows, ['all', results] as const]) {
-    const { lost, duplicates, rollupMismatches, unaccounted } = sum(list.map(({ verdict }) => verdict))
+    const { lost, duplicates, rollupMismatches, unaccounted, wrongFindings } = sum(
+      list.map(({ verdict }) => verdict),
+    )
     const longest = Math.max(0, ...list.map(({ recoveryMs }) => recoveryMs)) / 1000
     say(
-      `| ${name} | ${list.length} | ${longest.toFixed(1)} | ${lost} | ${duplicates} | ${rollupMismatches} | ${unaccounted} |`,
+      `| ${name} | ${list.length} | ${longest.toFixed(1)} | ${lost} | ${duplicates} | ${rollupMismatches} | ${unaccounted} | ${wrongFindings} |`,
     )
   }
 }
 note(
   `${results.length} of ${wanted} faults in ${((performance.now() - since) / 60_000).toFixed(1)} minutes, seed ${seed}`,
 )
-const { lost, duplicates, rollupMismatches, unaccounted } = totals
+const { lost, duplicates, rollupMismatches, unaccounted, wrongFindings } = totals
 if (values.json) {
   say(
     JSON.stringify({
@@ -62,6 +66,7 @@ if (values.json) {
       duplicates,
       rollup_mismatches: rollupMismatches,
       unaccounted,
+      wrong_findings: wrongFindings,
     }),
   )
 }

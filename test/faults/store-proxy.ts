@@ -5,10 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { freePorts } from '../helpers/ports.ts'
 import type { Verdict } from '../helpers/tcp-proxy.ts'
 
-/** Waits for one insert on its way to the store. */
+/** Waits for one insert on its way to the store, or for one question. */
 export interface InsertTrap {
-  /** @param insert the statement, with its table and token */
-  matches(insert: string): boolean
+  /**
+   * @param insert the statement, with its table and token; empty for a question
+   * @param text everything that is sent: the parameters of the address, and the body
+   */
+  matches(insert: string, text: () => string): boolean
   /** `before`: the store never saw it. `during`: it has it, and has not answered. `after`: the answer is lost. */
   readonly at: 'before' | 'during' | 'after'
   spring(): Promise<Verdict>
@@ -20,10 +23,15 @@ export interface StoreProxy {
   arm(trap: InsertTrap): () => void
   /** Holds up every request by this many milliseconds. */
   delay(ms: number): void
+  /** Answers every question whose text contains this with a fault of its own; `undefined` ends it. */
+  failQuestions(about: string | undefined): void
   /** Cuts every connection now, and every new one while `refused`. */
   refuse(refused: boolean): void
   close(): Promise<void>
 }
+
+const OUT_OF_MEMORY =
+  'Code: 241. DB::Exception: (total) memory limit exceeded: would use 10.00 GiB. (MEMORY_LIMIT_EXCEEDED)'
 
 /** @param target URL of the store */
 export async function startStoreProxy(target: string): Promise<StoreProxy> {
@@ -33,10 +41,11 @@ export async function startStoreProxy(target: string): Promise<StoreProxy> {
   const traps = new Set<InsertTrap>()
   let delayMs = 0
   let refused = false
+  let failing: string | undefined
 
-  const take = (insert: string, at: InsertTrap['at']) => {
+  const take = (insert: string, text: () => string, at: InsertTrap['at']) => {
     for (const trap of traps) {
-      if (trap.at !== at || !trap.matches(insert)) continue
+      if (trap.at !== at || !trap.matches(insert, text)) continue
       traps.delete(trap)
       return trap
     }
@@ -59,11 +68,17 @@ export async function startStoreProxy(target: string): Promise<StoreProxy> {
     try {
       if (refused) return cut()
       const body = await buffer(incoming)
-      const insert = new URL(incoming.url ?? '/', 'http://store').searchParams.get('query') ?? ''
+      const { searchParams } = new URL(incoming.url ?? '/', 'http://store')
+      const insert = searchParams.get('query') ?? ''
+      const text = () => `${[...searchParams.values()].join('\n')}\n${body}`
       if (delayMs > 0) await sleep(delayMs)
-      const before = take(insert, 'before')
+      if (failing !== undefined && insert === '' && text().includes(failing)) {
+        response.writeHead(500, { 'x-clickhouse-exception-code': '241' }).end(OUT_OF_MEMORY)
+        return
+      }
+      const before = take(insert, text, 'before')
       if (before !== undefined && (await before.spring()) === 'cut') return cut()
-      const [during, after] = [take(insert, 'during'), take(insert, 'after')]
+      const [during, after] = [take(insert, text, 'during'), take(insert, text, 'after')]
       const answering = forward(incoming, body)
       if (during !== undefined) {
         answering.catch(() => {})
@@ -91,6 +106,9 @@ export async function startStoreProxy(target: string): Promise<StoreProxy> {
     },
     delay: (ms) => {
       delayMs = ms
+    },
+    failQuestions: (about) => {
+      failing = about
     },
     refuse: (value) => {
       refused = value

@@ -1,8 +1,9 @@
+import { openDetectLane } from './detect-lane.ts'
 import { openKafkaLane } from './kafka-lane.ts'
 import type { FaultResult, Lane } from './lane.ts'
 import { seededRandom, shuffledCycles } from './random.ts'
 import { openSegmentLane } from './segment-lane.ts'
-import { isClean, type Verdict } from './verdict.ts'
+import { CLEAN, isClean, type Verdict } from './verdict.ts'
 
 export interface SuiteOptions {
   readonly seed: number
@@ -26,11 +27,12 @@ export interface SuiteReport {
 }
 
 // How the faults are shared out: most of what can go wrong goes wrong between Kafka and the store.
-const KAFKA_SHARE = 0.65
+const KAFKA_SHARE = 0.55
 const EMBEDDED_SHARE = 0.1
+const DETECT_SHARE = 0.15
 const BROKEN_ENOUGH = 4
 
-/** Injects the faults that follow from the seed, in two lanes side by side, and judges after each. */
+/** Injects the faults that follow from the seed, in three lanes side by side, and judges after each. */
 export async function runFaults(options: SuiteOptions): Promise<SuiteReport> {
   const { seed, faults, budgetMs, onProgress } = options
   const deadline = performance.now() + budgetMs
@@ -69,16 +71,31 @@ export async function runFaults(options: SuiteOptions): Promise<SuiteReport> {
     }
   }
 
-  const embedded = Math.round(faults * EMBEDDED_SHARE)
-  const kafka = Math.round(faults * KAFKA_SHARE)
+  const shares = sharesOf(options)
   await Promise.all([
-    ride((random) => openKafkaLane({ brokers: options.brokers, slow: options.slow, random }), kafka, 1),
+    ride(
+      (random) => openKafkaLane({ brokers: options.brokers, slow: options.slow, random }),
+      shares.kafka,
+      1,
+    ),
     (async () => {
-      await ride((random) => openSegmentLane({ store: 'server', random }), faults - kafka - embedded, 2)
-      await ride((random) => openSegmentLane({ store: 'embedded', random }), embedded, 3)
+      await ride((random) => openSegmentLane({ store: 'server', random }), shares.http, 2)
+      await ride((random) => openSegmentLane({ store: 'embedded', random }), shares.embedded, 3)
     })(),
+    ride((random) => openDetectLane({ random, onProgress }), shares.detect, 4),
   ])
   return { results, skipped, broken, totals: sum(results.map(({ verdict }) => verdict)) }
+}
+
+/** How many faults each lane gets; all of them when only kinds of one lane are wanted. */
+function sharesOf({ faults, only = '' }: Pick<SuiteOptions, 'faults' | 'only'>) {
+  const none = { kafka: 0, http: 0, embedded: 0, detect: 0 }
+  const alone = (Object.keys(none) as (keyof typeof none)[]).find((lane) => only.startsWith(`${lane}:`))
+  if (alone !== undefined) return { ...none, [alone]: faults }
+  const embedded = Math.round(faults * EMBEDDED_SHARE)
+  const kafka = Math.round(faults * KAFKA_SHARE)
+  const detect = Math.round(faults * DETECT_SHARE)
+  return { kafka, embedded, detect, http: faults - kafka - embedded - detect }
 }
 
 export const sum = (verdicts: readonly Verdict[]): Verdict =>
@@ -88,6 +105,7 @@ export const sum = (verdicts: readonly Verdict[]): Verdict =>
       duplicates: total.duplicates + verdict.duplicates,
       rollupMismatches: total.rollupMismatches + verdict.rollupMismatches,
       unaccounted: total.unaccounted + verdict.unaccounted,
+      wrongFindings: total.wrongFindings + verdict.wrongFindings,
     }),
-    { lost: 0, duplicates: 0, rollupMismatches: 0, unaccounted: 0 },
+    CLEAN,
   )

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { runFaults } from '../../faults/suite.ts'
+import { CLEAN } from '../../faults/verdict.ts'
 import { describeKafka } from '../../helpers/kafka/distribution.ts'
 import { TEST_LIMIT_MS } from '../../helpers/patience.ts'
 
@@ -15,7 +16,7 @@ describeKafka('the ingest path under faults', () => {
       onProgress: (line) => said.push(line),
     })
     expect(broken, said.join('\n')).toEqual([])
-    expect(totals, said.join('\n')).toEqual({ lost: 0, duplicates: 0, rollupMismatches: 0, unaccounted: 0 })
+    expect(totals, said.join('\n')).toEqual(CLEAN)
     expect(results).toHaveLength(FAULTS)
   })
 })

@@ -2,12 +2,15 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openServer } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
+import { createFindings } from '../../../store/findings.ts'
 import { migrate } from '../../../store/migrate.ts'
+import { judgeDetection } from '../../faults/detect-verdict.ts'
 import { createLedger, type Sent } from '../../faults/ledger.ts'
 import { seededRandom } from '../../faults/random.ts'
-import { askStore, judge } from '../../faults/verdict.ts'
+import { type Ask, askStore, CLEAN, judge } from '../../faults/verdict.ts'
 import { type ClickHouseServer, startClickHouse } from '../../helpers/clickhouse-server.ts'
 import { smallEvent } from '../../helpers/events.ts'
+import { findingOf } from '../../helpers/findings.ts'
 
 let server: ClickHouseServer
 let database: Database
@@ -40,7 +43,7 @@ it('a verdict finds what is lost, doubled, left out of a rollup or nobody’s', 
   const ledger = createLedger('test', seededRandom(1))
   const { write } = createBatchWriter(database)
   const verdict = () => judge(askStore(server.url), ledger, 0)
-  const clean = { lost: 0, duplicates: 0, rollupMismatches: 0, unaccounted: 0 }
+  const clean = CLEAN
 
   const first = ledger.draw({ calls: 10, bad: 2, pairs: 0 })
   ledger.acknowledged(first)
@@ -67,4 +70,53 @@ it('a verdict finds what is lost, doubled, left out of a rollup or nobody’s', 
   expect((await verdict()).rollupMismatches).toBeGreaterThan(0)
   await database.command('TRUNCATE TABLE events')
   expect((await verdict()).lost).toBe(14)
+})
+
+it('a verdict on detection finds calls that are lost or doubled, and findings that an undisturbed run has otherwise', async () => {
+  const disturbed = askStore(server.url)
+  await database.command('CREATE TABLE calm_findings AS finding_versions')
+  const undisturbed: Ask = (sql) => disturbed(sql.replaceAll('finding_versions', 'calm_findings'))
+  const copy = () => database.command('INSERT INTO calm_findings SELECT * FROM finding_versions')
+  const verdict = (sent: number) => judgeDetection(disturbed, undisturbed, sent)
+  for (const table of [
+    'events',
+    'dead_letters',
+    'calls_by_actor',
+    'calls_by_tool',
+    'tools_by_actor',
+    'touched',
+  ])
+    await database.command(`TRUNCATE TABLE ${table}`)
+  const { write } = createBatchWriter(database)
+  const batch = (ids: readonly number[]) =>
+    encodeBatch({
+      events: ids.map((id) => smallEvent({ event_id: `call-${id}`, 'gen_ai.tool.call.id': `c${id}` })),
+      ...{ parts: [], deadLetters: [] },
+    })
+
+  await write(batch([0, 1, 2]), 'detection/1')
+  expect(await verdict(3)).toEqual(CLEAN)
+  expect(await verdict(5)).toEqual({ ...CLEAN, lost: 2 })
+  expect(await verdict(2)).toEqual({ ...CLEAN, unaccounted: 1 })
+  await write(batch([1]), 'detection/2')
+  expect(await verdict(3)).toEqual({ ...CLEAN, duplicates: 1 })
+
+  const findings = createFindings(database)
+  // A version is a time of the store’s clock, and what is too old is dropped.
+  const nowUs = Date.now() * 1000
+  const ada = findingOf({ actor: 'ada' })
+  await findings.write([{ finding: ada, status: 'current' }], nowUs + 1)
+  // It is nowhere else, and in no alert.
+  expect(await verdict(3)).toEqual({ ...CLEAN, duplicates: 1, wrongFindings: 2 })
+  await copy()
+  expect(await verdict(3)).toEqual({ ...CLEAN, duplicates: 1, wrongFindings: 1 })
+  await database.command(`INSERT INTO alert_log (finding_id, at) VALUES ('${ada.finding_id}', now64(3))`)
+  expect(await verdict(3)).toEqual({ ...CLEAN, duplicates: 1 })
+  const reordered = { ...ada, explanation: Object.fromEntries(Object.entries(ada.explanation).toReversed()) }
+  await findings.write([{ finding: reordered as typeof ada, status: 'current' }], nowUs + 2)
+  expect(await verdict(3)).toEqual({ ...CLEAN, duplicates: 1 })
+  await findings.write([{ finding: { ...ada, score: 9 }, status: 'current' }], nowUs + 3)
+  expect(await verdict(3)).toEqual({ ...CLEAN, duplicates: 1, wrongFindings: 1 })
+  await findings.write([{ finding: ada, status: 'superseded' }], nowUs + 4)
+  expect(await verdict(3)).toEqual({ ...CLEAN, duplicates: 1, wrongFindings: 1 })
 })
