@@ -1,4 +1,5 @@
 import { createHmac, hash } from 'node:crypto'
+import { entitiesIn } from './entities.ts'
 
 /**
  * Keyed hashes of the values in arguments and results, so that "this argument first appeared in that result" and "no
@@ -25,14 +26,6 @@ const MAX_NAME = 64
 const SHORTEST_VALUE = 4
 // A longer one is a text: what is told apart is in it.
 const LONGEST_VALUE = 256
-
-// Mail addresses, hosts of URLs, IBANs, and long numbers such as those of accounts, cards and telephones.
-const ENTITY =
-  /[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}|(?<=:\/\/)[\w.-]{4,253}|\b[a-z]{2}\d{2}[a-z0-9]{10,30}\b|(?<![\w-])\d[\d-]{4,30}\d(?![\w-])/g
-
-// Without one of these there is none.
-const HINT = /[@\d]\S{4}|:\/\//
-const SHORTEST_HINT = 3
 
 const MAX_KNOWN = 10_000
 
@@ -84,8 +77,7 @@ export function createFingerprints(secret: Uint8Array): Fingerprints {
     visitValues(value, (name, text) => {
       const plain = text.trim().toLowerCase()
       if (plain.length >= SHORTEST_VALUE && plain.length <= LONGEST_VALUE) add(name, plain)
-      if (plain.length >= SHORTEST_HINT && HINT.test(plain))
-        for (const entity of plain.match(ENTITY) ?? []) if (entity !== plain) add(name, entity)
+      for (const entity of entitiesIn(plain)) if (entity !== plain) add(name, entity)
       return found.length < MAX_FINGERPRINTS
     })
     return found
