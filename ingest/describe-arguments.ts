@@ -50,6 +50,13 @@ export function describeArguments(
   }
 }
 
+/** A call’s result, redacted as arguments are: a secret has the same mark on both sides. */
+export function redactResult(text: string, tenant: string, redactor: Redactor): unknown {
+  const parsed = parseJson(text)
+  if (parsed === undefined) return redactor.text(text, tenant)
+  return redactor.isClean(text) ? parsed : redactor.json(parsed, tenant)
+}
+
 // Every value a token, so that equal ones stay equal; true, false and null tell nothing.
 function tokeniseValues(value: unknown, tenant: string, redactor: Redactor): unknown {
   if (typeof value === 'string' || typeof value === 'number') return redactor.token(String(value), tenant)

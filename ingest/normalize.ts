@@ -10,7 +10,7 @@ import type { ErrorCode } from '../core/errors.ts'
 import { deriveOutcome } from '../core/outcome.ts'
 import { fromMillis } from '../core/timestamp.ts'
 import { flagArguments } from './argument-flags.ts'
-import { describeArguments } from './describe-arguments.ts'
+import { describeArguments, redactResult } from './describe-arguments.ts'
 import { destinationOf } from './destination.ts'
 import type { Fingerprints } from './fingerprints.ts'
 import { addressOf } from './formats/field-values.ts'
@@ -154,8 +154,7 @@ function forgetResult(
 ): void {
   const result = draft['gen_ai.tool.call.result']
   if (result === undefined) return
-  // Redacted as arguments are, so that a secret has the same mark on both sides.
-  const marks = fingerprints.ofResult(describeArguments(result, tenant, redactor).value, tenant)
+  const marks = fingerprints.ofResult(redactResult(result, tenant, redactor), tenant)
   if (marks.length > 0) draft.result_fingerprints = marks
   delete draft['gen_ai.tool.call.result']
 }
