@@ -79,39 +79,64 @@ const kindOf = ({ reason }: BacklogEntry): Kind =>
 /** Work of the backfill: one bounded piece a call. */
 export function createBackfill(options: BackfillOptions): (piece: PieceOptions) => Promise<BackfillReport> {
   const { backlog, publisher, shards } = options
-  const walks = new Map<Kind, Walk>()
+  const walks = new Map<Kind, readonly Walk[]>()
   let turn: Kind = 'history'
 
   return async ({ nowUs, hurry = false }) => {
     turn = turn === 'recent' ? 'history' : 'recent'
     const other: Kind = turn === 'recent' ? 'history' : 'recent'
     for (const kind of [turn, other]) {
-      const walk = walks.get(kind) ?? begin(kind, nowUs, hurry)
-      if (walk === undefined) continue
-      walks.set(kind, walk)
-      try {
-        const urgent = walk.rules.some(({ id }) => backlog.isBlocked(walk.tenant, id))
-        if (!walk.prepared) await prepare(walk, nowUs)
-        const judged = walk.rules.length === 0 ? NOTHING_JUDGED : await step(walk, nowUs)
-        if (settle(walk, nowUs)) walks.delete(kind)
-        await shards.write(shards.all(), nowUs)
-        return { worked: true, urgent, ...judged }
-      } catch (error) {
-        // Begun anew from what the backlog knows, after others had their turn.
-        walks.delete(kind)
-        for (const { id } of walk.rules) backlog.postpone(walk.tenant, id, nowUs / 1000 + PAUSE_MS)
-        throw error
-      }
+      const [first = begin(kind, nowUs, hurry), ...more] = walks.get(kind) ?? []
+      if (first === undefined) continue
+      const urgent = isUrgent(first)
+      const second = urgent && more.length === 0 ? begin(kind, nowUs, hurry, first) : undefined
+      const walking = [first, ...more, ...(second === undefined ? [] : [second])]
+      walks.set(kind, walking)
+      return { worked: true, urgent, ...(await stepAll(kind, walking, nowUs)) }
     }
     return { worked: false, urgent: false, ...NOTHING_JUDGED }
   }
 
-  function begin(kind: Kind, nowUs: number, hurry: boolean): Walk | undefined {
+  function isUrgent({ tenant, rules }: Walk): boolean {
+    return rules.some(({ id }) => backlog.isBlocked(tenant, id))
+  }
+
+  /** A step of each walk. What one of them throws is thrown when all have ended. */
+  async function stepAll(kind: Kind, walking: readonly Walk[], nowUs: number): Promise<JudgedCounts> {
+    const steps = await Promise.allSettled(walking.map((walk) => prepareAndStep(walk, nowUs)))
+    const left = walking.filter((walk, index) => {
+      if (steps[index]?.status === 'fulfilled') return !settle(walk, nowUs)
+      // Begun anew from what the backlog knows, after others had their turn.
+      for (const { id } of walk.rules) backlog.postpone(walk.tenant, id, nowUs / 1000 + PAUSE_MS)
+      return false
+    })
+    walks.set(kind, left)
+    const failed = steps.find((one) => one.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+    try {
+      await shards.write(shards.all(), nowUs)
+    } catch (error) {
+      walks.set(kind, [])
+      throw error
+    }
+    return steps.reduce(
+      (sum, one) => (one.status === 'fulfilled' ? plusCounts(sum, one.value) : sum),
+      NOTHING_JUDGED,
+    )
+  }
+
+  async function prepareAndStep(walk: Walk, nowUs: number): Promise<JudgedCounts> {
+    if (!walk.prepared) await prepare(walk, nowUs)
+    return walk.rules.length === 0 ? NOTHING_JUDGED : step(walk, nowUs)
+  }
+
+  /** A walk for what waits longest; beside another one, for another baseline. */
+  function begin(kind: Kind, nowUs: number, hurry: boolean, beside?: Walk): Walk | undefined {
     const today = dayOfUs(nowUs)
     const due = backlog
       .due(nowUs / 1000, hurry)
       .filter((entry) => kindOf(entry) === kind && entry.fromDay <= today)
-    const ruleOf = ({ rule }: BacklogEntry) => options.rulesNow().find(({ id }) => id === rule)
+      .filter((entry) => beside === undefined || !isOf(beside, entry))
     const [first] = due
     const rule = first && ruleOf(first)
     if (first === undefined || rule === undefined) return undefined
@@ -147,6 +172,15 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
       prepared: false,
       handedOver: false,
     }
+  }
+
+  function ruleOf({ rule }: BacklogEntry): Rule | undefined {
+    return options.rulesNow().find(({ id }) => id === rule)
+  }
+
+  function isOf(walk: Walk, entry: BacklogEntry): boolean {
+    const rule = ruleOf(entry)
+    return walk.tenant === entry.tenant && rule !== undefined && groupOf(rule) === walk.group
   }
 
   /** Baselines that miss late calls are dropped, and the days with calls are read. */
