@@ -22,6 +22,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run: Bench }>>> = {
   cardinality: () => import('./cardinality.ts'),
   owners: () => import('./owners.ts'),
   classification: () => import('./classification.ts'),
+  adversarial: () => import('./adversarial.ts'),
 }
 
 const { values, positionals } = parseArgs({

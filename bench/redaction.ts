@@ -49,6 +49,7 @@ const transparent: Redactor = {
   isClean: () => true,
   namesSecret: () => false,
   token: (value) => value,
+  within: (_, work) => work(),
   tokensFor: () => [],
 }
 

@@ -9,6 +9,10 @@ export const ERROR_CODES = {
   record_not_utf8: { retryable: false, meaning: 'The record is not valid UTF-8.' },
   record_not_json: { retryable: false, meaning: 'The record is not valid JSON.' },
   record_too_deep: { retryable: false, meaning: 'The record is nested deeper than the limit.' },
+  record_too_costly: {
+    retryable: false,
+    meaning: 'The record’s texts ask for more work than is done for a record of its length.',
+  },
   batch_unreadable: {
     retryable: false,
     meaning: 'The Kafka batch that holds the record is damaged, or becomes too large.',
@@ -57,6 +61,7 @@ export const DEAD_LETTER_REASONS = [
   'record_not_utf8',
   'record_not_json',
   'record_too_deep',
+  'record_too_costly',
   'batch_unreadable',
   'records_lost',
   'not_a_call',

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { ArgumentFlag } from '../core/audit-event.ts'
 
 // Percent-encodings are undone until nothing changes, at most so often; what is still encoded then hides something.
@@ -68,13 +69,11 @@ function decodeWholly(text: string): { decoded: string; undone: boolean } {
 // Run by run: one that is no UTF-8 stays as it is, and the others are still undone.
 const undoPercent = (text: string): string =>
   text.replace(/(?:%[0-9a-f]{2}){1,64}/gi, (run) => {
-    try {
-      return decodeURIComponent(run)
-    } catch {
-      return run.replace(/%([2-7][0-9a-f])/gi, (_, hex: string) =>
-        String.fromCharCode(Number.parseInt(hex, 16)),
-      )
-    }
+    const bytes = Buffer.from(run.replaceAll('%', ''), 'hex')
+    if (isUtf8(bytes)) return bytes.toString('utf8')
+    return run.replace(/%([2-7][0-9a-f])/gi, (_, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    )
   })
 
 // Characters that some programs read as dot or slash; and NUL as JSON writes it.

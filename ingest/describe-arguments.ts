@@ -29,7 +29,7 @@ export function describeArguments(
   }
   // Nearly all arguments: nothing in the whole text can be a secret, so no value is looked at by itself.
   const unsuspicious = redactor.isClean(text)
-  const clean = unsuspicious ? parsed : redactor.json(parsed, tenant)
+  const clean = unsuspicious ? parsed : redactor.json(parsed, tenant, text.length)
   const cleanText = unsuspicious
     ? text
     : clean === parsed
@@ -54,7 +54,7 @@ export function describeArguments(
 export function redactResult(text: string, tenant: string, redactor: Redactor): unknown {
   const parsed = parseJson(text)
   if (parsed === undefined) return redactor.text(text, tenant)
-  return redactor.isClean(text) ? parsed : redactor.json(parsed, tenant)
+  return redactor.isClean(text) ? parsed : redactor.json(parsed, tenant, text.length)
 }
 
 // Every value a token, so that equal ones stay equal; true, false and null tell nothing.

@@ -4,9 +4,10 @@
  *
  * None of them reaches beyond the characters of `WORD`. So the expression, which is slow, looks only at the words that
  * may hold one: with an `@`, after `://`, or with enough digits.
+ * Each begins where nothing of its kind stands before it: else a long word would be a beginning at every character.
  */
 export const ENTITY =
-  /[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}|(?<=:\/\/)[\w.-]{4,253}|\b[a-z]{2}\d{2}[a-z0-9]{10,30}\b|(?<![\w-])\d[\d-]{4,30}\d(?![\w-])/g
+  /(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}|(?<=:\/\/)[\w.-]{4,253}|\b[a-z]{2}\d{2}[a-z0-9]{10,30}\b|(?<![\w-])\d[\d-]{4,30}\d(?![\w-])/g
 
 const OTHER = 0
 const WORD = 1

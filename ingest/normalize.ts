@@ -38,6 +38,8 @@ const OLDEST: Timestamp = '2000-01-01T00:00:00.000000Z'
 
 /** Longest name or id; longer ones are a fault, because cutting one would make two things look like one. */
 export const MAX_NAME = 1024
+// Before redaction: a token in it becomes shorter.
+const MAX_RAW_NAME = 16_384
 const MAX_URI = 8192
 /** Longest text (arguments, error message); longer ones are cut, with a mark that says so. */
 export const MAX_TEXT = 65_536
@@ -73,6 +75,8 @@ export function createNormalise(
     for (const field of NAMES) {
       const value = draft[field]
       if (typeof value !== 'string') continue
+      // What no redaction makes short enough is not read for it.
+      if (value.length > MAX_RAW_NAME) return tooLong(field, value.length)
       const clean = redactor.name(value, receipt.tenant)
       if (clean.length > MAX_NAME) return tooLong(field, clean.length)
       if (clean !== value) fields[field] = clean

@@ -15,6 +15,7 @@ import type { Batch, DeadLetter, EventPart, RawRecord, ToolSighting } from './re
 import type { ArgumentPolicy } from './redact/argument-policy.ts'
 import { MAX_KEPT_BYTES, type RedactedRecord, redactPiece, redactRecord } from './redact/redact-record.ts'
 import { createRedactor, type RedactionKey, type Redactor } from './redact/redactor.ts'
+import { WorkExceeded } from './redact/work-meter.ts'
 import type { ToolAnnotations } from './tool-annotations.ts'
 import { createSeeTools, type SeeTools } from './tool-sightings.ts'
 import { unpackValue } from './unpack-value.ts'
@@ -75,14 +76,15 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         definitions: batch.definitions?.length ?? 0,
       }
       try {
-        takeRecord(record, decode(record), work)
+        redactor.within(unitsOfRecord(record), () => takeRecord(record, decode(record), work))
       } catch (cause) {
-        // A fault of ours must cost this record its place among the events, not stop the source.
+        // A fault of ours, or a record made to cost too much, must cost this record its place among the events, not stop
+        // the source.
         batch.events.length = before.events
         batch.parts.length = before.parts
         batch.deadLetters.length = before.deadLetters
         if (batch.definitions) batch.definitions.length = before.definitions
-        batch.deadLetters.push(internalFault(record, cause, redactor))
+        batch.deadLetters.push(lostRecord(record, cause, redactor))
       }
     }
     return batch
@@ -229,15 +231,25 @@ function circumstances(
   }
 }
 
-const internalFault = (record: RawRecord, cause: unknown, redactor: Redactor): DeadLetter => ({
+// Several times what ordinary records take. Texts that want more are hidden whole, and the call stays.
+const unitsOfRecord = ({ value }: RawRecord): number => 32_000_000 + 64 * value.length
+
+const lostRecord = (record: RawRecord, cause: unknown, redactor: Redactor): DeadLetter => ({
   tenant: record.tenant,
   topic: record.topic,
   partition: record.partition,
   offset: record.offset,
   recordIndex: 0,
   sourceFormat: record.format ?? '',
-  reason: 'internal',
-  message: redactor.text(`The record could not be processed: ${messageOf(cause)}`, record.tenant),
+  ...(cause instanceof WorkExceeded
+    ? {
+        reason: 'record_too_costly',
+        message: 'The record’s texts ask for more work than is done for its length. Send less in one record.',
+      }
+    : {
+        reason: 'internal',
+        message: redactor.text(`The record could not be processed: ${messageOf(cause)}`, record.tenant),
+      }),
   field: '',
   ...wholeRecord(record, redactor),
   ...circumstances(record, redactor),

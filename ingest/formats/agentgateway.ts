@@ -131,7 +131,7 @@ function readResult(line: JsonObject, draft: EventDraft): void {
 function readLine(text: string): JsonObject {
   const match = LINE.exec(text)
   const line: Record<string, unknown> = Object.assign(Object.create(null), { time: match?.[1] })
-  for (const pair of (match?.[2] ?? '').matchAll(/([\w.-]+)=("(?:[^"\\]|\\.)*"|\S*)/g)) {
+  for (const pair of (match?.[2] ?? '').matchAll(/(?<![\w.-])([\w.-]+)=("(?:[^"\\]|\\.)*"|\S*)/g)) {
     const [, key = '', value = ''] = pair
     line[key] = value.startsWith('"') ? unquote(value) : value
   }

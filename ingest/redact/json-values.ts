@@ -1,4 +1,5 @@
 import { secretItems } from './command-lines.ts'
+import { AS_IT_IS, type Decoding } from './encoded-text.ts'
 import { hideValue } from './named-values.ts'
 import { isPanNumber } from './personal-data.ts'
 import { isCount, type Secrecy } from './secret-keys.ts'
@@ -6,21 +7,27 @@ import { isToken } from './tokens.ts'
 
 /** The rest of redaction, as a walk over JSON needs it. */
 export interface JsonRedactionParts {
-  readonly text: (text: string, tenant: string, decoded: number) => string
+  readonly text: (text: string, tenant: string, decoded: Decoding) => string
   readonly name: (text: string, tenant: string) => string
   readonly secrecyOf: (name: string) => Secrecy
   readonly token: (secret: string, tenant: string) => string
+  /** Told of work that the length of a text does not show; see `WorkMeter`. */
+  readonly spend: (units: number) => void
   readonly hidesPan: boolean
 }
 
 export interface JsonRedaction {
   /** Returns `value` itself when nothing in it is hidden. */
   value(value: unknown, tenant: string): unknown
-  /** A text that may be JSON. `decoded`: how many encodings were taken off before. */
-  leaf(text: string, tenant: string, decoded: number): string
+  /** A text that may be JSON. */
+  leaf(text: string, tenant: string, decoded: Decoding): string
 }
 
 const MAX_DEPTH = 64
+// JSON in a text in JSON in a text …: every level reads what is within it again.
+const MAX_TEXTS = 4
+// To find that a text is none takes an exception.
+const UNITS_OF_NO_JSON = 4096
 const LONGEST_LABEL = 128
 // Headers, environments, form fields and OTLP attributes: the name of a secret stands beside its value.
 const capitalised = (names: readonly string[]): readonly string[] => [
@@ -40,19 +47,22 @@ const PLAIN_KEY = /^[A-Za-z_$][A-Za-z_.$-]{0,39}$/
 interface Place {
   readonly tenant: string
   readonly depth: number
-  readonly decoded: number
+  readonly decoded: Decoding
+  /** How many texts that are JSON it is in. */
+  readonly texts: number
 }
 
 /** Secrets in JSON, by the names of fields and by the places of values; texts go to `text`. */
 export function createJsonRedaction(parts: JsonRedactionParts): JsonRedaction {
-  const { text, name: cleanName, secrecyOf, token, hidesPan } = parts
+  const { text, name: cleanName, secrecyOf, token, spend, hidesPan } = parts
 
   function leaf(value: string, at: Place): string {
-    const json = looksLikeJson(value)
+    const json = at.texts < MAX_TEXTS ? looksLikeJson(value) : undefined
     if (json !== undefined) {
       const parsed = parseJson(json)
-      if (parsed !== undefined) {
-        const clean = walk(parsed, deeper(at))
+      if (parsed === undefined) spend(UNITS_OF_NO_JSON)
+      else {
+        const clean = walk(parsed, { ...deeper(at), texts: at.texts + 1 })
         if (clean !== parsed) return JSON.stringify(clean)
         return value.includes('\\u0') || text(value, at.tenant, at.decoded) !== value ? jsonOf(parsed) : value
       }
@@ -163,12 +173,12 @@ export function createJsonRedaction(parts: JsonRedactionParts): JsonRedaction {
   }
 
   return {
-    value: (value, tenant) => walk(value, { tenant, depth: 0, decoded: 0 }),
-    leaf: (value, tenant, decoded) => leaf(value, { tenant, depth: 0, decoded }),
+    value: (value, tenant) => walk(value, { tenant, depth: 0, decoded: AS_IT_IS, texts: 0 }),
+    leaf: (value, tenant, decoded) => leaf(value, { tenant, depth: 0, decoded, texts: 0 }),
   }
 }
 
-const deeper = ({ tenant, depth, decoded }: Place): Place => ({ tenant, depth: depth + 1, decoded })
+const deeper = (at: Place): Place => ({ ...at, depth: at.depth + 1 })
 
 // An object, an array or a text in quotes, whatever white space or byte order mark is around it.
 function looksLikeJson(text: string): string | undefined {
@@ -177,9 +187,15 @@ function looksLikeJson(text: string): string | undefined {
   if (!spaced && !begins(first)) return undefined
   const json = text.trim()
   const begin = json.charCodeAt(0)
-  return begins(begin) && (begin !== 0x22 || json.endsWith('"')) ? json : undefined
+  if (json.length < SHORTEST_JSON || !begins(begin)) return undefined
+  const end = json.charCodeAt(json.length - 1)
+  return end === (begin === 0x22 ? 0x22 : begin + 2) ? json : undefined
 }
 
+// `["a:b@c"]`: nothing shorter holds a secret.
+const SHORTEST_JSON = 8
+
+// A bracket that closes is the second after the one that opens.
 const begins = (code: number): boolean => code === 0x7b || code === 0x5b || code === 0x22
 
 /** JSON inside text has no depth limit of its own, and JSON.stringify ends with a RangeError where JSON.parse does not. */

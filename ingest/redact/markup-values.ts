@@ -1,7 +1,7 @@
 import { createEdits, type Edits } from './edits.ts'
 import { type Hide, hideValue, standsForSecret } from './named-values.ts'
-import { readValue } from './read-value.ts'
-import type { Secrecy } from './secret-keys.ts'
+import { PEEK, readValue } from './read-value.ts'
+import { looksOpaque, type Secrecy } from './secret-keys.ts'
 
 // Begins at a `<` and ends at the next at the latest, so that every character is looked at once. What follows the name
 // cannot be part of it: nothing to try again.
@@ -145,6 +145,8 @@ function replaceContents(
   CDATA.lastIndex = from
   if (CDATA.test(text)) {
     const start = CDATA.lastIndex
+    // Only what is replaced is read to its end: a text may have a thousand beginnings and one end.
+    if (labelled.secrecy === 'opaque' && !looksOpaque(text.slice(start, start + PEEK).trim())) return
     const end = text.indexOf(']]>', start)
     replaceSpan(text, { start, end: end === -1 ? text.length : end }, labelled, edits, hide, accepts)
     return

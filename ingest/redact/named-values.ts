@@ -1,5 +1,5 @@
 import { createEdits, type Edits } from './edits.ts'
-import { type Extent, readValue, schemeLength } from './read-value.ts'
+import { type Extent, PEEK, type ReadValue, readQuotedValue, readValue, schemeLength } from './read-value.ts'
 import { isCount, looksOpaque, type Secrecy } from './secret-keys.ts'
 
 export interface NamedValues {
@@ -25,7 +25,7 @@ const VALUE_OF_LABEL =
 const PLACEHOLDER =
   /^(?:\$\{[\w.:-]{1,80}\}|\$[A-Z_][A-Z0-9_]*|\{\{[^{}]{1,80}\}\}|%[\w]+%|<[\w .-]{1,60}>|\*{3,}|\.{3,}|x{4,}|null|none|nil|true|false|undefined|str|string|int|integer|number|bool|boolean|bytes|object|array|optional|required|missing|invalid|expired|revoked|empty|unset|unknown|denied|incorrect|wrong|rejected|redacted|hidden|\[\w+\])$/i
 const CODE =
-  /^(?:(?:self|this|args|config|settings|cfg|env|os\.environ|process\.env|options|opts|params|request|req|ctx)\.[A-Za-z_][\w.]*|[A-Za-z_.]+[([].*)$/
+  /^(?:(?:self|this|args|config|settings|cfg|env|os\.environ|process\.env|options|opts|params|request|req|ctx)\.[A-Za-z_][\w.]{0,128}|[A-Za-z_.]{1,128}[([].*)$/
 
 // A call that gives a name its value; with the last of them, more often a message than a secret where it has words.
 const SETTER = /(?:set\w{0,40}|put\w{0,40}|define)$/i
@@ -89,8 +89,11 @@ export function createNamedValues(secrecyOf: (name: string) => Secrecy): NamedVa
     while (before > 0 && nameStart - before < 16 && /["'`\\\s]/.test(text[before - 1] ?? '')) before--
     const bracket = text[before - 1]
     if (bracket !== '(' && bracket !== '[' && bracket !== '{') return false
-    const value = readValue(text, comma + 1)
-    if (!value?.quoted || !/^[\\"'`]{0,16}\s{0,8}(?:[)\]}]|$)/.test(text.slice(value.end, value.end + 26)))
+    const value = readQuotedValue(text, comma + 1)
+    if (
+      value === undefined ||
+      !/^[\\"'`]{0,16}\s{0,8}(?:[)\]}]|$)/.test(text.slice(value.end, value.end + 26))
+    )
       return false
     const found = text.slice(value.start, value.end)
     if (COLUMN.test(found) && secrecyOf(found) !== 'none') return false
@@ -109,16 +112,30 @@ export function createNamedValues(secrecyOf: (name: string) => Secrecy): NamedVa
     hide: Hide,
   ): void {
     const extent = extentOf(name, text[from - 1])
-    const value = readValue(text, afterEmphasis(text, from), extent)
-    if (value === undefined || value.start < edits.done()) return
+    const begin = afterEmphasis(text, from)
+    const beginning = readValue(text, begin, extent, PEEK)
+    if (beginning === undefined || beginning.start < edits.done()) return
+    if (beginning.below && (extent !== 'run' || secrecy !== 'secret')) return
+    if (isHarmless(text, beginning, name, secrecy)) return
+    const value = beginning.cut ? (readValue(text, begin, extent) ?? beginning) : beginning
     const found = text.slice(value.start, value.end)
-    if (value.below && (extent !== 'run' || secrecy !== 'secret')) return
-    if (!value.quoted && (CODE.test(found) || found === name)) return
-    // “Of the tokens: they are …”
-    if (!value.quoted && secrecy === 'several' && /^[a-z]+$/.test(found)) return
-    if (isPlaceholder(found)) return
     const clean = hideValue(found, name, secrecy, hide)
     if (clean !== found) edits.replace(value.start, value.end, clean)
+    // What is this long is not read again, whatever it is.
+    else if (beginning.cut) edits.replace(value.start, value.end, hide(found))
+  }
+
+  function isHarmless(
+    text: string,
+    { start, end, quoted }: ReadValue,
+    name: string,
+    secrecy: Secrecy,
+  ): boolean {
+    const found = text.slice(start, end)
+    if (!quoted && (CODE.test(found) || found === name)) return true
+    // “Of the tokens: they are …”
+    if (!quoted && secrecy === 'several' && /^[a-z]+$/.test(found)) return true
+    return isPlaceholder(found) || (secrecy === 'opaque' && !looksOpaque(found))
   }
 }
 

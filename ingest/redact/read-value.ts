@@ -10,20 +10,33 @@ export type Extent = 'run' | 'authorization' | 'line'
 /** What stands after a name and its separator. `quoted`: between quotes, which are not part of the span. */
 export interface ReadValue extends Span {
   readonly quoted: boolean
+  /** Only the beginning: it is longer than was to be read. */
+  readonly cut?: true
   /** On the line below the name, not indented: by its look it is a value. */
   readonly below?: true
 }
 
 const LONGEST = 65_536
+/**
+ * How much of a value is looked at to say that it is no secret. Only what is replaced is read to its end: no separator is
+ * in it again, so that each character is read once. What is left as it is may hold as many separators as it likes.
+ */
+export const PEEK = 128
 const QUOTES = '"\'`'
 
-// Ends a value that stands without quotes. Other separators are looked at afterwards: passwords hold them too.
-const RUN = /[^\s"'`<>\\]{1,65536}/y
+// Ends a value that stands without quotes: white space and these. Other separators may belong to it: passwords hold them
+// too. As a table, because every character of every value is looked at.
+const LAST_ASCII = 127
+const SPACE = /\s/
+const asciiTable = (test: (char: string) => boolean): Uint8Array =>
+  Uint8Array.from({ length: LAST_ASCII + 1 }, (_, code) => (test(String.fromCharCode(code)) ? 1 : 0))
+const ENDS_RUN = asciiTable((char) => SPACE.test(char) || '"\'`<>\\'.includes(char))
+const BEGINS_SETTING = asciiTable((char) => ',;&|'.includes(char))
 // A header’s line; the quoted values of cookies and of `Digest` belong to it, the quote around the whole does not.
 const LINE = /(?:=\\{0,4}"[^"\r\n\\]{0,4096}\\{0,4}"|[^\r\n"'`\\]){1,65536}/y
 const LINE_SCHEME = /^(?:digest|hawk|aws4|oauth|negotiate)/i
 // The next setting of a list: `Password=x;Server=y`, `token=x&page=2`, `{password: x, user: y}`.
-const NEXT_SETTING = /[,;&|](?=\s{0,4}[\w.-]{1,64}\s{0,4}(?:[=:]|$))|[,;](?=\s|$)/
+const NEXT_SETTING = /[,;&|](?=[\w.-]{1,64}(?:[=:\s"'`<>\\]|$))|[,;](?=[\s"'`<>\\]|$)/y
 const SCHEME =
   /(?:bearer|basic|token|apikey|negotiate|ntlm|digest|hawk|bot|aws4-hmac-sha256|sharedkey|sharedkeylite|googlelogin|oauth|key)[ \t]{1,8}/iy
 
@@ -42,22 +55,42 @@ export function skipSpace(text: string, from: number): number {
 
 /**
  * Reads the value that begins at `from`: between quotes — escaped ones too, as in JSON inside text, and without their
- * end in a text that was cut —, or between brackets, or as far as `extent` says.
+ * end in a text that was cut —, or between brackets, or as far as `extent` says; no more than `longest` of it.
  */
-export function readValue(text: string, from: number, extent: Extent = 'run'): ReadValue | undefined {
+export function readValue(
+  text: string,
+  from: number,
+  extent: Extent = 'run',
+  longest = LONGEST,
+): ReadValue | undefined {
+  const { at, quote, mark } = openingOf(text, from)
+  if (mark !== undefined && QUOTES.includes(mark)) return readQuoted(text, quote, quote - at, mark, longest)
+  if (mark === '{' || mark === '[') return readBracketed(text, quote, longest)
+  if ((mark === '|' || mark === '>') && /^[|>][+-]?\r?\n/.test(text.slice(quote, quote + 4)))
+    return readBlock(text, quote, longest)
+  if (mark === '\r' || mark === '\n' || mark === undefined)
+    return readNextLine(text, quote, ':*_'.includes(text[from - 1] ?? ' '))
+  return readBare(text, at, extent, longest)
+}
+
+/**
+ * The value that begins at `from` if it stands between quotes. An opening quote ends the value of the one before that is
+ * like it, so however many are read, a character is in few of the values.
+ */
+export function readQuotedValue(text: string, from: number): ReadValue | undefined {
+  const { at, quote, mark } = openingOf(text, from)
+  return mark !== undefined && QUOTES.includes(mark)
+    ? readQuoted(text, quote, quote - at, mark, LONGEST)
+    : undefined
+}
+
+function openingOf(text: string, from: number) {
   const spaced = skipSpace(text, from)
   WRAPPER.lastIndex = spaced
   const at = spaced + (WRAPPER.exec(text)?.[0].length ?? 0)
   let quote = at
   while (text[quote] === '\\' && quote < at + 16) quote++
-  const mark = text[quote]
-  if (mark !== undefined && QUOTES.includes(mark)) return readQuoted(text, quote, quote - at, mark)
-  if (mark === '{' || mark === '[') return readBracketed(text, quote)
-  if ((mark === '|' || mark === '>') && /^[|>][+-]?\r?\n/.test(text.slice(quote, quote + 4)))
-    return readBlock(text, quote)
-  if (mark === '\r' || mark === '\n' || mark === undefined)
-    return readNextLine(text, quote, ':*_'.includes(text[from - 1] ?? ' '))
-  return readBare(text, at, extent)
+  return { at, quote, mark: text[quote] }
 }
 
 /** Length of the name of an authentication scheme (`Bearer `) at `at`; 0 when there is none. */
@@ -66,23 +99,26 @@ export function schemeLength(text: string, at: number): number {
   return SCHEME.exec(text)?.[0].length ?? 0
 }
 
-function readQuoted(text: string, quote: number, escapes: number, mark: string): ReadValue {
+function readQuoted(text: string, quote: number, escapes: number, mark: string, longest: number): ReadValue {
   const fence = text.startsWith(mark.repeat(3), quote) ? mark.repeat(3) : mark
   const start = quote + fence.length
-  const limit = Math.min(text.length, start + LONGEST)
-  for (let end = text.indexOf(fence, start); end !== -1 && end < limit; end = text.indexOf(fence, end + 1)) {
+  const limit = Math.min(text.length, start + longest)
+  const near = text.slice(0, limit + fence.length)
+  for (let end = near.indexOf(fence, start); end !== -1 && end < limit; end = near.indexOf(fence, end + 1)) {
     let before = 0
     while (end - before > start && text[end - before - 1] === '\\') before++
     // As many escapes as the opening quote has, or fewer: the JSON around it ends.
     if (before <= escapes || (before - escapes) % 2 === 0)
       return { start, end: end - Math.min(before, escapes), quoted: true }
   }
-  return { start, end: limit, quoted: true }
+  return { start, end: limit, quoted: true, ...cutIf(limit < text.length) }
 }
 
-function readBracketed(text: string, from: number): ReadValue {
+const cutIf = (isCut: boolean): Pick<ReadValue, 'cut'> => (isCut ? { cut: true } : {})
+
+function readBracketed(text: string, from: number, longest: number): ReadValue {
   let depth = 0
-  const limit = Math.min(text.length, from + LONGEST)
+  const limit = Math.min(text.length, from + longest)
   for (let at = from; at < limit; at++) {
     const char = text[at]
     if (char === '{' || char === '[') depth++
@@ -90,14 +126,15 @@ function readBracketed(text: string, from: number): ReadValue {
       if (--depth === 0) return { start: from, end: at + 1, quoted: false }
     }
   }
-  return { start: from, end: limit, quoted: false }
+  return { start: from, end: limit, quoted: false, ...cutIf(limit < text.length) }
 }
 
 // A block of YAML: the lines that are indented.
-function readBlock(text: string, from: number): ReadValue | undefined {
+function readBlock(text: string, from: number, longest: number): ReadValue | undefined {
   const start = text.indexOf('\n', from) + 1
-  const block = /^(?:[ \t]+[^\n]{0,4096}(?:\n|$)){1,512}/.exec(text.slice(start, start + LONGEST))?.[0]
-  return block === undefined ? undefined : trimmed(text, start, start + block.length)
+  const block = /^(?:[ \t][^\n]{0,4096}(?:\n|$)){1,512}/.exec(text.slice(start, start + longest))?.[0]
+  if (block === undefined) return undefined
+  return { ...trimmed(text, start, start + block.length), ...cutIf(block.length >= longest) }
 }
 
 const NEXT_LINE = /^\r?\n([ \t]{0,32})(?![ \t])/
@@ -115,7 +152,8 @@ function readNextLine(text: string, from: number, mayBeBelow: boolean): ReadValu
   // Three quotes begin the description of a function; three backticks a block of Markdown.
   if (/^(?:'''|""")/.test(text.slice(at, at + 3))) return undefined
   const isQuoted = mayBeBelow && mark !== undefined && QUOTES.includes(mark)
-  const value = isQuoted ? readQuoted(text, at, 0, mark) : readBare(text, at, 'run')
+  // Always to its end: no other name has its value on the same line.
+  const value = isQuoted ? readQuoted(text, at, 0, mark, LONGEST) : readBare(text, at, 'run', LONGEST)
   if (value === undefined || !ALONE.test(text.slice(value.end, value.end + 48))) return undefined
   const found = text.slice(value.start, value.end)
   // A list or a setting of its own below the name is looked at by itself.
@@ -144,23 +182,48 @@ function anySchemeLength(text: string, at: number): number {
   return OTHER_SCHEME.exec(text)?.[0].length ?? 0
 }
 
-function readBare(text: string, from: number, extent: Extent): ReadValue | undefined {
+function readBare(text: string, from: number, extent: Extent, longest: number): ReadValue | undefined {
   const start = extent === 'authorization' ? from + anySchemeLength(text, from) : from
   const line = extent === 'line' || (start > from && LINE_SCHEME.test(text.slice(from, start)))
-  const pattern = line ? LINE : RUN
-  pattern.lastIndex = start
-  const run = pattern.exec(text)?.[0]
-  if (run === undefined) return undefined
-  if (line) return { start, end: start + run.trimEnd().length, quoted: false }
-  const next = run.search(NEXT_SETTING)
-  let end = next === -1 ? run.length : next
-  while (end > 0 && isTrailing(run, end)) end--
-  return { start, end: start + end, quoted: false }
+  if (!line) return readRun(text, start, Math.min(text.length, start + longest))
+  LINE.lastIndex = 0
+  const found = LINE.exec(text.slice(start, start + longest))?.[0]
+  if (found === undefined) return undefined
+  const end = start + found.length
+  // A quote that ends within what was read may have its partner behind it.
+  const cut = end < text.length && (found.length >= longest || text[end] === '"')
+  return { start, end: start + found.trimEnd().length, quoted: false, ...cutIf(cut) }
 }
 
-// A bracket that closes what began before the value, and the end of a sentence or of an item.
-function isTrailing(run: string, end: number): boolean {
-  const last = run[end - 1] ?? ''
-  const closes = ')]}'.indexOf(last)
-  return closes === -1 ? ',;.'.includes(last) : !run.slice(0, end).includes('([{'[closes] ?? '')
+/** Up to the end of the run or to the next setting in it, and not a character further. */
+function readRun(text: string, start: number, limit: number): ReadValue | undefined {
+  let end = start
+  for (; end < limit; end++) {
+    const code = text.charCodeAt(end)
+    if (code > LAST_ASCII ? SPACE.test(text.charAt(end)) : ENDS_RUN[code] === 1) break
+    if (code > LAST_ASCII || BEGINS_SETTING[code] === 0) continue
+    NEXT_SETTING.lastIndex = end
+    if (NEXT_SETTING.test(text)) break
+  }
+  if (end === start && (end === text.length || ENDS_RUN[text.charCodeAt(end)] === 1)) return undefined
+  const cut = cutIf(end === limit && limit < text.length)
+  return { start, end: start + withoutTrailing(text.slice(start, end)), quoted: false, ...cut }
+}
+
+// Brackets that close what began before the value, and the end of a sentence or of an item.
+function withoutTrailing(run: string): number {
+  let opened: readonly number[] | undefined
+  let end = run.length
+  for (; end > 0; end--) {
+    const last = run[end - 1] ?? ''
+    const closes = ')]}'.indexOf(last)
+    if (closes === -1) {
+      if (!',;.'.includes(last)) break
+      continue
+    }
+    opened ??= ['(', '[', '{'].map((bracket) => run.indexOf(bracket))
+    const opener = opened[closes] ?? -1
+    if (opener !== -1 && opener < end) break
+  }
+  return end
 }

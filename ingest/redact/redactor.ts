@@ -1,6 +1,6 @@
 import { COMMAND_KEYWORDS, replaceCommandSecrets } from './command-lines.ts'
 import { NETRC_KEYWORDS, PGPASS_KEYWORDS, replaceNetrc, replacePgpass } from './credential-files.ts'
-import { mayBeEncoded, replaceEncoded } from './encoded-text.ts'
+import { AS_IT_IS, mayBeEncoded, replaceEncoded } from './encoded-text.ts'
 import { createJsonRedaction, jsonOf } from './json-values.ts'
 import { createKeywordScanner } from './keyword-scanner.ts'
 import { replaceMarkupSecrets } from './markup-values.ts'
@@ -19,6 +19,7 @@ import { SECRET_PATTERNS, type SecretPattern } from './secret-patterns.ts'
 import { replaceQuotedSecrets, replaceStatementSecrets, STATEMENT_KEYWORDS } from './statement-secrets.ts'
 import { createTokens, type RedactionKey } from './tokens.ts'
 import { replaceUrlUserinfo } from './url-secrets.ts'
+import { createWorkMeter, WorkExceeded } from './work-meter.ts'
 
 export type { RedactionKey } from './tokens.ts'
 
@@ -30,6 +31,9 @@ export interface RedactionOptions {
 }
 
 /**
+ * The work on one text is bounded by its length: a text that asks for more (made so that a thousand things in it may each
+ * be a secret) is hidden whole.
+ *
  * Replaces secrets by tokens `hmac:<key id>:<22 characters>`: the same secret in the same tenant gives the same
  * token, so that its use can be followed without anybody knowing it. What is already a token stays as it is.
  */
@@ -38,8 +42,11 @@ export interface Redactor {
   name(text: string, tenant: string): string
   /** Running text: secrets known by look, by name and by place, personal data, and all of that encoded. */
   text(text: string, tenant: string): string
-  /** A JSON value: keys that name secrets, secrets in texts, and JSON inside texts. Returns `value` itself if clean. */
-  json(value: unknown, tenant: string): unknown
+  /**
+   * A JSON value: keys that name secrets, secrets in texts, and JSON inside texts. Returns `value` itself if clean.
+   * @param length of the JSON text in characters, where the caller knows it
+   */
+  json(value: unknown, tenant: string, length?: number): unknown
   /** JSON as text where it is JSON, running text where not. */
   jsonText(text: string, tenant: string): string
   /** JSON text whose parsed value is clean: the text, or what the parser saw of it where the text says more. */
@@ -50,12 +57,23 @@ export interface Redactor {
   namesSecret(name: string): boolean
   /** The token of a value, whatever it is. */
   token(value: string, tenant: string): string
+  /**
+   * Runs `work`, for which no more than so many units of work are done: a character that a pass looks at is one. Texts
+   * have half of them, and are hidden whole beyond.
+   * @throws WorkExceeded when names want more than there are
+   */
+  within<Result>(units: number, work: () => Result): Result
   /** Every token that may stand for a value in what is stored: under each key, in each way that it may be written. */
   tokensFor(value: string, tenant: string): readonly string[]
 }
 
 const SHORTEST_SECRET = 8
 const MAX_DECODED = 2
+const PASSES_FOR_NAMES = 5
+// Ordinary text takes some ten units a character. A text with the keywords of every pattern takes about 140; a secret costs
+// as much as some thousand characters.
+const unitsOfText = (length: number): number => 500_000 + Math.min(192 * length, 16_000_000 + 24 * length)
+const UNITS_OF_TOKEN = 4096
 const MAY_HOLD_PERSONAL_NUMBER = /\d(?:[ -]?[\dA-Z]){11}/
 
 const URL_KEYWORD = '://'
@@ -107,10 +125,32 @@ export function createRedactor(options: RedactionKey | RedactionOptions): Redact
   const hidden: ReadonlySet<PersonalKind> = new Set(personal)
   const hidesNumbers = hidden.has('pan') || hidden.has('iban')
 
+  const meter = createWorkMeter()
+
+  function token(secret: string, tenant: string): string {
+    meter.spend(UNITS_OF_TOKEN + secret.length)
+    return tokens.token(secret, tenant)
+  }
+
+  // Of the work on a record half is kept for names: whoever makes texts dear must not make the call vanish by them.
+  let reserve = 0
+
+  /** The work on a text within its bounds; whole texts that ask for more become tokens. */
+  function bounded<Result>(length: number, work: () => Result, instead: () => Result): Result {
+    try {
+      return meter.within(unitsOfText(length), work, reserve)
+    } catch (cause) {
+      if (cause instanceof WorkExceeded) return instead()
+      throw cause
+    }
+  }
+
   function known(value: string, found: ReadonlySet<number>, tenant: string): string {
-    const hide = (secret: string): string => tokens.token(secret, tenant)
+    const hide = (secret: string): string => token(secret, tenant)
     let clean = value
-    for (const { expression, accepts } of calledBy(found)) {
+    const patterns = calledBy(found)
+    meter.spend(patterns.length * value.length)
+    for (const { expression, accepts } of patterns) {
       clean = clean.replace(expression, (match: string, kept: string, secret: string) =>
         accepts && !accepts(secret) ? match : kept + hide(secret),
       )
@@ -120,6 +160,7 @@ export function createRedactor(options: RedactionKey | RedactionOptions): Redact
     if (!found.isDisjointFrom(PGPASS)) clean = replacePgpass(clean, hide)
     if (!found.isDisjointFrom(STATEMENTS)) clean = replaceStatementSecrets(clean, secrecyOf, hide)
     if (!found.isDisjointFrom(NAMES)) {
+      meter.spend(PASSES_FOR_NAMES * value.length)
       if (!found.isDisjointFrom(NETRC)) clean = replaceNetrc(clean, hide)
       clean = replaceQuotedSecrets(clean, secrecyOf, hide)
       if (clean.includes('<') || clean.includes('&lt;')) clean = replaceMarkupSecrets(clean, secrecyOf, hide)
@@ -129,21 +170,41 @@ export function createRedactor(options: RedactionKey | RedactionOptions): Redact
     return clean
   }
 
-  function text(value: string, tenant: string, decoded = 0, hiddenKinds = hidden): string {
+  function text(value: string, tenant: string, decoded = AS_IT_IS, hiddenKinds = hidden): string {
     if (value.length < SHORTEST_SECRET) return value
+    meter.spend(2 * value.length)
     const found = scanner.scan(value)
     let clean = found ? known(value, found, tenant) : value
-    if (hiddenKinds.size > 0 && mayHoldPersonal(clean))
-      clean = replacePersonal(clean, hiddenKinds, (secret) => tokens.token(secret, tenant))
-    if (decoded >= MAX_DECODED || !mayBeEncoded(clean)) return clean
-    return replaceEncoded(
-      clean,
-      (plain) => json.leaf(plain, tenant, decoded + 1),
-      (secret) => tokens.token(secret, tenant),
-    )
+    const hide = (secret: string): string => token(secret, tenant)
+    if (hiddenKinds.size > 0 && mayHoldPersonal(clean)) clean = replacePersonal(clean, hiddenKinds, hide)
+    if (decoded.times >= MAX_DECODED || !mayBeEncoded(clean)) return clean
+    return replaceEncoded(clean, {
+      // What is written in percent signs is read to the end at once.
+      percent: decoded.percent
+        ? undefined
+        : (plain) => json.leaf(plain, tenant, { times: decoded.times + 1, percent: true }),
+      base64: (plain) => json.leaf(plain, tenant, { times: decoded.times + 1, percent: decoded.percent }),
+      hide,
+    })
   }
 
-  const name = (value: string, tenant: string): string => text(value, tenant, 0, NOTHING_PERSONAL)
+  const boundedText = (value: string, tenant: string): string =>
+    bounded(
+      value.length,
+      () => text(value, tenant),
+      () => tokens.token(value, tenant),
+    )
+
+  function name(value: string, tenant: string): string {
+    try {
+      return meter.within(unitsOfText(value.length), () => text(value, tenant, AS_IT_IS, NOTHING_PERSONAL))
+    } catch (cause) {
+      if (!(cause instanceof WorkExceeded)) throw cause
+      // Says so again where it is the whole record that asks for too much.
+      meter.spend(0)
+      return tokens.token(value, tenant)
+    }
+  }
 
   // Words that call for a pattern only, and a text that none of those matches, as it stands: escapes may hide the bounds.
   function isHarmless(value: string, found: ReadonlySet<number>): boolean {
@@ -160,18 +221,31 @@ export function createRedactor(options: RedactionKey | RedactionOptions): Redact
     text,
     name,
     secrecyOf,
-    token: tokens.token,
+    token,
+    spend: meter.spend,
     hidesPan: hidden.has('pan'),
   })
 
   return {
     name,
-    text: (value, tenant) => text(value, tenant),
-    json: json.value,
-    jsonText: (value, tenant) => json.leaf(value, tenant, 0),
+    text: (value, tenant) => boundedText(value, tenant),
+    json: (value, tenant, length) => {
+      const characters = length ?? jsonOf(value)?.length ?? 0
+      return bounded(
+        characters,
+        () => json.value(value, tenant),
+        () => tokens.token(jsonOf(value), tenant),
+      )
+    },
+    jsonText: (value, tenant) =>
+      bounded(
+        value.length,
+        () => json.leaf(value, tenant, AS_IT_IS),
+        () => tokens.token(value, tenant),
+      ),
     // Of two equal keys the parser keeps the last: what the text says beside that, or says in escapes, was not looked at.
     cleanJsonText: (value, parsed, tenant) =>
-      value.includes(ESCAPE_KEYWORD) || text(value, tenant) !== value ? jsonOf(parsed) : value,
+      value.includes(ESCAPE_KEYWORD) || boundedText(value, tenant) !== value ? jsonOf(parsed) : value,
     isClean: (value) => {
       const found = scanner.scan(value)
       return (
@@ -180,6 +254,14 @@ export function createRedactor(options: RedactionKey | RedactionOptions): Redact
     },
     namesSecret: (value) => ['secret', 'several'].includes(secrecyOf(value)),
     token: tokens.token,
+    within: (units, work) => {
+      reserve = units / 2
+      try {
+        return meter.within(units, work)
+      } finally {
+        reserve = 0
+      }
+    },
     tokensFor: (value, tenant) => [
       ...new Set(formsOf(value).flatMap((form) => [...tokens.all(form, tenant)])),
     ],

@@ -89,7 +89,13 @@ export function createSecrecyOf(): (name: string) => Secrecy {
   return (name) => {
     const before = known.get(name)
     if (before !== undefined) return before
-    const secrecy = judge(name.toLowerCase().replace(/[^a-z0-9]/g, ''))
+    // The end of a name says what it names.
+    const secrecy = judge(
+      name
+        .slice(-LONGEST_KNOWN)
+        .toLowerCase()
+        .replace(/[^a-z0-9]/g, ''),
+    )
     if (known.size >= MAX_KNOWN) known.clear()
     if (name.length <= LONGEST_KNOWN) known.set(name, secrecy)
     return secrecy
@@ -120,14 +126,17 @@ function judgeStem(name: string): Secrecy {
 export const isCount = (value: unknown): boolean =>
   typeof value === 'number' || (typeof value === 'string' && PLAIN_COUNT.test(value))
 
-/** Whether a value looks made by a machine to be hard to guess: one long run that mixes letters and digits. */
+// So much of a value shows how it is made.
+const LONGEST_LOOK = 128
+
+/**
+ * Whether a value looks made by a machine to be hard to guess: one long run that mixes letters and digits. Judged by its
+ * beginning.
+ */
 export function looksOpaque(value: string): boolean {
+  const look = value.slice(0, LONGEST_LOOK)
   return (
-    value.length >= 16 &&
-    !/\s/.test(value) &&
-    /\d/.test(value) &&
-    /[a-z]/i.test(value) &&
-    entropyOf(value) > 2.5
+    look.length >= 16 && !/\s/.test(look) && /\d/.test(look) && /[a-z]/i.test(look) && entropyOf(look) > 2.5
   )
 }
 

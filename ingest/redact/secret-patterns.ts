@@ -276,7 +276,8 @@ export const SECRET_PATTERNS: readonly SecretPattern[] = [
   pattern(
     'putty-key',
     ['putty-user-key-file'],
-    /()(PuTTY-User-Key-File-\d[\s\S]{0,16384}?(?:Private-MAC: [a-f0-9]{40,64}|$))/g,
+    // Up to the next one at the most: none is read twice.
+    /()(PuTTY-User-Key-File-\d[\s\S]{0,16384}?(?:Private-MAC: [a-f0-9]{40,64}|$|(?=PuTTY-User-Key-File-\d)))/g,
   ),
   // A manifest of Kubernetes as YAML: its values are base64.
   pattern(

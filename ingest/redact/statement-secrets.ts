@@ -12,9 +12,12 @@ export const STATEMENT_KEYWORDS: readonly string[] = [
 
 const IDENTIFIED =
   /(?<!\w)IDENTIFIED\s{1,8}(?:WITH\s{1,8}["'`]?\w{1,64}["'`]?\s{1,8})?(?:BY|AS|USING)\s{1,8}(?:(?:PASSWORD|VALUES)\s{1,8})?/gi
-// In a sentence things are “identified by” their names.
-const STATEMENT =
-  /(?<!\w)(?:(?:create|alter|replace)\s{1,8}(?:\w{1,20}\s{1,8}){0,3}(?:user|role|login|link)|grant\s[^;]{1,300}\sto)\s[^;]{1,400}$/i
+// In a sentence things are “identified by” their names: a statement begins with one of these.
+const ACCOUNT_STATEMENT =
+  /(?<!\w)(?:create|alter|replace)\s{1,8}(?:\w{1,20}\s{1,8}){0,3}(?:user|role|login|link)\s/i
+const GRANT = /(?<!\w)grant\s/i
+const TO = /\sto\s/i
+const LONGEST_STATEMENT = 400
 const BARE = /[^\s;,()"'`\\]{4,128}/y
 const NO_LITERAL = /^(?:random|externally|globally|password|values|by)$/i
 const SET_PASSWORD =
@@ -36,7 +39,7 @@ export function replaceStatementSecrets(
     text,
     IDENTIFIED,
     (match, at) => {
-      const isStatement = STATEMENT.test(text.slice(Math.max(0, match.index - 400), match.index))
+      const isStatement = isInStatement(text, match.index)
       if (!isStatement && !match[0].startsWith('IDENTIFIED')) return undefined
       return literalAt(text, at) ?? (isStatement ? bareAt(text, at) : undefined)
     },
@@ -44,6 +47,15 @@ export function replaceStatementSecrets(
   )
   const cleaner = replaceAfter(clean, SET_PASSWORD, (_, at) => literalAt(clean, at), hide)
   return replaceInserted(cleaner, secrecyOf, hide)
+}
+
+// Whether a statement about an account is under way at `at`. Each expression passes once over the text before.
+function isInStatement(text: string, at: number): boolean {
+  const before = text.slice(Math.max(0, at - LONGEST_STATEMENT), at)
+  const statement = before.slice(before.lastIndexOf(';') + 1)
+  if (ACCOUNT_STATEMENT.test(statement)) return true
+  const grant = statement.search(GRANT)
+  return grant !== -1 && TO.test(statement.slice(grant + 'grant '.length))
 }
 
 const PASSWORD = /(?:password|passwd|passphrase|pwd)$/i

@@ -1,6 +1,7 @@
 import type { Hide } from './named-values.ts'
 
-const RUN = /[^\s"'<>`\\]{1,2048}/y
+const RUN = /^[^\s"'<>`\\]+/
+const LONGEST = 2048
 const WEB = /^(?:https?|wss?|git\+https?|ftps?)$/i
 const PORT = /^\d{1,5}$/
 const HOST = /^(?:\[[0-9a-f:.]+\]|[\w-]+(?:\.[\w-]+)*\.?)(?::\d{1,5})?(?:,|$|[/?#])/i
@@ -19,10 +20,10 @@ export function replaceUrlUserinfo(text: string, hide: Hide): string {
   for (let mark = text.indexOf('://'); mark !== -1; mark = text.indexOf('://', mark + 3)) {
     const start = mark + 3
     if (start < done) continue
-    RUN.lastIndex = start
-    const run = RUN.exec(text)?.[0] ?? ''
-    const inner = run.indexOf('://')
-    const rest = inner === -1 ? run : run.slice(0, inner)
+    // An address within the address is looked at by itself.
+    const inner = text.indexOf('://', start)
+    const end = inner === -1 ? start + LONGEST : Math.min(inner, start + LONGEST)
+    const rest = RUN.exec(text.slice(start, end))?.[0] ?? ''
     const userinfo = userinfoOf(rest, WEB.test(schemeBefore(text, mark)))
     if (userinfo === undefined) continue
     const clean = hideUserinfo(userinfo, hide)

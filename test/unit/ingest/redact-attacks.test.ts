@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { loadToolCatalogue } from '../../../app/wire/pipeline.ts'
 import { describeArguments } from '../../../ingest/describe-arguments.ts'
+import { createPipeline } from '../../../ingest/pipeline.ts'
 import { redactRecord } from '../../../ingest/redact/redact-record.ts'
 import { createRedactor } from '../../../ingest/redact/redactor.ts'
 import { SECRET_PATTERNS } from '../../../ingest/redact/secret-patterns.ts'
@@ -73,6 +75,55 @@ describe('every pattern', () => {
         expect(cpuMsOf(() => text.replace(expression, ''))).toBeLessThan(10_000)
       }
     }
+  })
+})
+
+describe('the work on a record', () => {
+  const pipeline = createPipeline({
+    catalogue: loadToolCatalogue(),
+    redactionKey: { id: 'k1', secret: new Uint8Array(32).fill(7) },
+    clock: { now: () => Date.UTC(2026, 10, 1) },
+  })
+  const take = (value: unknown) =>
+    pipeline([
+      {
+        value: Buffer.from(JSON.stringify(value)),
+        ...{ headers: {}, timestampMs: Date.UTC(2026, 10, 1), timestampSource: 'received' },
+        ...{ tenant: 'acme', topic: 'http', partition: 0, offset: 0 },
+      },
+    ])
+  const call = { 'user.email': 'bob@acme.example', 'mcp.server.name': 's', 'gen_ai.tool.name': 't' }
+  const dear = 'pw=abcd '.repeat(16_384)
+
+  it('has a bound for each text: one that asks for more is hidden whole, and the call stays', () => {
+    const calls = Array.from({ length: 3 }, () => ({ ...call, 'gen_ai.tool.call.arguments': dear }))
+    const { events, deadLetters } = take(calls)
+    expect(deadLetters).toEqual([])
+    expect(events.map((event) => event['gen_ai.tool.call.arguments'])).toEqual(
+      Array.from({ length: 3 }, () => expect.stringMatching(/^hmac:k1:[\w-]{22}$/)),
+    )
+  })
+
+  it('has a bound for the record: names that ask for more make it a dead letter, in which no secret is', () => {
+    const names = [
+      'user.id',
+      'gateway.id',
+      'gen_ai.agent.id',
+      'mcp.client.name',
+      'credential.id',
+      'server.address',
+    ]
+    const dearName = dear.slice(0, 16_000)
+    const calls = Array.from({ length: 40 }, () => ({
+      ...call,
+      ...Object.fromEntries(names.map((name) => [name, dearName])),
+    }))
+    const { events, deadLetters } = take({ ...calls[0], other: calls })
+    expect([events.length, deadLetters.length]).toEqual([1, 0])
+    const whole = take(calls)
+    expect(whole.events).toEqual([])
+    expect(whole.deadLetters.map(({ reason }) => reason)).toEqual(['record_too_costly'])
+    expect(whole.deadLetters[0]?.record).not.toContain('abcd')
   })
 })
 
