@@ -50,11 +50,13 @@ export function createEventQueries(database: Database): EventQueries {
       const condition = `tenant = {tenant:String} AND event_id = {event_id:String}
         AND (toDate(occurred_at), actor) IN (SELECT day, actor FROM event_ids
           WHERE tenant = {tenant:String} AND id_hash = (SELECT ${ID_HASH} FROM (SELECT {event_id:String} AS event_id)))`
-      const [row] = await database.query<EventRow>(
-        `SELECT ${EVENT_SELECT} FROM events WHERE ${condition} AND ${liveWithin(condition)}
-         ORDER BY version DESC, recorded_at LIMIT 1`,
+      // A handful of rows, versions and what cancels them: told apart here, so that the table is asked once.
+      const rows = await database.query<EventRow & { sign: number; version: number | string }>(
+        `SELECT ${EVENT_SELECT}, sign, version FROM events WHERE ${condition} ORDER BY version DESC, recorded_at`,
         { tenant, event_id: eventId },
       )
+      const cancelled = new Set(rows.filter(({ sign }) => sign < 0).map(({ version }) => version))
+      const row = rows.find(({ sign, version }) => sign > 0 && !cancelled.has(version))
       return row && eventOf(row)
     },
     byIds: async (tenant, ids, [first, last]) => {
