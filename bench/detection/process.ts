@@ -21,8 +21,6 @@ export type Order =
   | { readonly do: 'drain' }
   /** Writes this many new calls, waits until the insert is over, and ticks once. */
   | { readonly do: 'tick'; readonly actors: number; readonly calls: number }
-  /** Ticks until nothing waits. */
-  | { readonly do: 'catch-up' }
   /** As the product runs: ticks each second beside the backfill, with new calls before each, for so long. */
   | { readonly do: 'run'; readonly actors: number; readonly calls: number; readonly seconds: number }
   /** One call that happened at this time. */
@@ -64,9 +62,6 @@ async function carryOut(order: Order): Promise<readonly number[]> {
       return []
     case 'tick':
       await engine.tick()
-      return []
-    case 'catch-up':
-      while ((await engine.tick()).waiting > 0) {}
       return []
     case 'call':
       await database.command(
