@@ -95,6 +95,11 @@ export const AuditEventSchema = Type.Object(
     partition: count('Kafka partition; 0 for embedded sources'),
     offset: count('Kafka offset; sequence number for embedded sources; byte offset for files'),
     record_index: count('Position inside the message when one message carries several records'),
+    imported: Type.Optional(
+      Type.Boolean({
+        description: 'Whether the import that brought it said that it is history: alone it tells nobody',
+      }),
+    ),
     'event.sequence': Type.Optional(
       count('The number that the gateway or agent gave the record, in the order of its own'),
     ),
@@ -215,6 +220,7 @@ export type EventDraft = Partial<
     | 'partition'
     | 'offset'
     | 'record_index'
+    | 'imported'
     | 'actor'
     | 'chain'
   >

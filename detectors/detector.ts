@@ -76,7 +76,9 @@ export interface Crowd {
 
 /** The events behind a draft: told by the judge, or to be looked up by these bounds. */
 export type Evidence =
-  | { readonly events: readonly { readonly id: string; readonly atMs: number }[] }
+  | {
+      readonly events: readonly { readonly id: string; readonly atMs: number; readonly imported?: boolean }[]
+    }
   | {
       readonly startMs: number
       readonly endMs: number

@@ -42,6 +42,12 @@ type Lookup = Exclude<Evidence, { readonly events: unknown }>
 /** Drafts whose events are looked up with one question, which reads the events of all their actors once. */
 const LOOKUPS = 1_000
 
+/** The events behind a draft, and whether all of them were imported as history. */
+export interface FoundEvidence {
+  readonly fields: EvidenceFields
+  readonly imported: boolean
+}
+
 const NO_EVENTS: EvidenceFields = {
   first_event_at: fromMillis(0),
   last_event_at: fromMillis(0),
@@ -54,8 +60,8 @@ export async function evidenceOf(
   source: Source,
   tenant: string,
   evidence: readonly Evidence[],
-): Promise<{ get(of: Evidence): EvidenceFields }> {
-  const fields = new Map<Evidence, EvidenceFields>()
+): Promise<{ get(of: Evidence): FoundEvidence }> {
+  const fields = new Map<Evidence, FoundEvidence>()
   const lookups: Lookup[] = []
   for (const one of evidence) {
     if ('events' in one) fields.set(one, told(one.events))
@@ -68,16 +74,19 @@ export async function evidenceOf(
       if (one !== undefined) fields.set(one, found)
     }
   }
-  return { get: (of) => fields.get(of) ?? NO_EVENTS }
+  return { get: (of) => fields.get(of) ?? { fields: NO_EVENTS, imported: false } }
 }
 
-function told(behind: readonly { readonly id: string; readonly atMs: number }[]): EvidenceFields {
+function told(behind: Extract<Evidence, { readonly events: unknown }>['events']): FoundEvidence {
   const events = [...behind].sort((a, b) => a.atMs - b.atMs || (a.id < b.id ? -1 : 1))
   return {
-    first_event_at: fromMillis(events[0]?.atMs ?? 0),
-    last_event_at: fromMillis(events.at(-1)?.atMs ?? 0),
-    event_count: events.length,
-    event_ids: events.slice(0, MAX_EVENT_IDS).map(({ id }) => id),
+    fields: {
+      first_event_at: fromMillis(events[0]?.atMs ?? 0),
+      last_event_at: fromMillis(events.at(-1)?.atMs ?? 0),
+      event_count: events.length,
+      event_ids: events.slice(0, MAX_EVENT_IDS).map(({ id }) => id),
+    },
+    imported: events.length > 0 && events.every(({ imported }) => imported === true),
   }
 }
 
@@ -86,7 +95,7 @@ async function lookUp(
   source: Source,
   tenant: string,
   lookups: readonly Lookup[],
-): Promise<Map<number, EvidenceFields>> {
+): Promise<Map<number, FoundEvidence>> {
   const wanted = lookups.flatMap((lookup, which) =>
     [...new Set(lookup.actors)].map((actor) => ({ ...lookup, which, actor })),
   )
@@ -102,11 +111,12 @@ async function lookUp(
     last: string
     count: number
     ids: string[]
+    live: number
   }>(
-    `SELECT which, toString(min(at)) AS first, toString(max(at)) AS last, count() AS count,
+    `SELECT which, toString(min(at)) AS first, toString(max(at)) AS last, count() AS count, countIf(NOT history) AS live,
        arrayMap(pair -> pair.2, groupArraySorted(${MAX_EVENT_IDS})((at, id))) AS ids
      FROM (
-       SELECT occurred_at AS at, event_id AS id, actor AS who, mcp_server_name AS server, gen_ai_tool_name AS tool
+       SELECT occurred_at AS at, event_id AS id, actor AS who, mcp_server_name AS server, gen_ai_tool_name AS tool, ifNull(imported, false) AS history
        FROM events WHERE ${events.sql} AND actor IN {whos:Array(String)}
      ) AS found
      INNER JOIN (
@@ -131,13 +141,16 @@ async function lookUp(
     },
   )
   return new Map(
-    rows.map(({ which, first, last, count, ids }) => [
+    rows.map(({ which, first, last, count, ids, live }) => [
       which,
       {
-        first_event_at: fromClickHouse(first),
-        last_event_at: fromClickHouse(last),
-        event_count: count,
-        event_ids: ids,
+        fields: {
+          first_event_at: fromClickHouse(first),
+          last_event_at: fromClickHouse(last),
+          event_count: count,
+          event_ids: ids,
+        },
+        imported: count > 0 && live === 0,
       },
     ]),
   )

@@ -15,6 +15,8 @@ export interface Judgement {
   readonly rule: Rule
   readonly unit: Unit
   readonly findings: readonly Finding[]
+  /** Ids of those whose calls were all imported as history. */
+  readonly imported: ReadonlySet<string>
 }
 
 /** Days of candidates read at a time, and keys of a unit that one question names. */
@@ -157,13 +159,19 @@ async function withEvidence(source: Source, tenant: string, judged: readonly Jud
     tenant,
     judged.flatMap(({ drafts }) => drafts.map((draft) => draft.evidence)),
   )
-  return judged.map(({ rule, unit, drafts }) => ({
-    rule,
-    unit,
-    findings: drafts
-      .map((draft) => findingOf(rule, unit, draft, evidence.get(draft.evidence)))
-      .sort((a, b) => (a.finding_id < b.finding_id ? -1 : 1)),
-  }))
+  return judged.map(({ rule, unit, drafts }) => {
+    const found = drafts
+      .map((draft) => {
+        const { fields, imported } = evidence.get(draft.evidence)
+        return { finding: findingOf(rule, unit, draft, fields), imported }
+      })
+      .sort((a, b) => (a.finding.finding_id < b.finding.finding_id ? -1 : 1))
+    return {
+      ...{ rule, unit },
+      findings: found.map(({ finding }) => finding),
+      imported: new Set(found.filter(({ imported }) => imported).map(({ finding }) => finding.finding_id)),
+    }
+  })
 }
 
 /** Rules of a kind over the same events share a reading; units with keys share it with those of the same keys only. */

@@ -61,11 +61,17 @@ export interface Publisher {
 /** What a new rule finds in the past is news only when it is not older than this. */
 const NEWS_MS = 86_400_000
 
-/** A judgement of the past makes alerts and tells nobody; any other is as old as the arrival of its calls. */
-function marked(change: FindingChange, { occasion, atUs }: Publication, latenessDays: number): FindingChange {
+/** A judgement of the past, or of calls that all came as history, makes alerts and tells nobody; any other is as old as their arrival. */
+function marked(
+  change: FindingChange,
+  { occasion, atUs }: Publication,
+  latenessDays: number,
+  imported: boolean,
+): FindingChange {
   const atMs = Math.floor(atUs / 1000)
   const endedBefore = (ms: number) => change.finding.window.end < fromMillis(atMs - ms)
   const isPast =
+    imported ||
     occasion === 'old' ||
     occasion === 'requested' ||
     (occasion === 'new-rule' && endedBefore(NEWS_MS)) ||
@@ -90,7 +96,7 @@ export function createPublisher({ findings, onFindings, latenessDays }: Publishe
     const { judgements, before, atUs, slowWork } = publication
     const changes = judgements.flatMap((judgement) =>
       changesOf(judgement, before, isNewer(slowWork, judgement)).map((change) =>
-        marked(change, publication, latenessDays),
+        marked(change, publication, latenessDays, judgement.imported.has(change.finding.finding_id)),
       ),
     )
     if (changes.length > 0) {

@@ -9,6 +9,8 @@ import type { EventPart } from './record.ts'
 export interface AssembledCall {
   readonly draft: EventDraft & { readonly event_id: string }
   readonly from: EventPart
+  /** All its parts were imported as history. */
+  readonly imported: true | undefined
 }
 
 /**
@@ -39,6 +41,7 @@ function assembleUndertaking(parts: readonly Part[]): readonly AssembledCall[] {
     const tool = (callsWithKey.get(key)?.length ?? 0) > 1 ? [draft['gen_ai.tool.name'] ?? ''] : []
     return {
       from: first,
+      imported: call.every(({ body }) => body.imported === true) || undefined,
       draft: { ...draft, event_id: draft.event_id ?? stableId(first.tenant, first.joinKey, key, ...tool) },
     }
   })
@@ -49,7 +52,8 @@ export function createAssemble(
   options: CompletionOptions,
 ): (parts: readonly EventPart[]) => readonly AuditEvent[] {
   const complete = createCompleteEvent(options)
-  return (parts) => assembleParts(parts).map(({ draft, from }) => complete(draft, from))
+  return (parts) =>
+    assembleParts(parts).map(({ draft, from, imported }) => complete(draft, { ...from, imported }))
 }
 
 // The kind of key says how well it identifies the call; see otlp-call.ts.

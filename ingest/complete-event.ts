@@ -13,6 +13,8 @@ export interface Coordinates {
   readonly offset: number
   readonly recordIndex: number
   readonly sourceFormat: string
+  /** An import that said that it is history. */
+  readonly imported?: boolean | undefined
 }
 
 export interface CompletionOptions {
@@ -52,6 +54,7 @@ export function createCompleteEvent(options: CompletionOptions): CompleteEvent {
       partition: from.partition,
       offset: from.offset,
       record_index: from.recordIndex,
+      imported: from.imported,
       'event.sequence': draft['event.sequence'],
       'producer.id': draft['producer.id'],
       'producer.sequence': draft['producer.sequence'],

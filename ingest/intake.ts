@@ -24,6 +24,8 @@ export interface IntakeBody {
   /** The source that the credential is bound to. */
   readonly source?: string
   readonly idempotencyKey?: string
+  /** The sender, who may, says that the records are history. */
+  readonly imported?: true
 }
 
 /** What became of the body. `read = stored + deadLettered + duplicate`, each call, part of a call and fault counted. */
@@ -81,6 +83,7 @@ export function createIntake({ pipeline, segments, keys, limits, telemetry }: In
       ...{ body: body.bytes, headers: body.headers, tenant: body.tenant, nowMs },
       ...coordinates,
       ...(format === undefined ? {} : { format }),
+      ...(body.imported && { imported: true }),
     })
     telemetry.recordsRead('http', records.length)
     const batch = await processInSlices(pipeline, records)

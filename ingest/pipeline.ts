@@ -149,9 +149,11 @@ function takeEntry(
   const fault = normalise(draft, record)
   if (fault) return fault
 
-  const { tenant, topic, partition, offset } = record
+  const { tenant, topic, partition, offset, imported } = record
   if (entry.kind === 'event') {
-    batch.events.push(complete(draft, { tenant, topic, partition, offset, recordIndex, sourceFormat }))
+    batch.events.push(
+      complete(draft, { tenant, topic, partition, offset, recordIndex, sourceFormat, imported }),
+    )
     return undefined
   }
   batch.parts.push({
@@ -163,7 +165,7 @@ function takeEntry(
     sourceFormat,
     joinKey: redactor.name(entry.joinKey, tenant),
     partId: stableId(tenant, topic, partition, offset, recordIndex),
-    body: { callKey: redactor.name(entry.callKey, tenant), draft },
+    body: { callKey: redactor.name(entry.callKey, tenant), draft, ...(imported && { imported }) },
   })
   return undefined
 }

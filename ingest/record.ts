@@ -16,6 +16,8 @@ export interface RawRecord {
   readonly offset: number
   /** Name of the format when the configuration or a header fixes it; otherwise it is detected. */
   readonly format?: string
+  /** Whoever sends it says that it is history: what is found by it alone tells nobody. From the sender’s right, never from the record. */
+  readonly imported?: true
   /** Why the source could not read it: it becomes a dead letter with this reason. */
   readonly refused?: { readonly reason: ErrorCode; readonly message: string }
   /** Where it stands for several that could not be read: the offset of the last of them. */
@@ -39,7 +41,7 @@ export interface EventPart {
   readonly offset: number
   readonly recordIndex: number
   /** Redacted. `callKey` tells the calls under one join key apart. */
-  readonly body: { readonly callKey: string; readonly draft: EventDraft }
+  readonly body: { readonly callKey: string; readonly draft: EventDraft; readonly imported?: true }
 }
 
 /** A record that could not become an event: its redacted bytes, and the reason in words. */

@@ -21,6 +21,7 @@ const NOW_MS = Date.UTC(2026, 10, 30)
 // Of the record, not of the call; or only in what gatewatch makes of it.
 const NOT_SHOWN: ReadonlySet<EventField> = new Set<EventField>([
   'conflicting_event_id',
+  'imported',
   'recorded_at',
   'timestamp_source',
   'source_format',

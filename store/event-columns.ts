@@ -31,6 +31,7 @@ const COLUMNS: readonly (readonly [EventField, () => NativeColumn, Read])[] = [
   ['partition', uint32Column, (event) => event.partition],
   ['offset', uint64Column, (event) => event.offset],
   ['record_index', uint32Column, (event) => event.record_index],
+  ['imported', optionalBoolColumn, (event) => event.imported],
   ['event.sequence', optionalUInt64Column, (event) => event['event.sequence']],
   ['producer.id', wordColumn, (event) => event['producer.id']],
   ['producer.sequence', optionalUInt64Column, (event) => event['producer.sequence']],

@@ -7,6 +7,7 @@ export type EventRow = Readonly<Record<string, unknown>>
 // Where a record came from, and what gatewatch works out of its facts with settings, catalogues and keys that change.
 const NOT_FACTS = new Set([
   ...['event_id', 'conflicting_event_id', 'tenant', 'topic', 'partition', 'offset', 'record_index'],
+  'imported',
   ...[
     'source_format',
     'timestamp_source',

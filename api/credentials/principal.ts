@@ -5,6 +5,7 @@
 export const API_CAPABILITIES = [
   'events:read',
   'events:write',
+  'events:import',
   'findings:read',
   'alerts:read',
   'alerts:write',

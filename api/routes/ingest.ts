@@ -2,7 +2,8 @@ import type { Clock } from '../../core/clock.ts'
 import { type ErrorCode, GatewatchError } from '../../core/errors.ts'
 import type { ApiServer } from '../api-server.ts'
 import type { ByteBudget } from '../byte-budget.ts'
-import { callerOf } from '../plugins/authentication.ts'
+import { holds } from '../credentials/principal.ts'
+import { type Caller, callerOf } from '../plugins/authentication.ts'
 import { MAX_BODY_BYTES, takeBodies } from '../request-body.ts'
 import { ReceiptSchema } from '../schemas/ingest.ts'
 
@@ -49,6 +50,8 @@ export interface EventIntake {
     readonly source?: string
     /** The same key with the same body within a day stores nothing again. */
     readonly idempotencyKey?: string
+    /** The records are history: what is found by them alone tells nobody. */
+    readonly imported?: true
   }): Promise<Receipt>
 }
 
@@ -77,12 +80,16 @@ export function addIngestRoutes(app: ApiServer, { intake, clock, budget }: Intak
           description:
             'Answers when every record is on disk. `x-gatewatch-format` names the format; otherwise it is recognised. ' +
             'With an `Idempotency-Key`, the same body sent again within a day gets the same answer ' +
-            '(`idempotent-replayed: true`) and stores nothing again; another body under the same key is 422.',
+            '(`idempotent-replayed: true`) and stores nothing again; another body under the same key is 422. ' +
+            '`x-gatewatch-history: true` says that the records are history: what is found by them alone makes alerts and ' +
+            'tells nobody. It needs the capability `events:import`.',
           response: { 202: ReceiptSchema },
         },
       },
       async (request, reply) => {
-        const { tenant, subject, source } = callerOf(request)
+        const caller = callerOf(request)
+        const { tenant, subject, source } = caller
+        const imported = isHistory(request.headers[HISTORY_HEADER], caller)
         const idempotencyKey = idempotencyKeyOf(request.headers['idempotency-key'])
         const receipt = await takeBody(request, (bytes) =>
           intake.accept({
@@ -93,6 +100,7 @@ export function addIngestRoutes(app: ApiServer, { intake, clock, budget }: Intak
             subject,
             ...(source === undefined ? {} : { source }),
             ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+            ...(imported && { imported }),
           }),
         )
         if (receipt.repeated) reply.header('idempotent-replayed', 'true')
@@ -110,6 +118,27 @@ export function addIngestRoutes(app: ApiServer, { intake, clock, budget }: Intak
         }
       },
     )
+  })
+}
+
+const HISTORY_HEADER = 'x-gatewatch-history'
+
+/**
+ * Whether the sender says that the records are history. It silences, so whoever may only write may not say it.
+ * @throws GatewatchError `request_invalid`, `forbidden`
+ */
+function isHistory(header: string | readonly string[] | undefined, caller: Caller): true | undefined {
+  if (header === undefined || header === 'false') return undefined
+  if (header !== 'true') {
+    throw new GatewatchError('request_invalid', `${HISTORY_HEADER} is neither true nor false.`, {
+      field: HISTORY_HEADER,
+      remedy: 'Send true for an import of history, or leave the header out.',
+    })
+  }
+  if (holds(caller, 'events:import')) return true
+  throw new GatewatchError('forbidden', 'Records as history need the capability events:import.', {
+    field: HISTORY_HEADER,
+    remedy: 'Use a credential that carries events:import, or leave the header out.',
   })
 }
 

@@ -27,7 +27,8 @@ export async function readChainCalls(
   if (few?.length === 0) return new Map()
   const calls = await source.query<ChainCall>(
     `SELECT chain, event_id AS eventId, toUnixTimestamp64Micro(occurred_at) / 1000 AS atMs, actor,
-       mcp_server_name AS server, gen_ai_tool_name AS tool, capability, destination
+       mcp_server_name AS server, gen_ai_tool_name AS tool, capability, destination,
+       ifNull(imported, false) AS imported
      FROM events
      WHERE ${events.sql} AND ${DONE}
        AND (capability IN {capabilities:Array(String)} OR startsWith(chain, 'actor:'))

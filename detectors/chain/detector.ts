@@ -219,7 +219,9 @@ function draftOf(
         .map(({ name }) => name)
         .join(', ')}; or more than ${formatDuration(params.withinMs)} between the first and the last step`,
     },
-    evidence: { events: calls.map((call) => ({ id: call.eventId, atMs: call.atMs })) },
+    evidence: {
+      events: calls.map((call) => ({ id: call.eventId, atMs: call.atMs, imported: call.imported })),
+    },
   }
 }
 

@@ -10,6 +10,8 @@ export interface ChainCall {
   readonly tool: string
   readonly capability: string
   readonly destination: string
+  /** Whether it came as history. */
+  readonly imported: boolean
 }
 
 /** One step: so many calls with one of these capabilities. */

@@ -11,6 +11,7 @@ export const OWN_FIELDS: ReadonlySet<EventField> = new Set<EventField>([
   'partition',
   'offset',
   'record_index',
+  'imported',
   'actor',
   'chain',
   'argument_fingerprints',

@@ -22,6 +22,8 @@ export interface FileSourceOptions {
   readonly tenant: string
   /** Fixes the format of the records; otherwise each is recognised. */
   readonly format?: string
+  /** The records are history. */
+  readonly imported?: true
   /** What `-` reads. */
   readonly stdin: Readable
   /** Offsets for stdin, which has no identity of its own: two streams must not share coordinates. */
@@ -87,6 +89,7 @@ export async function* readRecords(options: FileSourceOptions): AsyncGenerator<R
       partition: 0,
       offset: reserved === undefined ? offset : reserved + index,
       ...(options.format === undefined ? {} : { format: options.format }),
+      ...(options.imported && { imported: true }),
     }))
   }
   /** Adds records, and gives the batches that are full. */

@@ -16,6 +16,8 @@ export interface HttpBody {
   /** 0 unless told. */
   readonly partition?: number
   readonly format?: string
+  /** The records are history. */
+  readonly imported?: true
   readonly nowMs: number
   /** Offsets for the records: those that the segment log hands out, or `keyedCoordinates`. */
   readonly reserve: (topic: string, count: number) => number
@@ -38,6 +40,7 @@ export function recordsOfBody({
   topic = 'http',
   partition = 0,
   format,
+  imported,
   nowMs,
   reserve,
 }: HttpBody): HttpRecords {
@@ -62,6 +65,7 @@ export function recordsOfBody({
       partition,
       offset: first + index,
       ...(format === undefined ? {} : { format }),
+      ...(imported && { imported }),
     })),
   }
 }

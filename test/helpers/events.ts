@@ -30,6 +30,7 @@ export function smallEvent(fields: Partial<AuditEvent> = {}): AuditEvent {
 /** An event that has every field a writer sends, each with a value of its own and text that needs care. */
 export function fullEvent(fields: Partial<AuditEvent> = {}): AuditEvent {
   const typed: Partial<AuditEvent> = {
+    imported: true,
     'event.sequence': 41,
     'producer.sequence': 0,
     'delegation.type': 'on-behalf-of',

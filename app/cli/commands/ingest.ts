@@ -30,7 +30,17 @@ import { standardInput } from '../standard-input.ts'
 interface IngestFlags extends AccessFlags {
   readonly format: string
   readonly follow?: boolean
+  readonly history?: boolean
   readonly json?: boolean
+}
+
+const DAY_MS = 86_400_000
+
+/** A file that nobody has written to for longer than calls may be late is history, and says so itself. */
+async function isHistory(path: string, flags: IngestFlags): Promise<boolean> {
+  if (flags.history || path === '-') return flags.history === true
+  const { latenessDays } = loadConfig(flags).detect
+  return systemClock.now() - (await stat(path)).mtimeMs > latenessDays * DAY_MS
 }
 
 interface Counts {
@@ -43,6 +53,9 @@ interface Counts {
 }
 
 const HELP = `
+A file that has not been changed for longer than detect.lateness_days is history: what detection finds by its records alone
+makes alerts and tells nobody. Younger files, stdin and files that are followed are taken as live, unless --history is given.
+
 A file is the same when what was read of its beginning is still its beginning: lines that were appended are read, and
 another file of the same name is another file. Records that have neither an id nor a time of their own are stored again
 when a file is read in two ways: by this command and with --follow, or into the data folder and into a running gatewatch.
@@ -55,6 +68,7 @@ export function addIngestCommand(program: Command): void {
       'files of records (NDJSON, JSON, text; gzip, zstd), or - for stdin; with --follow folders and patterns too',
     )
     .option('--format <NAME>', 'format of the records, or auto', 'auto')
+    .option('--history', 'the records are history, however young: what is found by them alone tells nobody')
     .option('--follow', 'read on as files grow and are rotated, until Ctrl-C; goes on where it was')
     .description(
       'Read records from files into the store. Reading a file again adds nothing; while gatewatch runs (or with --url) the records are sent to it, and what was sent within the last day is not stored again.',
@@ -67,6 +81,12 @@ export function addIngestCommand(program: Command): void {
         throw new GatewatchError('request_invalid', `There is no format ${JSON.stringify(flags.format)}.`, {
           field: '--format',
           remedy: `Choose among auto, ${formatNames.join(', ')}.`,
+        })
+      }
+      if (flags.history && flags.follow) {
+        throw new GatewatchError('request_invalid', 'What is followed is not history.', {
+          field: '--history',
+          remedy: 'Leave out --history, or --follow.',
         })
       }
       const output = createOutput({ json: flags.json ?? false })
@@ -217,7 +237,7 @@ const keyOf = (records: readonly RawRecord[]): string => {
   )
 }
 
-const readFrom = (
+const readFrom = async (
   path: string,
   flags: IngestFlags,
   output: Output,
@@ -226,6 +246,7 @@ const readFrom = (
 ) =>
   readRecords({
     path,
+    ...((await isHistory(path, flags)) ? { imported: true } : {}),
     tenant: 'default',
     ...(flags.format === 'auto' ? {} : { format: flags.format }),
     stdin: path === '-' ? standardInput() : Readable.from([]),
@@ -256,7 +277,7 @@ async function intoStore(
     const registry = await openFileRegistry(join(config.data, 'files'))
     const { reserve } = running.segments
     for (const path of files) {
-      for await (const records of readFrom(path, flags, output, counts, { registry, reserve })) {
+      for await (const records of await readFrom(path, flags, output, counts, { registry, reserve })) {
         await (await append(running, records, counts)).counted
       }
     }
@@ -301,7 +322,7 @@ async function overHttp(
   let refusedBefore = 0
   try {
     for (const path of files) {
-      for await (const records of readFrom(path, flags, output, counts, more)) {
+      for await (const records of await readFrom(path, flags, output, counts, more)) {
         const key = path === '-' ? undefined : keyOfBody(records, flags.format)
         refusedBefore += await post(access, records, flags, counts, key)
       }
@@ -344,6 +365,7 @@ async function post(
     'content-type': isBinary ? 'application/x-protobuf' : 'application/x-ndjson',
     'x-gatewatch-wait': 'stored',
     ...(flags.format === 'auto' ? {} : { 'x-gatewatch-format': flags.format }),
+    ...(records[0]?.imported ? { 'x-gatewatch-history': 'true' } : {}),
   }
   if (key === undefined) {
     const receipt = await access.post<Counts>('/v1/events', body, headers)

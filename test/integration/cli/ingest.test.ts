@@ -53,6 +53,41 @@ describe('a file that is read again', () => {
     expect(await eventsIn(data)).toBe(9)
   })
 
+  it('is history when nobody has written to it for days, or when told so', async () => {
+    const data = path('history')
+    writeFileSync(path('old.log'), lines('old'))
+    utimesSync(path('old.log'), HOUR_AGO - 4 * 86_400, HOUR_AGO - 4 * 86_400)
+    writeFileSync(path('young.log'), lines('young'))
+    writeFileSync(path('said.log'), lines('said'))
+    expect(await ingest(data, path('old.log'), path('young.log'))).toEqual([2, 2, 0, 0])
+    const running = await startProcess({ args: ['up'], data })
+    try {
+      expect(await ingest(data, path('said.log'), '--history')).toEqual([1, 1, 0, 0])
+      const { events } = await running.get<{ events: Record<string, unknown>[] }>('/v1/events?from=-30d')
+      const imported = events.map((event) => [event['gen_ai.tool.name'], event['imported']])
+      expect(Object.fromEntries(imported)).toEqual({ old: true, said: true })
+      const token = async (capabilities: string[]) => {
+        const reply = await running.post('/v1/token', JSON.stringify({ capabilities }), {
+          'content-type': 'application/json',
+        })
+        return ((await reply.json()) as { token: string }).token
+      }
+      for (const [capabilities, status] of [
+        [['events:write'], 403],
+        [['events:write', 'events:import'], 202],
+      ] as const) {
+        const headers = {
+          authorization: `Bearer ${await token([...capabilities])}`,
+          'x-gatewatch-history': 'true',
+        }
+        expect((await running.post('/v1/events', lines('sent'), headers)).status).toBe(status)
+      }
+    } finally {
+      await running.stop()
+    }
+    expect(await ingest(data, path('old.log'), '--history', '--follow')).toContain('--history')
+  })
+
   it('adds only what is new to a running gatewatch too', async () => {
     const data = path('served')
     const running = await startProcess({ args: ['up'], data })

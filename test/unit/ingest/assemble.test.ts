@@ -261,6 +261,18 @@ describe('assembleParts', () => {
   // The same id is the same record.
   const distinct = fc.uniqueArray(anyPart, { selector: ({ partId }) => partId, maxLength: 12 })
 
+  it('is imported as history only when all of its parts are', () => {
+    const ofTool = (parentId: string) =>
+      part('span:a', { span_id: 'a', parent_span_id: parentId, 'gen_ai.tool.name': 'search' })
+    const imported = ({ body, ...rest }: EventPart): EventPart => ({
+      ...rest,
+      body: { ...body, imported: true },
+    })
+    const [first, second] = [ofTool('x'), ofTool('y')]
+    expect(assembleParts([imported(first), imported(second)]).map((call) => call.imported)).toEqual([true])
+    expect(assembleParts([imported(first), second]).map((call) => call.imported)).toEqual([undefined])
+  })
+
   it('is a function of the set of parts: order and repetition change nothing', () => {
     fc.assert(
       fc.property(distinct, fc.infiniteStream(fc.nat()), (parts, keys) => {

@@ -19,6 +19,8 @@ it('carries every field of a draft over, in the order of the schema', () => {
     'partition',
     'offset',
     'record_index',
+    // Whoever sends it may say so, the record may not.
+    'imported',
     'actor',
     'chain',
     // Found when the event meets the store.

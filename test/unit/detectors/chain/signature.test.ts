@@ -16,6 +16,7 @@ const call = (capability: string, minute: number, chain = 'session:s'): ChainCal
   tool: 't',
   capability,
   destination: '',
+  imported: false,
 })
 
 const step = (capability: string, minCount = 1): Step => ({ capabilities: [capability], minCount })
