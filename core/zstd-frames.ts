@@ -43,6 +43,42 @@ async function* frameOf(bytes: ByteReader): AsyncGenerator<Buffer> {
   if ((descriptor & 4) !== 0) yield* bytes.take(CHECKSUM_BYTES)
 }
 
+/** What is in memory has a handful of frames; each costs a decoder. */
+const MOST_FRAMES = 1_000
+
+/**
+ * The frames of zstd that is in memory whole, without those made to be skipped. What is no frame, or ends early, is the
+ * last one, as it is.
+ * @throws Error when there are more than `MOST_FRAMES`
+ */
+export function zstdFramesOf(bytes: Buffer): Buffer[] {
+  const frames: Buffer[] = []
+  let skipped = 0
+  for (let at = 0; at < bytes.length; ) {
+    if (frames.length + skipped >= MOST_FRAMES) throw new Error(`it has more than ${MOST_FRAMES} zstd frames`)
+    const isSkippable =
+      bytes.length - at >= 8 && (bytes.readUInt32LE(at) & SKIPPABLE_MASK) >>> 0 === SKIPPABLE
+    const end = isSkippable ? at + 8 + bytes.readUInt32LE(at + 4) : endOfFrame(bytes, at)
+    if (isSkippable) skipped += 1
+    else frames.push(bytes.subarray(at, end))
+    at = end
+  }
+  return frames
+}
+
+function endOfFrame(bytes: Buffer, start: number): number {
+  if (bytes.length - start < 5 || bytes.readUInt32LE(start) !== FRAME) return bytes.length
+  const descriptor = bytes[start + 4] ?? 0
+  let at = start + headerBytes(descriptor)
+  for (let isLast = false; !isLast; ) {
+    if (bytes.length - at < BLOCK_HEADER_BYTES) return bytes.length
+    const header = bytes.readUIntLE(at, BLOCK_HEADER_BYTES)
+    isLast = (header & 1) === 1
+    at += BLOCK_HEADER_BYTES + (((header >> 1) & 3) === RLE_BLOCK ? 1 : header >> 3)
+  }
+  return Math.min(bytes.length, at + ((descriptor & 4) === 0 ? 0 : CHECKSUM_BYTES))
+}
+
 /** Of magic number, descriptor, window, dictionary and content size. */
 function headerBytes(descriptor: number): number {
   const isSingleSegment = (descriptor & 32) !== 0

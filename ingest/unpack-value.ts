@@ -1,5 +1,6 @@
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { messageOf } from '../core/errors.ts'
+import { zstdFramesOf } from '../core/zstd-frames.ts'
 import type { RawRecord } from './record.ts'
 
 const NOTHING = new Uint8Array(0)
@@ -18,7 +19,7 @@ export function unpackValue(record: RawRecord, maxBytes: number): RawRecord {
   try {
     return {
       ...record,
-      value: (isGzip ? gunzipSync : zstdDecompressSync)(value, { maxOutputLength: maxBytes }),
+      value: isGzip ? gunzipSync(value, { maxOutputLength: maxBytes }) : unzstd(value, maxBytes),
     }
   } catch (error) {
     const tooLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
@@ -37,4 +38,18 @@ export function unpackValue(record: RawRecord, maxBytes: number): RawRecord {
           },
     }
   }
+}
+
+/** All frames: Node’s decoder stops after the first one, and what follows would be lost without a word. */
+function unzstd(value: Uint8Array, maxBytes: number): Buffer {
+  const pieces: Buffer[] = []
+  let left = maxBytes
+  for (const frame of zstdFramesOf(Buffer.from(value.buffer, value.byteOffset, value.byteLength))) {
+    // A limit of 0 is none to Node; one byte more than there is room for is told below.
+    const piece = zstdDecompressSync(frame, { maxOutputLength: left + 1 })
+    left -= piece.byteLength
+    if (left < 0) throw Object.assign(new Error('it becomes too large'), { code: 'ERR_BUFFER_TOO_LARGE' })
+    pieces.push(piece)
+  }
+  return Buffer.concat(pieces)
 }

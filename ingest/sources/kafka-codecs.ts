@@ -6,6 +6,7 @@ import {
   type ZstdOptions,
   zstdDecompressSync,
 } from 'node:zlib'
+import { zstdFramesOf } from '../../core/zstd-frames.ts'
 import { lz4Blocks } from './lz4.ts'
 import { snappyBlocks } from './snappy.ts'
 
@@ -56,8 +57,13 @@ function piecesOf(codec: Codec, bytes: Buffer): AsyncIterable<Buffer> | Iterable
     case 'gzip':
       return zlibPieces(bytes, gunzipSync, createGunzip)
     case 'zstd':
-      return zlibPieces(bytes, zstdDecompressSync, createZstdDecompress)
+      return zstdPieces(bytes)
   }
+}
+
+// Node's decoder stops after the first frame and says nothing about the rest.
+async function* zstdPieces(bytes: Buffer): AsyncGenerator<Buffer> {
+  for (const frame of zstdFramesOf(bytes)) yield* zlibPieces(frame, zstdDecompressSync, createZstdDecompress)
 }
 
 function zlibPieces(
@@ -78,7 +84,7 @@ function zlibPieces(
 }
 
 function zstdLimit(bytes: Buffer): number {
-  const window = zstdWindowBytes(bytes)
+  const window = zstdFramesOf(bytes).reduce((widest, frame) => Math.max(widest, zstdWindowBytes(frame)), 0)
   return window > ORDINARY_WINDOW_BYTES ? WIDE_WINDOW_INFLATED_BYTES : MAX_INFLATED_BYTES
 }
 
