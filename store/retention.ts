@@ -3,7 +3,7 @@ import type { Database } from './database.ts'
 /** How long something is kept, in days; 0 or absent: for good. */
 export interface KeptDays {
   readonly events?: number
-  /** Counts per actor and tool, without contents. */
+  /** Counts per actor and tool, and baselines: without contents. */
   readonly rollups?: number
 }
 
@@ -31,12 +31,21 @@ interface KeptTable {
   readonly time: string
   /** Whether a partition is one tenant’s week and goes as a whole. */
   readonly byPartition: boolean
+  /** Columns of a thing that may lie in several rows until they merge: it goes when its last row is past. */
+  readonly parts?: readonly string[]
 }
 
 const TABLES: readonly KeptTable[] = [
   { table: 'events', kind: 'events', time: 'occurred_at', byPartition: true },
+  // Ids of events that are gone tell nothing any more; a month of them goes at once.
+  { table: 'event_ids', kind: 'events', time: 'day', byPartition: false },
   { table: 'calls_by_actor', kind: 'rollups', time: 'bucket', byPartition: false },
   { table: 'calls_by_tool', kind: 'rollups', time: 'bucket', byPartition: false },
+  {
+    ...{ table: 'tools_by_actor', kind: 'rollups', time: 'last_seen', byPartition: false },
+    parts: ['actor', 'mcp_server_name', 'gen_ai_tool_name'],
+  },
+  { table: 'profiles', kind: 'rollups', time: 'day', byPartition: false },
 ]
 
 /**
@@ -65,9 +74,17 @@ export async function removeExpired(database: Database, expired: Expired): Promi
     await database.command(`ALTER TABLE ${table} DROP PARTITION ID '${partition.replaceAll(/[^\w-]/g, '')}'`)
     return
   }
-  const time = TABLES.find((each) => each.table === table)?.time ?? ''
+  const known = TABLES.find((each) => each.table === table)
+  if (known === undefined) return
+  const { time, parts } = known
+  const past =
+    parts === undefined
+      ? `toDate(${time}) <= {to:Date}`
+      : `(${parts.join(', ')}) IN (
+          SELECT ${parts.join(', ')} FROM ${table} WHERE tenant = {tenant:String}
+          GROUP BY ${parts.join(', ')} HAVING toDate(max(${table}.${time})) <= {to:Date})`
   await database.command(
-    `ALTER TABLE ${table} DELETE WHERE tenant = {tenant:String} AND toDate(${time}) <= {to:Date} SETTINGS mutations_sync = 2`,
+    `ALTER TABLE ${table} DELETE WHERE tenant = {tenant:String} AND ${past} SETTINGS mutations_sync = 2`,
     { tenant, to },
   )
 }
@@ -88,7 +105,7 @@ function daysOf({ tenants, ...all }: RetentionPolicy, kind: keyof KeptDays): Day
 
 async function expiredIn(
   database: Database,
-  { table, time, byPartition }: KeptTable,
+  { table, time, byPartition, parts }: KeptTable,
   { tenants, days, otherwise }: Days,
   today: string,
 ): Promise<Expired[]> {
@@ -97,10 +114,14 @@ async function expiredIn(
   // The shortest of all bounds what is looked at; what is past it is little, because the rest went before.
   const shortest = Math.min(...[...days, otherwise].filter((each) => each > 0))
   const keep = 'transform(tenant, {tenants:Array(String)}, {days:Array(Int32)}, {otherwise:Int32})'
+  const rows =
+    parts === undefined
+      ? table
+      : `(SELECT tenant, max(one.${time}) AS ${time} FROM ${table} AS one GROUP BY tenant, ${parts.join(', ')})`
   return database.query<Expired>(
     `SELECT '${table}' AS table, tenant, toUInt64(count()) AS rows, toString(min(toDate(${time}))) AS from,
             toString(max(toDate(${time}))) AS to${byPartition ? ', any(_partition_id) AS partition' : ''}
-     FROM ${table}
+     FROM ${rows}
      WHERE toDate(${time}) < toDate({today:String}) - {shortest:Int32}
        AND ${keep} > 0 AND ${last} < toDate({today:String}) - ${keep}
      GROUP BY tenant, ${last}

@@ -9,6 +9,7 @@ import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { EVENT_COLUMNS, eventRow } from '../../../store/event-rows.ts'
 import { migrate } from '../../../store/migrate.ts'
+import { createProfileStore } from '../../../store/profiles.ts'
 import { expiredOn, type RetentionPolicy } from '../../../store/retention.ts'
 import { smallEvent } from '../../helpers/events.ts'
 
@@ -27,6 +28,17 @@ beforeAll(async () => {
   for (const tenant of ['acme', STRANGE, 'globex'])
     for (const day of ['2001-01-01', '2026-04-15', '2026-05-24', '2026-05-25', '2026-06-01', TODAY])
       await store(tenant, day)
+  for (const tenant of ['acme', 'globex']) {
+    // A tool that nobody used since: in the rollups only, as if its events were gone.
+    await database.command(
+      `INSERT INTO tools_by_actor (tenant, actor, mcp_server_name, gen_ai_tool_name, first_seen, last_seen, calls)
+       VALUES ({tenant:String}, 'former', 's', 'forgotten', '2026-01-01 00:00:00', '2026-04-15 00:00:00', 3)`,
+      { tenant },
+    )
+    const profiles = createProfileStore(database)
+    for (const day of ['2026-04-15', TODAY])
+      await profiles.write(tenant, 'hours', { day: Date.parse(day) / 86_400_000, body: '{}' })
+  }
 })
 afterAll(async () => {
   await database?.close()
@@ -87,10 +99,19 @@ it('finds the weeks that are past as a whole, and changes nothing', async () => 
     ['events', 'acme', '2026-05-24', '2026-05-24', 1],
     ['events', STRANGE, '2026-05-24', '2026-05-24', 1],
     ['events', STRANGE, '2026-05-25', '2026-05-25', 1],
+    // Of ids a month goes at once, when its last day is past.
+    ['event_ids', 'acme', '2001-01-01', '2001-01-01', 1],
+    ['event_ids', STRANGE, '2001-01-01', '2001-01-01', 1],
+    ['event_ids', 'acme', '2026-04-15', '2026-04-15', 1],
+    ['event_ids', STRANGE, '2026-04-15', '2026-04-15', 1],
+    ['event_ids', STRANGE, '2026-05-24', '2026-05-25', 2],
     ['calls_by_actor', 'acme', '2001-01-01', '2001-01-01', 1],
     ['calls_by_actor', 'acme', '2026-04-15', '2026-04-15', 1],
     ['calls_by_tool', 'acme', '2001-01-01', '2001-01-01', 1],
     ['calls_by_tool', 'acme', '2026-04-15', '2026-04-15', 1],
+    // The tool of April was used in June too; the one that was not is past.
+    ['tools_by_actor', 'acme', '2026-04-15', '2026-04-15', 1],
+    ['profiles', 'acme', '2026-04-15', '2026-04-15', 1],
   ])
   expect(await daysOf('events', 'occurred_at', 'acme')).toHaveLength(6)
 })
@@ -117,6 +138,22 @@ it('removes it by dropping parts, of that tenant only, and counts it', async () 
   ])
   expect(await daysOf('calls_by_tool', 'bucket', 'acme')).toHaveLength(4)
   expect(await daysOf('calls_by_actor', 'bucket', STRANGE)).toHaveLength(6)
+  expect(await daysOf('event_ids', 'day', 'acme')).toEqual(['2026-05-24', '2026-05-25', '2026-06-01', TODAY])
+  expect(await daysOf('event_ids', 'day', STRANGE)).toEqual(['2026-06-01', TODAY])
+  expect(await daysOf('event_ids', 'day', 'globex')).toHaveLength(6)
+  expect(await daysOf('profiles', 'day', 'acme')).toEqual([TODAY])
+  expect(await daysOf('profiles', 'day', 'globex')).toEqual(['2026-04-15', TODAY])
+  const pairs = await database.query(
+    `SELECT tenant, actor, toString(min(tools_by_actor.first_seen)) AS first FROM tools_by_actor
+     GROUP BY tenant, actor, mcp_server_name, gen_ai_tool_name ORDER BY tenant, actor`,
+  )
+  // What is still used keeps the time of its first use, however its rows lie.
+  expect(pairs).toEqual([
+    { tenant: 'acme', actor: expect.any(String), first: '2001-01-01 12:00:00.000000' },
+    { tenant: 'globex', actor: expect.any(String), first: '2001-01-01 12:00:00.000000' },
+    { tenant: 'globex', actor: 'former', first: '2026-01-01 00:00:00.000000' },
+    { tenant: STRANGE, actor: expect.any(String), first: '2001-01-01 12:00:00.000000' },
+  ])
   const metrics = await registry.metrics()
   expect(metrics).toContain('gatewatch_retention_removed_rows_total{table="events"} 7')
   expect(metrics).toMatch(/gatewatch_retention_last_success_seconds \d+/)
