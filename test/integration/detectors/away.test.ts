@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { AuditEvent } from '../../../core/audit-event.ts'
 import { forgottenBehind } from '../../../detectors/arrivals.ts'
+import { weekdayOf } from '../../../detectors/utc-day.ts'
 import type { Database } from '../../../store/database.ts'
 import { EVENT_COLUMNS, eventRow } from '../../../store/event-rows.ts'
 import { createWatermarks } from '../../../store/watermarks.ts'
@@ -12,8 +13,9 @@ import { emptyStore, engineOver, finalFindings, openTestStore, shippedRules, sto
 const DAY_MS = 86_400_000
 const rules = shippedRules()
 const today = Math.floor(Date.now() / DAY_MS)
-const firstDay = today - 34
-/** The incidents happen nine or ten days ago, and arrive then. */
+// A Monday: the office has a week, and the incidents a weekday.
+const firstDay = today - 34 - weekdayOf(today - 34)
+/** The incidents happen nine days ago or earlier. */
 const events = [
   ...officeEvents({ seed: 7, people: 6, days: 25, firstDay }),
   ...incidents(22, 'office', firstDay),
@@ -70,7 +72,7 @@ describe('detection that was away for nine days', () => {
       await store(database, missed)
       await engineOver(database, rules).drain()
       const expected = await finalFindings(database)
-      expect(expected.length).toBeGreaterThan(4)
+      expect(expected.length).toBeGreaterThan(3)
       await emptyStore(database)
 
       await store(database, before)
