@@ -6,6 +6,13 @@ const PRIVATE_RANGES: ReadonlySet<string> = new Set(['loopback', 'private', 'uni
 // All of IPv6 that was ever given out. What lies outside (`::127.0.0.1`, `64:ff9b:1::/48`) leads to other networks.
 const GLOBAL_IPV6 = ipaddr.parseCIDR('2000::/3')
 
+// Where clouds answer questions about themselves, with credentials: outside of link-local they look like any other address.
+const METADATA: ReadonlySet<string> = new Set(
+  ['100.100.100.200', '168.63.129.16', 'fd00:ec2::254', '192.0.0.192'].map((address) =>
+    ipaddr.process(address).toNormalizedString(),
+  ),
+)
+
 /**
  * Why nothing may be sent to this address, in words; undefined when it may. IPv6 forms of IPv4 addresses
  * (`::ffff:10.0.0.1`) count as what they carry; translation and tunnel prefixes (NAT64, 6to4, Teredo) are refused,
@@ -14,6 +21,7 @@ const GLOBAL_IPV6 = ipaddr.parseCIDR('2000::/3')
 export function addressRefusal(address: string, allowPrivate: boolean): string | undefined {
   if (!ipaddr.isValid(address) || address.includes('%')) return 'is not an IP address'
   const parsed = ipaddr.process(address)
+  if (METADATA.has(parsed.toNormalizedString())) return 'is the metadata service of a cloud'
   const range = parsed.range()
   if (range === 'unicast' && (parsed.kind() === 'ipv4' || parsed.match(GLOBAL_IPV6))) return undefined
   if (PRIVATE_RANGES.has(range)) return allowPrivate ? undefined : `is in a private network (${range})`
