@@ -27,6 +27,7 @@ import {
   createIngest,
   createKafkaPart,
   createReplays,
+  createStateFiles,
   type Ingest,
   openIntake,
   openSegments,
@@ -107,7 +108,8 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
     await keepDeadLetters(database, config.deadLetters.keepDays)
     await keepAlerts(database, config.alerts.keepDays)
     const annotations = await createAnnotationsPart(ingest, database)
-    const segments = await openSegments(config, ingest, ingest.telemetry)
+    const stateFiles = createStateFiles(ingest.telemetry)
+    const segments = await openSegments(config, ingest, ingest.telemetry, stateFiles.note)
     // What is left stays on disk for the next start.
     opened.unshift(() => segments.close(SEGMENTS_DRAIN_MS))
     await carryOver(database, segments, note)
@@ -130,6 +132,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
       has('ingest') && config.files.length > 0
         ? await createFilesPart({
             data: config.data,
+            noteSetAside: stateFiles.note,
             paths: config.files,
             take: async (records) => {
               await segments.append(ingest.pipeline(records))
@@ -148,7 +151,10 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
         })
       : undefined
     const listens = options.listen !== false
-    const intake = await openIntake(config, { ingest, segments, clock })
+    const intake = await openIntake(config, {
+      ...{ ingest, segments, clock },
+      noteSetAside: stateFiles.note,
+    })
     opened.unshift(() => intake.close())
     const api = await createApi({
       config,
@@ -168,6 +174,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
       checks: {
         ...(lastResort ? { process: lastResort.check } : {}),
         segments: () => checkSegments(segments),
+        state_files: stateFiles.check,
         leases: () => leases.check(),
         ...(kafka ? { kafka: () => kafka.check() } : {}),
         ...(files ? { files: () => files.check() } : {}),

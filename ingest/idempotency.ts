@@ -1,9 +1,10 @@
 import { mkdirSync } from 'node:fs'
-import { type FileHandle, open, readdir, readFile, rm } from 'node:fs/promises'
+import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import { GatewatchError, messageOf } from '../core/errors.ts'
 import { syncFolder } from './segment-file.ts'
+import { type NoteSetAside, readJournalLines } from './state-file.ts'
 
 /** A request that may be repeated. */
 export interface KeyedRequest {
@@ -40,6 +41,10 @@ export interface IdempotencyOptions {
   readonly keepMs?: number
   /** Most keys that are remembered; beyond, the oldest are forgotten first. */
   readonly maxKeys?: number
+  /** Most bytes of answers in memory, and of files; beyond, the oldest are forgotten first. */
+  readonly maxBytes?: number
+  /** Told of files that were not read. */
+  readonly noteSetAside?: NoteSetAside
 }
 
 interface Entry {
@@ -61,19 +66,30 @@ interface Line {
 
 const DAY_MS = 86_400_000
 const FILE_MS = 3_600_000
+// Of a day's answers only so much is kept; an answer has some kilobytes at the most.
+const MAX_BYTES = 64 * 1024 ** 2
+const FILES = 16
+const MAX_LINE = 1024 ** 2
+// An id, a fingerprint and what the map needs.
+const ENTRY_BYTES = 400
 
 /** Opens the folder and reads the keys that are not too old. */
 export async function openIdempotencyKeys(options: IdempotencyOptions): Promise<IdempotencyKeys> {
-  const { folder, clock, keepMs = DAY_MS, maxKeys = 500_000 } = options
+  const { folder, clock, keepMs = DAY_MS, maxKeys = 500_000, maxBytes = MAX_BYTES } = options
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   // In order of begin, so that the oldest come first.
-  const entries = await readEntries(folder, clock.now() - keepMs)
-  const journal = createJournal(folder, clock, keepMs)
+  const { noteSetAside = () => {} } = options
+  const entries = await readEntries(folder, clock.now() - keepMs, { maxBytes, note: noteSetAside })
+  const journal = createJournal(folder, clock, { keepMs, maxBytes })
+  let bytes = 0
+  for (const entry of entries.values()) bytes += bytesOf(entry)
 
   const forgetOld = () => {
     const oldest = clock.now() - keepMs
-    for (const [id, { begunAtMs, running }] of entries) {
-      if (running !== undefined || (begunAtMs >= oldest && entries.size <= maxKeys)) return
+    for (const [id, entry] of entries) {
+      const isKept = entry.begunAtMs >= oldest && entries.size <= maxKeys && bytes <= maxBytes
+      if (entry.running !== undefined || isKept) return
+      bytes -= bytesOf(entry)
       entries.delete(id)
     }
   }
@@ -81,11 +97,13 @@ export async function openIdempotencyKeys(options: IdempotencyOptions): Promise<
   const begin = async ({ id, fingerprint }: KeyedRequest): Promise<Entry> => {
     const entry: Entry = { fingerprint, begunAtMs: clock.now() }
     entries.set(id, entry)
+    bytes += bytesOf(entry)
     try {
       await journal.write({ id, fingerprint, at: entry.begunAtMs })
       return entry
     } catch (cause) {
       entries.delete(id)
+      bytes -= bytesOf(entry)
       throw new GatewatchError('overloaded', `The idempotency key cannot be kept: ${messageOf(cause)}.`, {
         cause,
       })
@@ -110,6 +128,7 @@ export async function openIdempotencyKeys(options: IdempotencyOptions): Promise<
         const entry = known ?? (await begin(request))
         const answer = await attempt(entry.begunAtMs)
         entry.answer = JSON.stringify(answer)
+        bytes += entry.answer.length
         // Not waited for: without this line the request is done again, with the same result.
         journal.write({ id: request.id, answer }).catch(() => {})
         return entry.answer
@@ -127,21 +146,42 @@ export async function openIdempotencyKeys(options: IdempotencyOptions): Promise<
   }
 }
 
-async function readEntries(folder: string, oldestMs: number): Promise<Map<string, Entry>> {
+const bytesOf = ({ answer = '' }: Entry): number => ENTRY_BYTES + answer.length
+
+async function readEntries(
+  folder: string,
+  oldestMs: number,
+  { maxBytes, note }: { maxBytes: number; note: NoteSetAside },
+): Promise<Map<string, Entry>> {
   const entries = new Map<string, Entry>()
-  for (const name of (await readdir(folder)).filter((file) => file.endsWith('.keys')).sort()) {
-    for (const text of (await readFile(join(folder, name), 'utf8')).split('\n')) {
+  let bytes = 0
+  for (const name of await journalsIn(folder)) {
+    for await (const text of readJournalLines(join(folder, name), { maxBytes, maxLine: MAX_LINE, note })) {
       const line = parseLine(text)
       if (line === undefined) continue
       const { id, fingerprint, at } = line
       const known = entries.get(id)
       if (fingerprint !== undefined && at !== undefined) {
-        if (at >= oldestMs) entries.set(id, { fingerprint, begunAtMs: at })
-      } else if (known !== undefined) known.answer = JSON.stringify(line.answer)
+        if (at < oldestMs) continue
+        entries.set(id, { fingerprint, begunAtMs: at })
+        bytes += ENTRY_BYTES
+      } else if (known !== undefined) {
+        known.answer = JSON.stringify(line.answer)
+        bytes += known.answer?.length ?? 0
+      }
+      for (const [oldest, entry] of entries) {
+        if (bytes <= maxBytes) break
+        entries.delete(oldest)
+        bytes -= bytesOf(entry)
+      }
     }
   }
   return entries
 }
+
+/** The journals, oldest first. */
+const journalsIn = async (folder: string): Promise<readonly string[]> =>
+  (await readdir(folder)).filter((file) => file.endsWith('.keys')).sort()
 
 // A crash may leave half a line; what it was about was not acknowledged.
 function parseLine(text: string): Line | undefined {
@@ -154,8 +194,12 @@ function parseLine(text: string): Line | undefined {
 }
 
 /** Lines, each on disk when its `write` resolves; lines that come together share one sync. */
-function createJournal(folder: string, clock: Clock, keepMs: number) {
-  let file: { readonly handle: FileHandle; readonly startedMs: number } | undefined
+function createJournal(
+  folder: string,
+  clock: Clock,
+  { keepMs, maxBytes }: { keepMs: number; maxBytes: number },
+) {
+  let file: { readonly handle: FileHandle; readonly startedMs: number; bytes: number } | undefined
   let waiting: {
     readonly text: string
     readonly done: () => void
@@ -165,14 +209,15 @@ function createJournal(folder: string, clock: Clock, keepMs: number) {
 
   const current = async () => {
     const nowMs = clock.now()
-    if (file !== undefined && nowMs - file.startedMs < FILE_MS) return file.handle
+    const isFull = file !== undefined && (nowMs - file.startedMs >= FILE_MS || file.bytes > maxBytes / FILES)
+    if (file !== undefined && !isFull) return file
     await file?.handle.close()
     file = undefined
     const handle = await open(join(folder, `${String(nowMs).padStart(15, '0')}.keys`), 'a', 0o600)
-    file = { handle, startedMs: nowMs }
-    await removeOld(folder, nowMs - keepMs - 2 * FILE_MS)
+    file = { handle, startedMs: nowMs, bytes: (await handle.stat()).size }
+    await removeOld(folder, nowMs - keepMs - 2 * FILE_MS, maxBytes)
     await syncFolder(folder)
-    return handle
+    return file
   }
 
   const drain = async () => {
@@ -180,10 +225,12 @@ function createJournal(folder: string, clock: Clock, keepMs: number) {
       const group = waiting
       waiting = []
       try {
-        const handle = await current()
+        const journal = await current()
         // A line end first: what is before may be torn.
-        await handle.appendFile(`\n${group.map(({ text }) => text).join('\n')}\n`)
-        await handle.datasync()
+        const lines = Buffer.from(`\n${group.map(({ text }) => text).join('\n')}\n`)
+        await journal.handle.appendFile(lines)
+        journal.bytes += lines.byteLength
+        await journal.handle.datasync()
         for (const { done } of group) done()
       } catch (error) {
         for (const { fail } of group) fail(error)
@@ -207,9 +254,13 @@ function createJournal(folder: string, clock: Clock, keepMs: number) {
   }
 }
 
-async function removeOld(folder: string, startedBeforeMs: number): Promise<void> {
-  for (const name of await readdir(folder)) {
+/** Removes journals that are too old, and the oldest of those that are too much together. */
+async function removeOld(folder: string, startedBeforeMs: number, maxBytes: number): Promise<void> {
+  let bytes = 0
+  for (const name of (await journalsIn(folder)).toReversed()) {
+    const path = join(folder, name)
+    bytes += (await stat(path)).size
     const startedMs = Number(/^(\d{15})\.keys$/.exec(name)?.[1] ?? Number.POSITIVE_INFINITY)
-    if (startedMs < startedBeforeMs) await rm(join(folder, name), { force: true })
+    if (startedMs < startedBeforeMs || bytes > maxBytes) await rm(path, { force: true })
   }
 }

@@ -70,7 +70,8 @@ export interface Intake {
 }
 
 // An answer is kept with its key; what it says of faults must not fill the memory.
-const MAX_ERRORS = 100
+const MAX_ERRORS = 20
+const MAX_MESSAGE = 300
 
 export function createIntake({ pipeline, segments, keys, limits, telemetry }: IntakeOptions): Intake {
   const take = async (
@@ -156,7 +157,7 @@ const receiptOf = (
     line: lines[offset - firstOffset] ?? 0,
     index: offset - firstOffset,
     reason,
-    message,
+    message: message.slice(0, MAX_MESSAGE),
     ...(field === '' ? {} : { field }),
   })),
 })

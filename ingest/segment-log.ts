@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, stat } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GatewatchError, messageOf } from '../core/errors.ts'
@@ -21,6 +21,7 @@ import {
   type TableRows,
   writeWhole,
 } from './segment-file.ts'
+import { type NoteSetAside, readStateFile } from './state-file.ts'
 import type { IngestTelemetry } from './telemetry.ts'
 
 export interface SegmentLogOptions extends Pick<DrainOptions, 'write' | 'compare' | 'backoff'> {
@@ -35,6 +36,8 @@ export interface SegmentLogOptions extends Pick<DrainOptions, 'write' | 'compare
   /** … or this long after its first row, in milliseconds. */
   readonly sealMs?: number
   readonly telemetry: IngestTelemetry
+  /** Told of a damaged `log.json`. */
+  readonly noteSetAside?: NoteSetAside
 }
 
 export interface Receipt {
@@ -87,7 +90,7 @@ interface Waiting {
 export async function openSegmentLog(options: SegmentLogOptions): Promise<SegmentLog> {
   const { folder, encode, telemetry, maxBytes = 1024 ** 3, sealRows = 10_000, sealMs = 500 } = options
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  const logId = await readLogId(folder)
+  const logId = await readLogId(folder, options.noteSetAside ?? (() => {}))
   const drain = createSegmentDrain({ ...options, tokenOf: (number) => `segment/${logId}/${number}` })
 
   const sequences: Record<string, number> = {}
@@ -276,18 +279,19 @@ function mergeTables(group: readonly Waiting[]): TableRows[] {
   }))
 }
 
-/** The log's own name, part of every insert token: a second log in the same store must not share tokens. */
-async function readLogId(folder: string): Promise<string> {
-  try {
-    const { id } = JSON.parse(await readFile(join(folder, 'log.json'), 'utf8')) as { id?: unknown }
-    if (typeof id === 'string' && id !== '') return id
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-      throw new GatewatchError('config_invalid', `${join(folder, 'log.json')} cannot be read.`, {
-        cause: error,
-      })
-    }
-  }
+/** The log’s own name, part of every insert token: a second log in the same store must not share tokens. */
+async function readLogId(folder: string, note: NoteSetAside): Promise<string> {
+  const known = await readStateFile(
+    join(folder, 'log.json'),
+    (text) => {
+      const { id } = JSON.parse(text) as { id?: unknown }
+      if (typeof id !== 'string' || id === '') throw new TypeError('it has no id')
+      return id
+    },
+    note,
+  )
+  if (known !== undefined) return known
+  // Under another name what a torn insert left is inserted again: known events are left out by their ids.
   const id = randomUUID()
   await writeWhole(folder, 'log.json', `${JSON.stringify({ id })}\n`)
   return id

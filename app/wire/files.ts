@@ -10,6 +10,7 @@ import {
 } from '../../ingest/sources/file-follow.ts'
 import { openFilePositions } from '../../ingest/sources/file-positions.ts'
 import { openFileRegistry } from '../../ingest/sources/file-registry.ts'
+import type { NoteSetAside } from '../../ingest/state-file.ts'
 import type { IngestTelemetry } from '../../ingest/telemetry.ts'
 import type { Part } from '../lifecycle.ts'
 
@@ -24,6 +25,7 @@ export async function createFilesPart(options: {
   readonly data: string
   /** Of the file of positions, so that two followers on one data folder do not share it. */
   readonly positions?: string
+  readonly noteSetAside?: NoteSetAside
   readonly paths: readonly FollowedPath[]
   readonly take: FollowOptions['take']
   readonly clock: Clock
@@ -31,8 +33,12 @@ export async function createFilesPart(options: {
   readonly registry?: Registry
 }): Promise<FilesPart> {
   const { paths, take, clock, telemetry, registry } = options
-  const positions = await openFilePositions(join(options.data, 'files'), options.positions)
-  const { topicOf } = await openFileRegistry(join(options.data, 'files'))
+  const positions = await openFilePositions(
+    join(options.data, 'files'),
+    options.positions,
+    options.noteSetAside,
+  )
+  const { topicOf } = await openFileRegistry(join(options.data, 'files'), undefined, options.noteSetAside)
   const follower = createFileFollower({
     paths,
     positions,

@@ -18,6 +18,7 @@ import {
 } from '../../ingest/sources/kafka.ts'
 import { resolveTopics } from '../../ingest/sources/kafka-topics.ts'
 import { createRateLimits } from '../../ingest/sources/rate-limits.ts'
+import type { NoteSetAside, SetAside } from '../../ingest/state-file.ts'
 import { createIngestTelemetry, INGEST_COUNTERS, type IngestTelemetry } from '../../ingest/telemetry.ts'
 import type { Database } from '../../store/database.ts'
 import { markReplayed, type ReplayMark } from '../../store/dead-letters.ts'
@@ -134,6 +135,7 @@ export function openSegments(
   config: Config,
   ingest: Ingest,
   telemetry: IngestTelemetry,
+  noteSetAside?: NoteSetAside,
 ): Promise<SegmentLog> {
   return openSegmentLog({
     folder: join(config.data, 'segments'),
@@ -141,7 +143,26 @@ export function openSegments(
     write: (blocks, token) => ingest.writer.write(blocks, token),
     compare: ingest.compare,
     telemetry,
+    ...(noteSetAside ? { noteSetAside } : {}),
   })
+}
+
+/** Collects the files of the data folder that a start could not read, for the log and for `/readyz`. */
+export function createStateFiles(telemetry: Pick<IngestTelemetry, 'logFault'>): {
+  readonly note: NoteSetAside
+  readonly check: HealthCheck
+} {
+  const files: SetAside[] = []
+  const detailOf = ({ path, kept, reason }: SetAside): string =>
+    `${path} could not be read: ${reason}; it is kept as ${kept}, and gatewatch runs without it`
+  return {
+    note: (file) => {
+      files.push(file)
+      telemetry.logFault(detailOf(file))
+    },
+    check: () =>
+      files.map((file) => ({ state: 'degraded', reason: 'state_file_damaged', detail: detailOf(file) })),
+  }
 }
 
 /** For `/readyz`: whether what was accepted gets into the store, and which files do not. */
@@ -162,9 +183,14 @@ export function checkSegments(segments: Pick<SegmentLog, 'status'>): readonly Tr
 /** The HTTP way in: answers when every record is on disk. Closed before the segment log. */
 export async function openIntake(
   config: Pick<Config, 'data' | 'intake'>,
-  { ingest, segments, clock }: { ingest: Ingest; segments: SegmentLog; clock: Clock },
+  {
+    ingest,
+    segments,
+    clock,
+    noteSetAside,
+  }: { ingest: Ingest; segments: SegmentLog; clock: Clock; noteSetAside: NoteSetAside },
 ): Promise<Intake & { close(): Promise<void> }> {
-  const keys = await openIdempotencyKeys({ folder: join(config.data, 'idempotency'), clock })
+  const keys = await openIdempotencyKeys({ folder: join(config.data, 'idempotency'), clock, noteSetAside })
   const { limit, sources } = config.intake
   const limits = createRateLimits({
     bySource: new Map(sources.flatMap(({ name, limit: own }) => (own ? [[name, own] as const] : []))),

@@ -1,7 +1,7 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { GatewatchError, messageOf } from '../../core/errors.ts'
 import { writeWhole } from '../segment-file.ts'
+import { type NoteSetAside, readStateFile } from '../state-file.ts'
 
 /** How far a followed file was read. */
 export interface FilePosition {
@@ -34,25 +34,25 @@ export interface FilePositions {
 }
 
 /**
+ * Where the file is damaged, it is set aside and every followed file is read from its beginning: what is stored is not
+ * stored again.
  * @param name of the file in `folder`; one follower a name
- * @throws GatewatchError `config_invalid` when the file is there and cannot be read
  */
-export async function openFilePositions(folder: string, name = 'positions.json'): Promise<FilePositions> {
+export async function openFilePositions(
+  folder: string,
+  name = 'positions.json',
+  note: NoteSetAside = () => {},
+): Promise<FilePositions> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  const files = await readPositions(join(folder, name))
+  const files = (await readStateFile(join(folder, name), readPositions, note)) ?? []
   return { files, save: () => writeWhole(folder, name, `${JSON.stringify({ files })}\n`) }
 }
 
-async function readPositions(path: string): Promise<FilePosition[]> {
-  try {
-    const { files } = JSON.parse(await readFile(path, 'utf8')) as { files: FilePosition[] }
-    return files
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw new GatewatchError('config_invalid', `${path} cannot be read: ${messageOf(cause)}.`, {
-      cause,
-      remedy:
-        'Remove it to read the followed files from their beginnings; what is stored is not stored again.',
-    })
-  }
+function readPositions(text: string): FilePosition[] {
+  const { files } = JSON.parse(text) as { files?: unknown }
+  if (!Array.isArray(files)) throw new TypeError('it holds no list of files')
+  const isWhole = (file: Partial<FilePosition> | null): boolean =>
+    typeof file?.path === 'string' && typeof file.topic === 'string' && Number.isSafeInteger(file.offset)
+  if (!files.every(isWhole)) throw new TypeError('a file in it has no path, topic or offset')
+  return files as FilePosition[]
 }

@@ -4,6 +4,7 @@ import { access, mkdir, open, readdir, readFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { GatewatchError, messageOf } from '../../core/errors.ts'
 import { syncFolder, writeWhole } from '../segment-file.ts'
+import { type NoteSetAside, readJournalLines } from '../state-file.ts'
 import {
   BEGINNING_BYTES,
   beginningOf,
@@ -78,11 +79,15 @@ interface Known {
  * Opens the registry in `folder`, where the positions of followed files are too.
  * @throws the error of the file system when the folder cannot be made or written
  */
-export async function openFileRegistry(folder: string, maxLines = MAX_LINES): Promise<FileRegistry> {
+export async function openFileRegistry(
+  folder: string,
+  maxLines = MAX_LINES,
+  noteSetAside: NoteSetAside = () => {},
+): Promise<FileRegistry> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await access(folder, constants.W_OK)
   const byName = new Map<string, Known[]>()
-  const lines = await readLines(join(folder, FILE_NAME))
+  const lines = await readLines(join(folder, FILE_NAME), noteSetAside)
   const kept = lines.length > maxLines ? lines.slice(-Math.ceil(maxLines / 2)) : lines
   if (kept.length < lines.length) {
     await writeWhole(folder, FILE_NAME, kept.map((line) => `${JSON.stringify(line)}\n`).join(''))
@@ -224,18 +229,19 @@ async function positionsIn(path: string): Promise<readonly FilePosition[]> {
   }
 }
 
-async function readLines(path: string): Promise<Line[]> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return ''
-    throw error
-  })
-  return text.split('\n').flatMap((line) => {
+async function readLines(path: string, note: NoteSetAside): Promise<Line[]> {
+  const lines: Line[] = []
+  for await (const line of readJournalLines(path, { maxBytes: MAX_BYTES, maxLine: MAX_LINE, note })) {
     try {
       const parsed = JSON.parse(line) as Line
-      return typeof parsed.topic === 'string' && typeof parsed.length === 'number' ? [parsed] : []
+      if (typeof parsed.topic === 'string' && typeof parsed.length === 'number') lines.push(parsed)
     } catch {
       // Torn by a crash: nothing of that file was read yet.
-      return []
     }
-  })
+  }
+  return lines
 }
+
+// Hundreds of thousands of files.
+const MAX_BYTES = 256 * 1024 ** 2
+const MAX_LINE = 64 * 1024

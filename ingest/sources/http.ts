@@ -2,7 +2,7 @@ import { GatewatchError } from '../../core/errors.ts'
 import { FORMAT_HEADER } from '../decode.ts'
 import { PRODUCER_HEADER, SEQUENCE_HEADER } from '../producer.ts'
 import type { RawRecord } from '../record.ts'
-import { createRecordSplitter } from './split-records.ts'
+import { createRecordSplitter, type SplitRecord } from './split-records.ts'
 
 export interface HttpBody {
   /** The body, inflated. */
@@ -45,12 +45,7 @@ export function recordsOfBody({
   reserve,
 }: HttpBody): HttpRecords {
   const binary = /protobuf|octet-stream/i.test(headers['content-type'] ?? '')
-  const splitter = createRecordSplitter()
-  const split = binary
-    ? body.byteLength === 0
-      ? []
-      : [{ value: body, line: 1 }]
-    : [...splitter.push(body), ...splitter.end()]
+  const split = binary ? (body.byteLength === 0 ? [] : [{ value: body, line: 1 }]) : splitBounded(body)
   const first = split.length === 0 ? 0 : reserve(topic, split.length)
   const kept = recordHeaders(headers)
   return {
@@ -68,6 +63,27 @@ export function recordsOfBody({
       ...(imported && { imported }),
     })),
   }
+}
+
+/** Most records of a body: each takes memory of its own, however small it is, and a body unpacks to many. */
+export const MAX_BODY_RECORDS = 100_000
+const SPLIT_BYTES = 64 * 1024
+
+// In pieces, so that a body of too many records is refused before there are all of them.
+function splitBounded(body: Uint8Array): readonly SplitRecord[] {
+  const splitter = createRecordSplitter()
+  const records: SplitRecord[] = []
+  const take = (more: readonly SplitRecord[]) => {
+    for (const record of more) records.push(record)
+    if (records.length <= MAX_BODY_RECORDS) return
+    throw new GatewatchError('payload_too_large', `The body has more than ${MAX_BODY_RECORDS} records.`, {
+      remedy: 'Send it in several requests.',
+    })
+  }
+  for (let at = 0; at < body.byteLength; at += SPLIT_BYTES)
+    take(splitter.push(body.subarray(at, at + SPLIT_BYTES)))
+  take(splitter.end())
+  return records
 }
 
 // The offsets of a body: 2^53, the largest whole number, is the 32 bits of its start times this.

@@ -28,6 +28,7 @@ const EVASIONS = [
   'https://192.168.1.1/',
   'https://100.64.0.1/',
   'https://169.254.169.254/latest/meta-data',
+  'https://168.63.129.16/',
   'https://[fe80::1]/',
   'https://[fc00::1]/',
   'https://[fd00:ec2::254]/',
@@ -77,6 +78,8 @@ describe('parseReceiverUrl', () => {
       expect(parseReceiverUrl(url, true)).toBeInstanceOf(URL)
     for (const url of [
       'http://169.254.169.254/',
+      'http://100.100.100.200/latest/meta-data/',
+      'http://[fd00:ec2::254]/',
       'http://0.0.0.0/',
       'http://[64:ff9b::a9fe:a9fe]/',
       'ftp://10.0.0.1/',
