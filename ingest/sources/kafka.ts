@@ -86,6 +86,7 @@ export interface KafkaSource {
 
 const FETCH: KafkaFetch = { partitionBytes: 1024 * 1024, bytes: 16 * 1024 * 1024, waitMs: 250 }
 const BROKER_BACKOFF: Backoff = { firstMs: 500, capMs: 15_000 }
+const OUT_OF_GROUP = 'The group does not know this member any more, and it could not join again.'
 // What ends a run of the consumer without being a fault.
 const TOPICS_CHANGED = Symbol('topics changed')
 const NO_BYTES = new Uint8Array(0)
@@ -161,8 +162,20 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
       allowAutoTopicCreation: false,
       retry: { retries: 5, restartOnFailure: async () => false },
     })
+    // The last time that the group knew it.
+    let memberAtMs = clock.now()
+    const noteMember = () => {
+      memberAtMs = clock.now()
+    }
+    current.on(current.events.HEARTBEAT, noteMember)
+    current.on(current.events.GROUP_JOIN, noteMember)
     const ended = new Promise<string>((resolve) => {
       current.on(current.events.CRASH, ({ payload }) => resolve(explain(payload.error)))
+      // kafkajs forgets who it is when the group does not know it. If it then fails once to join, it fetches on for good
+      // without a heartbeat, all its commits are refused, and nobody else gets its partitions: it is begun anew.
+      current.on(current.events.FETCH, () => {
+        if (clock.now() - memberAtMs > sessionTimeoutMs) resolve(OUT_OF_GROUP)
+      })
       // Before a crash there is a stop too, and only the crash has the reason.
       current.on(current.events.STOP, () => {
         if (finishing) resolve('stopped')

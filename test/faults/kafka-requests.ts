@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 
 /** Kafka’s requests as the proxy sees them: key (2 bytes), version (2), number (4), client id, body. */
 export const OFFSET_COMMIT = 8
-const JOIN_GROUP = 11
+export const JOIN_GROUP = 11
 const LEAVE_GROUP = 13
 
 export const isRequest = (request: Buffer, key: number): boolean =>

@@ -12,26 +12,29 @@ import {
   type KafkaSourceOptions,
 } from '../../../ingest/sources/kafka.ts'
 import { createIngestTelemetry, silentTelemetry } from '../../../ingest/telemetry.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { listDeadLetters } from '../../../store/dead-letters.ts'
 import { createBatchWriter, createBlockEncoder } from '../../../store/event-writer.ts'
 import { createKnownEvents } from '../../../store/known-events.ts'
-import { migrate } from '../../../store/migrate.ts'
+import { isRequest, JOIN_GROUP, removeMember } from '../../faults/kafka-requests.ts'
 import { describeKafka } from '../../helpers/kafka/distribution.ts'
 import { type KafkaCluster, startKafka } from '../../helpers/kafka.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
+import { freePorts } from '../../helpers/ports.ts'
+import { startTcpProxy } from '../../helpers/tcp-proxy.ts'
 import { processNumbers } from './process-numbers.ts'
 
 describeKafka('the Kafka source', () => {
   let folder: string
   let database: Database
   let kafka: KafkaCluster
+  let advertised: number
   const sources: KafkaSource[] = []
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'gatewatch-kafka-source-'))
-    database = await openEmbedded({ path: folder })
-    await migrate(database)
-    kafka = await startKafka()
+    database = await openMigratedStore(folder)
+    ;[advertised = 0] = await freePorts(1)
+    kafka = await startKafka({ advertised: [advertised] })
   })
   afterEach(async () => {
     for (const source of sources.splice(0)) await source.stop()
@@ -80,6 +83,39 @@ describeKafka('the Kafka source', () => {
   }
   const untilStored = (topic: string, count: number) =>
     expect.poll(() => storedOf(topic)).toEqual({ stored: count, ids: count })
+
+  it('is in its group again after the group forgot it and joining failed once', async () => {
+    await kafka.createTopic('forgotten', 3)
+    const [target = ''] = kafka.behindProxies
+    const proxy = await startTcpProxy({ port: advertised, target })
+    const admin = kafka.client().admin()
+    await admin.connect()
+    try {
+      startSource([{ name: 'forgotten' }], { groupId: 'forgotten', brokers: [`127.0.0.1:${advertised}`] })
+      await kafka.produceWithForeignClient(numbers('forgotten', 30))
+      await untilStored('forgotten', 30)
+      const { promise: failed, resolve } = Promise.withResolvers<void>()
+      const spring = async () => {
+        resolve()
+        return 'cut' as const
+      }
+      proxy.arm({ matches: (request) => isRequest(request, JOIN_GROUP), at: 'before', spring })
+      const { groups } = await admin.describeGroups(['forgotten'])
+      for (const { memberId } of groups.flatMap(({ members }) => members))
+        await removeMember(kafka.brokers, 'forgotten', memberId)
+      await failed
+      await kafka.produceWithForeignClient(numbers('forgotten', 30, 30))
+      await untilStored('forgotten', 60)
+      const committed = async () => {
+        const [of] = await admin.fetchOffsets({ groupId: 'forgotten', topics: ['forgotten'] })
+        return of?.partitions.map(({ offset }) => offset)
+      }
+      await expect.poll(committed).toEqual(['20', '20', '20'])
+    } finally {
+      await admin.disconnect()
+      await proxy.close()
+    }
+  })
 
   it('reads topics of different formats; odd records are dead letters and the next goes on', async () => {
     await kafka.createTopic('native-events', 1)
