@@ -15,11 +15,10 @@ import { createAlertPipeline } from '../../../alerts/pipeline.ts'
 import { createManualClock } from '../../../core/clock.ts'
 import type { Finding } from '../../../core/finding.ts'
 import { type Alerts, createAlerts, keepAlerts } from '../../../store/alerts.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createDeliveries, type Deliveries } from '../../../store/deliveries.ts'
-import { migrate } from '../../../store/migrate.ts'
 import { findingOf } from '../../helpers/findings.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 import { startReceiver, type TestReceiver } from '../../helpers/receivers.ts'
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
@@ -37,8 +36,7 @@ const clock = createManualClock(0)
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-delivery-'))
-  database = await openEmbedded({ path: folder })
-  await migrate(database)
+  database = await openMigratedStore(folder)
   // The clock of these tests stands still; the store’s does not.
   await keepAlerts(database, 3650)
   alerts = createAlerts(database)

@@ -11,12 +11,11 @@ import { type DetectionHealth, detectionCheck } from '../../../app/wire/operatio
 import { lostRecordsCheck } from '../../../app/wire/operational-checks/lost-records.ts'
 import { createManualClock, systemClock } from '../../../core/clock.ts'
 import { type Alerts, createAlerts } from '../../../store/alerts.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createDeliveries, type Deliveries } from '../../../store/deliveries.ts'
 import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
 import { createFindings } from '../../../store/findings.ts'
-import { migrate } from '../../../store/migrate.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
@@ -27,8 +26,7 @@ let deliveries: Deliveries
 let operational: OperationalAlerts
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-operational-'))
-  database = await openEmbedded({ path: folder })
-  await migrate(database)
+  database = await openMigratedStore(folder)
   alerts = createAlerts(database)
   deliveries = createDeliveries(database)
   const receivers = [

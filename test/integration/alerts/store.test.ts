@@ -7,11 +7,10 @@ import { type AlertAction, type AlertEntry, applyAction, openAlert } from '../..
 import type { OutboxDelivery } from '../../../core/delivery.ts'
 import type { Finding } from '../../../core/finding.ts'
 import { type Alerts, createAlerts, keepAlerts } from '../../../store/alerts.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createDeliveries, type Deliveries } from '../../../store/deliveries.ts'
-import { migrate } from '../../../store/migrate.ts'
 import { findingOf } from '../../helpers/findings.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 
 let folder: string
 let database: Database
@@ -20,8 +19,7 @@ let deliveries: Deliveries
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-alert-store-'))
-  database = await openEmbedded({ path: folder })
-  await migrate(database)
+  database = await openMigratedStore(folder)
   // The clock of these tests stands still; the store’s does not.
   await keepAlerts(database, 3650)
   alerts = createAlerts(database)

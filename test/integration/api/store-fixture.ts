@@ -10,7 +10,6 @@ import { createManualClock } from '../../../core/clock.ts'
 import type { Finding } from '../../../core/finding.ts'
 import { createAlerts } from '../../../store/alerts.ts'
 import { createBaselineQueries } from '../../../store/baselines.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import {
   countDeadLetters,
   countDeadLettersBy,
@@ -22,8 +21,8 @@ import { createEventQueries } from '../../../store/event-queries.ts'
 import { EVENT_COLUMNS, eventRow } from '../../../store/event-rows.ts'
 import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
 import { createFindings } from '../../../store/findings.ts'
-import { migrate } from '../../../store/migrate.ts'
 import { createOverviewQueries } from '../../../store/overview.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 import { NOW_MS, startApi } from '../../unit/api/api-fixture.ts'
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
@@ -31,8 +30,7 @@ const quiet = { info: () => undefined, warn: () => undefined, error: () => undef
 /** The API over the real store and the real alert pipeline, in a folder of its own. */
 export async function startStoredApi() {
   const folder = await mkdtemp(join(tmpdir(), 'gatewatch-api-'))
-  const database = await openEmbedded({ path: folder })
-  await migrate(database)
+  const database = await openMigratedStore(folder)
   const clock = createManualClock(NOW_MS)
   const alerts = createAlerts(database)
   const deliveries = createDeliveries(database)

@@ -4,19 +4,17 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { FindingChange } from '../../../core/finding.ts'
 import { supersedeRetired } from '../../../detectors/retired-rules.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createFindings } from '../../../store/findings.ts'
-import { migrate } from '../../../store/migrate.ts'
 import { findingOf } from '../../helpers/findings.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 
 // Issue 9, fault 20: the findings of a rule that is gone stayed current for ever.
 
 const folder = mkdtempSync(join(tmpdir(), 'gatewatch-retired-'))
 let database: Database
 beforeAll(async () => {
-  database = await openEmbedded({ path: folder })
-  await migrate(database)
+  database = await openMigratedStore(folder)
 })
 afterAll(async () => {
   await database.close()

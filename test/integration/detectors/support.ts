@@ -6,13 +6,12 @@ import type { Finding, FindingChange } from '../../../core/finding.ts'
 import { createEngine, type EngineOptions } from '../../../detectors/engine.ts'
 import { detectors } from '../../../detectors/registry.ts'
 import { parseRules, type Rule } from '../../../detectors/rule.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { EVENT_COLUMNS, eventRow } from '../../../store/event-rows.ts'
 import { createFindings } from '../../../store/findings.ts'
-import { migrate } from '../../../store/migrate.ts'
 import { createProfileStore } from '../../../store/profiles.ts'
 import { createWatermarks } from '../../../store/watermarks.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 
 const RULES = new URL('../../../detectors/rules/', import.meta.url)
 
@@ -29,8 +28,7 @@ export function shippedRules(): readonly Rule[] {
 /** A store of this test file’s own, migrated; `close` removes its folder. */
 export async function openTestStore(): Promise<{ database: Database; close: () => Promise<void> }> {
   const path = mkdtempSync(join(tmpdir(), 'gatewatch-detectors-'))
-  const database = await openEmbedded({ path })
-  await migrate(database)
+  const database = await openMigratedStore(path)
   return {
     database,
     close: async () => {

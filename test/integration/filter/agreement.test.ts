@@ -14,10 +14,9 @@ import {
 import { deriveChain } from '../../../core/chain.ts'
 import { compileFilter } from '../../../core/filter/compile.ts'
 import { fromMillis } from '../../../core/timestamp.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { EVENT_COLUMNS, eventRow } from '../../../store/event-rows.ts'
-import { migrate } from '../../../store/migrate.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 
 // Small alphabets, so that values and queries meet; with everything that LIKE, SQL or Unicode could read differently.
 const WORDS = [
@@ -198,8 +197,7 @@ let database: Database
 const folder = mkdtempSync(join(tmpdir(), 'filter-agreement-'))
 
 beforeAll(async () => {
-  database = await openEmbedded({ path: folder })
-  await migrate(database)
+  database = await openMigratedStore(folder)
   await database.insert({
     table: 'events',
     columns: EVENT_COLUMNS,

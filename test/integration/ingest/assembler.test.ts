@@ -6,20 +6,18 @@ import type { AuditEvent } from '../../../core/audit-event.ts'
 import { createAssembler } from '../../../ingest/assembler.ts'
 import type { EventPart } from '../../../ingest/record.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
-import { migrate } from '../../../store/migrate.ts'
 import { createPartStore } from '../../../store/parts.ts'
 import type { PlannedKey } from '../../../store/tick-blocks.ts'
 import { smallEvent } from '../../helpers/events.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 
 let folder: string
 let database: Database
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-assembler-'))
-  database = await openEmbedded({ path: folder })
-  await migrate(database)
+  database = await openMigratedStore(folder)
 })
 afterAll(async () => {
   await database.close()

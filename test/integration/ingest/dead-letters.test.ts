@@ -11,7 +11,6 @@ import type { DeadLetter } from '../../../ingest/record.ts'
 import { createReplay } from '../../../ingest/replay.ts'
 import { openSegmentLog, type SegmentLog } from '../../../ingest/segment-log.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import {
   countDeadLetters,
@@ -23,7 +22,7 @@ import {
 } from '../../../store/dead-letters.ts'
 import { createBatchWriter, createBlockEncoder, encodeBatch } from '../../../store/event-writer.ts'
 import { createKnownEvents } from '../../../store/known-events.ts'
-import { migrate } from '../../../store/migrate.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 import { LOCAL, startApi } from '../../unit/api/api-fixture.ts'
 import { catalogue, RECEIVED_MS, record } from '../../unit/ingest/sample-pipeline.ts'
 
@@ -57,8 +56,7 @@ let segments: SegmentLog
 let api: Awaited<ReturnType<typeof startApi>>
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-letters-'))
-  database = await openEmbedded({ path: join(folder, 'store') })
-  await migrate(database)
+  database = await openMigratedStore(join(folder, 'store'))
   segments = await openSegmentLog({
     folder: join(folder, 'log'),
     encode: encodeBatch,

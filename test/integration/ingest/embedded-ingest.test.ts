@@ -8,13 +8,12 @@ import { GatewatchError } from '../../../core/errors.ts'
 import { openSegmentLog, type SegmentLog } from '../../../ingest/segment-log.ts'
 import { readRecords } from '../../../ingest/sources/file.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { countDeadLetters, listDeadLetters } from '../../../store/dead-letters.ts'
 import { createBatchWriter, createBlockEncoder, encodeBatch } from '../../../store/event-writer.ts'
 import { createKnownEvents } from '../../../store/known-events.ts'
-import { migrate } from '../../../store/migrate.ts'
 import { smallEvent } from '../../helpers/events.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 import { processNumbers } from './process-numbers.ts'
 
 let folder: string
@@ -22,8 +21,7 @@ let database: Database
 let log: SegmentLog
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-embedded-'))
-  database = await openEmbedded({ path: join(folder, 'store') })
-  await migrate(database)
+  database = await openMigratedStore(join(folder, 'store'))
   log = await openSegmentLog({
     folder: join(folder, 'log'),
     encode: encodeBatch,

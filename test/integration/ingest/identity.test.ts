@@ -6,13 +6,12 @@ import type { AuditEvent } from '../../../core/audit-event.ts'
 import { createManualClock } from '../../../core/clock.ts'
 import { stableId } from '../../../core/hash.ts'
 import { fromMillis } from '../../../core/timestamp.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createEventQueries } from '../../../store/event-queries.ts'
 import { createBatchWriter, createBlockEncoder, encodeBatch } from '../../../store/event-writer.ts'
 import { createKnownEvents } from '../../../store/known-events.ts'
-import { migrate } from '../../../store/migrate.ts'
 import { smallEvent } from '../../helpers/events.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 
 const NOW_MS = Date.now()
 const at = (agoMs: number) => fromMillis(NOW_MS - agoMs)
@@ -24,8 +23,7 @@ let compare: ReturnType<typeof createKnownEvents>
 let blocks = 0
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-identity-'))
-  database = await openEmbedded({ path: folder })
-  await migrate(database)
+  database = await openMigratedStore(folder)
   compare = createKnownEvents(database, createManualClock(NOW_MS))
 })
 afterAll(async () => {

@@ -9,11 +9,9 @@ import { loadConfig } from '../../../app/config/config.ts'
 import { systemClock } from '../../../core/clock.ts'
 import { createKafkaSource, type KafkaSource } from '../../../ingest/sources/kafka.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createBatchWriter, createBlockEncoder } from '../../../store/event-writer.ts'
 import { createKnownEvents } from '../../../store/known-events.ts'
-import { migrate } from '../../../store/migrate.ts'
 import { runCommand } from '../../helpers/gatewatch.ts'
 import { describeKafka } from '../../helpers/kafka/distribution.ts'
 import {
@@ -24,6 +22,7 @@ import {
   unsignedToken,
 } from '../../helpers/kafka/security.ts'
 import { type KafkaCluster, startKafka } from '../../helpers/kafka.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 import { freePorts } from '../../helpers/ports.ts'
 import { processNumbers } from './process-numbers.ts'
 
@@ -37,8 +36,7 @@ describeKafka('a broker that asks for more', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'gatewatch-kafka-security-'))
     certificates = await makeCertificates(folder)
-    database = await openEmbedded({ path: join(folder, 'store') })
-    await migrate(database)
+    database = await openMigratedStore(join(folder, 'store'))
     kafka = await startKafka({ certificates })
   })
   afterEach(async () => {

@@ -6,11 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createAssembler } from '../../../ingest/assembler.ts'
 import type { EventPart, RawRecord } from '../../../ingest/record.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
-import { migrate } from '../../../store/migrate.ts'
 import { createPartStore } from '../../../store/parts.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 import { assemble, record, run, sample } from '../../unit/ingest/sample-pipeline.ts'
 
 const SAMPLES = new URL('../../unit/ingest/samples/', import.meta.url)
@@ -19,8 +18,7 @@ let folder: string
 let database: Database
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-live-'))
-  database = await openEmbedded({ path: folder })
-  await migrate(database)
+  database = await openMigratedStore(folder)
 })
 afterAll(async () => {
   await database.close()

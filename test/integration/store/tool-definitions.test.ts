@@ -7,24 +7,22 @@ import { systemClock } from '../../../core/clock.ts'
 import { openSegmentLog } from '../../../ingest/segment-log.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
 import { createToolAnnotations } from '../../../ingest/tool-annotations.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createBatchWriter, createBlockEncoder, encodeBatch } from '../../../store/event-writer.ts'
 import { createKnownEvents } from '../../../store/known-events.ts'
-import { migrate } from '../../../store/migrate.ts'
 import {
   listDefinitionChanges,
   listToolAnnotations,
   listToolDefinitions,
 } from '../../../store/tool-definitions.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 import { record, run, sample } from '../../unit/ingest/sample-pipeline.ts'
 
 let folder: string
 let database: Database
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-definitions-'))
-  database = await openEmbedded({ path: join(folder, 'store') })
-  await migrate(database)
+  database = await openMigratedStore(join(folder, 'store'))
 })
 afterAll(async () => {
   await database.close()
