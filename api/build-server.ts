@@ -12,7 +12,7 @@ import type { Sessions } from './credentials/sessions.ts'
 import type { Tokens } from './credentials/tokens.ts'
 import { installErrorHandler } from './error-handler.ts'
 import type { FindingSource } from './finding-source.ts'
-import { installAuthentication } from './plugins/authentication.ts'
+import { installAuthentication, SESSION_KEY_HEADER } from './plugins/authentication.ts'
 import { installEntityTags } from './plugins/entity-tags.ts'
 import { installHostCheck } from './plugins/host-check.ts'
 import { installSecurityHeaders } from './plugins/security-headers.ts'
@@ -68,6 +68,10 @@ export interface ApiDependencies {
   readonly allowedHosts?: readonly string[]
   /** Browsers reach the server over HTTPS (through a proxy). */
   readonly secure?: boolean
+  /** Tells this gatewatch apart from others on the same host, in the name of the cookie: letters and digits. */
+  readonly instance?: string
+  /** Tenants of the sources that the settings name; a token for such a source is of its tenant. */
+  readonly sourceTenants?: ReadonlyMap<string, string>
   /** Addresses of proxies in front, whose X-Forwarded headers are believed; none unless given. */
   readonly trustedProxies?: readonly string[]
   readonly logger?: FastifyBaseLogger
@@ -83,13 +87,17 @@ export type OperationsDependencies = Pick<
   | 'registry'
   | 'allowedHosts'
   | 'secure'
+  | 'instance'
   | 'trustedProxies'
   | 'logger'
 >
 
-/** Name of the session cookie. `__Host-` ties it to this host and to HTTPS, where there is HTTPS. */
-export const sessionCookieName = (secure: boolean): string =>
-  secure ? '__Host-gatewatch-session' : 'gatewatch-session'
+/**
+ * Name of the session cookie. `__Host-` ties it to this host and to HTTPS, where there is HTTPS. A browser has one jar for
+ * all ports of a host: without the instance two gatewatches on one machine would sign each other out.
+ */
+export const sessionCookieName = (secure: boolean, instance?: string): string =>
+  `${secure ? '__Host-' : ''}gatewatch-session${instance === undefined ? '' : `-${instance}`}`
 
 const JSON_BODY_BYTES = 256 * 1024
 const DEFAULT_INTAKE_BYTES = 128 * 1024 ** 2
@@ -102,7 +110,7 @@ const HANDLER_TIMEOUT_MS = 60_000
  */
 export async function buildServer(deps: ApiDependencies): Promise<ApiServer> {
   const secure = deps.secure ?? false
-  const sessionCookie = sessionCookieName(secure)
+  const sessionCookie = sessionCookieName(secure, deps.instance)
   const app = await createGuardedApp(deps, sessionCookie)
   await app.register(fastifySwagger, {
     openapi: {
@@ -116,9 +124,10 @@ export async function buildServer(deps: ApiDependencies): Promise<ApiServer> {
             description: 'API key (gw_…) or short-lived token (v1.…)',
           },
           session: { type: 'apiKey', in: 'cookie', name: sessionCookie },
+          sessionKey: { type: 'apiKey', in: 'header', name: SESSION_KEY_HEADER },
         },
       },
-      security: [{ bearer: [] }, { session: [] }],
+      security: [{ bearer: [] }, { session: [], sessionKey: [] }],
     },
   })
 
@@ -135,6 +144,7 @@ export async function buildServer(deps: ApiDependencies): Promise<ApiServer> {
     sessionCookie,
     secure,
     clock: deps.clock,
+    tenantOfSource: (source) => deps.sourceTenants?.get(source),
   })
   addBackfillRoutes(app, { backfills: deps.backfills, clock: deps.clock })
   addToolDefinitionRoutes(app, { toolDefinitions: deps.toolDefinitions, clock: deps.clock })
@@ -153,7 +163,7 @@ export async function buildServer(deps: ApiDependencies): Promise<ApiServer> {
 
 /** What a process without the role `api` answers: health, readiness and metrics, behind the same guards. */
 export async function buildOperationsServer(deps: OperationsDependencies): Promise<ApiServer> {
-  const app = await createGuardedApp(deps, sessionCookieName(deps.secure ?? false))
+  const app = await createGuardedApp(deps, sessionCookieName(deps.secure ?? false, deps.instance))
   addOperationRoutes(app, deps)
   await app.ready()
   return app

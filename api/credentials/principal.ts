@@ -27,6 +27,8 @@ export interface Principal {
   readonly capabilities: readonly ApiCapability[]
   /** The one source of records that the credential may write as; absent: none in particular. */
   readonly source?: string
+  /** The sign-in in a browser that the credential came from: it ends with it. */
+  readonly login?: string
 }
 
 /** What a source may be called: it becomes part of the topic of its records. */

@@ -5,7 +5,7 @@ import { type ApiCapability, isApiCapability, type Principal, SOURCE_NAME } from
 
 /** Longest life of a token, in seconds. */
 export const MAX_TOKEN_SECONDS = 300
-/** Clocks of two machines may differ by this much, in seconds. */
+/** The clock of the machine that made a token may be ahead by this much, in seconds. */
 export const MAX_SKEW_SECONDS = 30
 /** Shortest key, in bytes: as long as the output of the hash. */
 export const MIN_KEY_BYTES = 32
@@ -25,6 +25,27 @@ export interface TokenOptions {
   /** Which service the tokens are for; a token for another one is refused. */
   readonly audience: string
   readonly clock: Clock
+  /** In the memory of this process unless given. */
+  readonly revocations?: Revocations
+}
+
+/** Tokens that were taken back before their end, by id. An id can be forgotten when its token is over by itself. */
+export interface Revocations {
+  has(jti: string): boolean
+  /** @throws GatewatchError `internal` when it cannot be kept: then the token goes on */
+  add(jti: string, expiresAtMs: number): void
+}
+
+/** Revocations that end with the process. */
+export function createRevocations(clock: Clock): Revocations {
+  const ends = new Map<string, number>()
+  return {
+    has: (jti) => ends.has(jti),
+    add: (jti, expiresAtMs) => {
+      for (const [known, endsAtMs] of ends) if (endsAtMs < clock.now()) ends.delete(known)
+      ends.set(jti, expiresAtMs)
+    },
+  }
 }
 
 /** Why a token was refused: for logs and metrics. The caller is told only that it was. */
@@ -36,15 +57,23 @@ export type TokenRefusal =
   | 'expired'
   | 'not_yet_valid'
   | 'wrong_audience'
+  | 'revoked'
 
 export type TokenVerdict =
-  | { readonly kind: 'accepted'; readonly principal: Principal; readonly jti: string }
+  | {
+      readonly kind: 'accepted'
+      readonly principal: Principal
+      readonly jti: string
+      readonly expiresAtMs: number
+    }
   | { readonly kind: 'refused'; readonly reason: TokenRefusal }
 
 export interface Tokens {
   /** @param seconds life of the token, 1 to `MAX_TOKEN_SECONDS` */
   mint(principal: Principal, seconds: number): { readonly token: string; readonly expiresAtMs: number }
   verify(text: string): TokenVerdict
+  /** Takes a token back that `verify` accepted. @throws GatewatchError `internal` when that cannot be kept */
+  revoke(token: { readonly jti: string; readonly expiresAtMs: number }): void
 }
 
 /**
@@ -53,7 +82,12 @@ export interface Tokens {
  * mac holds.
  * @throws GatewatchError `config_invalid` for a missing, repeated or short key
  */
-export function createTokens({ keys, audience, clock }: TokenOptions): Tokens {
+export function createTokens({
+  keys,
+  audience,
+  clock,
+  revocations = createRevocations(clock),
+}: TokenOptions): Tokens {
   const signing = checkKeys(keys)
   const secrets = new Map(keys.map(({ kid, secret }) => [kid, secret]))
   return {
@@ -69,6 +103,7 @@ export function createTokens({ keys, audience, clock }: TokenOptions): Tokens {
         exp,
         jti: randomUUID(),
         ...(principal.source === undefined ? {} : { src: principal.source }),
+        ...(principal.login === undefined ? {} : { lgn: principal.login }),
       }
       const signed = `${VERSION}.${signing.kid}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`
       return {
@@ -91,8 +126,10 @@ export function createTokens({ keys, audience, clock }: TokenOptions): Tokens {
       if (claims.exp - claims.iat > MAX_TOKEN_SECONDS || claims.exp <= claims.iat)
         return refused('bad_claims')
       if (claims.aud !== audience) return refused('wrong_audience')
-      if (nowSeconds >= claims.exp + MAX_SKEW_SECONDS) return refused('expired')
+      // No grace at the end: what is promised to live 300 s does not live longer.
+      if (nowSeconds >= claims.exp) return refused('expired')
       if (nowSeconds < claims.iat - MAX_SKEW_SECONDS) return refused('not_yet_valid')
+      if (revocations.has(claims.jti)) return refused('revoked')
       return {
         kind: 'accepted',
         principal: {
@@ -100,10 +137,13 @@ export function createTokens({ keys, audience, clock }: TokenOptions): Tokens {
           tenant: claims.ten,
           capabilities: claims.caps,
           ...(claims.src === undefined ? {} : { source: claims.src }),
+          ...(claims.lgn === undefined ? {} : { login: claims.lgn }),
         },
         jti: claims.jti,
+        expiresAtMs: claims.exp * 1000,
       }
     },
+    revoke: ({ jti, expiresAtMs }) => revocations.add(jti, expiresAtMs),
   }
 }
 
@@ -116,6 +156,7 @@ interface Claims {
   readonly exp: number
   readonly jti: string
   readonly src?: string
+  readonly lgn?: string
 }
 
 const refused = (reason: TokenRefusal): TokenVerdict => ({ kind: 'refused', reason })
@@ -170,14 +211,15 @@ function claimsOf(payload: string): Claims | undefined {
     return undefined
   }
   if (typeof parsed !== 'object' || parsed === null) return undefined
-  const { sub, ten, caps, aud, iat, exp, jti, src } = parsed as Record<string, unknown>
+  const { sub, ten, caps, aud, iat, exp, jti, src, lgn } = parsed as Record<string, unknown>
   const valid =
     [sub, ten, aud, jti].every((value) => typeof value === 'string' && value !== '') &&
     [iat, exp].every(Number.isSafeInteger) &&
     Array.isArray(caps) &&
-    (src === undefined || (typeof src === 'string' && SOURCE.test(src)))
+    (src === undefined || (typeof src === 'string' && SOURCE.test(src))) &&
+    (lgn === undefined || typeof lgn === 'string')
   // A capability this version does not know gives no right; it does not spoil the others.
   if (!valid) return undefined
-  const bound = src === undefined ? {} : { src }
+  const bound = { ...(src === undefined ? {} : { src }), ...(lgn === undefined ? {} : { lgn }) }
   return { sub, ten, aud, jti, iat, exp, ...bound, caps: caps.filter(isApiCapability) } as Claims
 }

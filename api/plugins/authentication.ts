@@ -20,6 +20,12 @@ export interface Caller extends Principal {
   readonly by: 'token' | 'api_key' | 'session'
 }
 
+/**
+ * The second half of a session. The browser sends the cookie to every port of the host, so whoever listens on another one
+ * gets it; this half is kept by the page, whose storage only pages of the same origin (with its port) can read.
+ */
+export const SESSION_KEY_HEADER = 'x-gatewatch-session-key'
+
 export interface AuthenticationOptions {
   readonly tokens: Tokens
   readonly apiKeys: ApiKeys
@@ -73,7 +79,11 @@ function authenticate(request: FastifyRequest, options: AuthenticationOptions): 
     options.onRefusal('none')
     return undefined
   }
-  const principal = options.sessions.verify(sessionId)
+  const sessionKey = request.headers[SESSION_KEY_HEADER]
+  const principal = options.sessions.verify(
+    sessionId,
+    typeof sessionKey === 'string' ? sessionKey : undefined,
+  )
   if (principal === undefined) {
     options.onRefusal('session')
     return undefined
@@ -82,7 +92,10 @@ function authenticate(request: FastifyRequest, options: AuthenticationOptions): 
   return { ...principal, by: 'session' }
 }
 
-function bearer(header: string, { apiKeys, tokens, onRefusal }: AuthenticationOptions): Caller | undefined {
+function bearer(
+  header: string,
+  { apiKeys, tokens, sessions, onRefusal }: AuthenticationOptions,
+): Caller | undefined {
   const text = /^Bearer +(\S+)$/i.exec(header)?.[1]
   if (text === undefined) {
     onRefusal('malformed')
@@ -94,9 +107,16 @@ function bearer(header: string, { apiKeys, tokens, onRefusal }: AuthenticationOp
     return principal && { ...principal, by: 'api_key' }
   }
   const verdict = tokens.verify(text)
-  if (verdict.kind === 'accepted') return { ...verdict.principal, by: 'token' }
-  onRefusal(verdict.reason)
-  return undefined
+  if (verdict.kind === 'refused') {
+    onRefusal(verdict.reason)
+    return undefined
+  }
+  const { login } = verdict.principal
+  if (login !== undefined && sessions.signedInAtMs(login) === undefined) {
+    onRefusal('signed_out')
+    return undefined
+  }
+  return { ...verdict.principal, by: 'token' }
 }
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])

@@ -143,7 +143,7 @@ const sendTo =
 function accessOf(send: Send, token: string, close: () => Promise<void>): Access {
   const authorization = `Bearer ${token}`
   const answer = <Answer>({ status, body }: Omit<Reply, 'repeated'>): Answer => {
-    if (status < 300) return JSON.parse(body) as Answer
+    if (status < 300) return (body === '' ? undefined : JSON.parse(body)) as Answer
     throw errorOf(status, body)
   }
   return {

@@ -1,3 +1,5 @@
+import { createHmac } from 'node:crypto'
+import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { ApiServer } from '../../api/api-server.ts'
@@ -26,6 +28,7 @@ import { createOverviewQueries } from '../../store/overview.ts'
 import { listDefinitionChanges, listToolDefinitions } from '../../store/tool-definitions.ts'
 import type { Config } from '../config/config.ts'
 import type { Credentials } from '../credentials.ts'
+import { openRevokedTokens } from '../revoked-tokens.ts'
 import type { Alerting } from './alerting.ts'
 
 /** The administrator of an embedded start: everything, in the default tenant. */
@@ -66,6 +69,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
       keys: [{ kid: 'k1', secret: credentials.tokenKey }],
       audience: 'gatewatch',
       clock,
+      revocations: openRevokedTokens(config.credentials, clock),
     }),
     apiKeys: createApiKeys([
       apiKeyRecord(credentials.apiKey, ADMINISTRATOR),
@@ -85,7 +89,9 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     sessions,
     health: { check: () => checkHealth(database, options.checks) },
     allowedHosts: [...config.listen.allowedHosts, ...hostOf(config.listen.publicUrl)],
-    secure: config.listen.publicUrl?.startsWith('https:') ?? false,
+    secure: isSecure(config),
+    instance: instanceOf(config, credentials),
+    sourceTenants: new Map(config.intake.sources.map(({ name, tenant }) => [name, tenant])),
   }
   if (!config.roles.includes('api')) return { server: await buildOperationsServer(guarded) }
   const server = await buildServer({
@@ -117,6 +123,16 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   })
   return { server, loginPath: () => `/login?ticket=${sessions.issueTicket(ADMINISTRATOR)}` }
 }
+
+/** Whether browsers reach this gatewatch over TLS only. */
+export const isSecure = ({ listen }: Config): boolean => listen.publicUrl?.startsWith('https:') ?? false
+
+// The same after a restart, another one for each data folder of a host; says nothing of the key.
+const instanceOf = ({ data }: Config, { tokenKey }: Credentials): string =>
+  createHmac('sha256', tokenKey)
+    .update(`gatewatch/instance\0${hostname()}\0${data}`)
+    .digest('hex')
+    .slice(0, 8)
 
 const hostOf = (publicUrl: string | undefined): string[] =>
   publicUrl === undefined ? [] : [new URL(publicUrl).hostname]

@@ -10,6 +10,7 @@ interface TokenFlags extends AccessFlags {
   readonly ttl: number
   readonly capabilities?: string
   readonly source?: string
+  readonly revoke?: string
   readonly json?: boolean
 }
 
@@ -18,12 +19,19 @@ export function addTokenCommand(program: Command): void {
     .option('--login', 'print an address that signs a browser in once, instead of a token')
     .option('--capabilities <LIST>', 'what the token may do, such as events:write (default: everything)')
     .option('--source <NAME>', 'bind the token to a source of records, such as a gateway')
+    .option('--revoke <TOKEN>', 'take a token back before its end')
     .option('--ttl <SECONDS>', 'how long the token is valid, at most 300', numberBetween(1, 300), 300)
     .description('Make a short-lived token for the API of a running gatewatch.')
     .action(async (flags: TokenFlags) => {
       const output = createOutput({ json: flags.json ?? false })
       const access = await openAccess(flags)
       try {
+        if (flags.revoke !== undefined) {
+          await access.post('/v1/token/revoke', { token: flags.revoke })
+          output.json({ revoked: true })
+          output.note('taken back')
+          return
+        }
         if (flags.login) {
           const ticket = await access.post<{ path: string; expires_at: string }>('/v1/login-tickets', {})
           const base = flags.url ?? readRunFile(loadConfig(flags).data)?.url ?? ''

@@ -191,9 +191,19 @@ async function problemOf(response: Response): Promise<ApiProblem> {
   )
 }
 
+// Where the page's half of the session is: `session-key.ts`, which needs a browser.
+let sessionKey = (): string | undefined => undefined
+
+/** Has every call carry the session key that `read` gives at its time. */
+export function sendSessionKey(read: () => string | undefined): void {
+  sessionKey = read
+}
+
 async function send(path: string, init: RequestInit): Promise<Response> {
+  const key = sessionKey()
+  const headers = { ...init.headers, ...(key === undefined ? {} : { 'x-gatewatch-session-key': key }) }
   try {
-    return await fetch(path, { credentials: 'same-origin', redirect: 'error', ...init })
+    return await fetch(path, { credentials: 'same-origin', redirect: 'error', ...init, headers })
   } catch (cause) {
     if (init.signal?.aborted) throw cause
     throw new ApiProblem(0, 'unreachable', 'gatewatch does not answer.', 'Check that it is running.', true)

@@ -115,6 +115,12 @@ export function App(): JSX.Element {
       </header>
       <Navigation />
       <main id="main" tabIndex={-1}>
+        {isSecureContext ? null : (
+          <p class="problem" role="alert">
+            This page came over the network without encryption: whoever is on the way can read it and act as
+            you. Give gatewatch a certificate, or put a proxy with TLS before it.
+          </p>
+        )}
         {signedOut.value ? <SignInScreen /> : <Screen />}
       </main>
       <Help />

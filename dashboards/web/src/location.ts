@@ -1,5 +1,8 @@
 import { computed, signal } from '@preact/signals'
 import { DEFAULT_RANGE, formatHash, type Params, parseHash } from './route.ts'
+import { keepSessionKey } from './session-key.ts'
+
+keepSessionKey()
 
 /** The address is the state: screens read `route`, and change it by going somewhere. */
 export const route = signal(parseHash(location.hash))

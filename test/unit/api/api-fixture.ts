@@ -107,9 +107,16 @@ export async function startApi(overrides: Partial<ApiDependencies> = {}) {
   const login = async () => {
     const ticket = sessions.issueTicket({ subject: 'admin', tenant: 'acme', capabilities: ['admin'] })
     const answer = await app.inject({ url: `/login?ticket=${ticket}`, headers: LOCAL })
-    return { answer, ticket, cookie: String(answer.headers['set-cookie']).split(';')[0] ?? '' }
+    return { answer, ticket, ...sessionOf(answer.headers) }
   }
   return { app, clock, tokens, sessions, apiKey: admin.key, tokenFor, login }
+}
+
+/** Both halves of the session that `/login` answered with, as headers. */
+export function sessionOf(headers: Readonly<Record<string, unknown>>) {
+  const cookie = String(headers['set-cookie']).split(';')[0] ?? ''
+  const key = /^\/#session-key=([\w-]{43})$/.exec(String(headers['location']))?.[1] ?? ''
+  return { cookie, session: { cookie, 'x-gatewatch-session-key': key } }
 }
 
 export const LOCAL = { host: 'localhost:8844' }

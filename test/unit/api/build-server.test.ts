@@ -11,7 +11,7 @@ import type { Receipt } from '../../../api/routes/ingest.ts'
 import type { Alert } from '../../../core/alert.ts'
 import { createManualClock } from '../../../core/clock.ts'
 import { GatewatchError } from '../../../core/errors.ts'
-import { EVENT, getJson, LOCAL, NOW_MS, SECRET, startApi } from './api-fixture.ts'
+import { EVENT, getJson, LOCAL, NOW_MS, SECRET, sessionOf, startApi } from './api-fixture.ts'
 
 const PUBLIC = new Set(['/healthz', '/readyz', '/login'])
 
@@ -52,6 +52,7 @@ describe('authentication', () => {
       '/v1/overview',
       '/v1/receiver/deliveries',
       '/v1/token',
+      '/v1/token/revoke',
       '/v1/tool-definitions',
       '/v1/tool-definitions/changes',
       '/v1/traces',
@@ -117,8 +118,75 @@ describe('authentication', () => {
     const { app, clock, tokenFor } = await startApi()
     const token = tokenFor(['events:read'])
     expect((await getJson(app, '/v1/events', token)).status).toBe(200)
-    clock.advance(331_000)
+    clock.advance(299_999)
+    expect((await getJson(app, '/v1/events', token)).status).toBe(200)
+    clock.advance(1)
     expect((await getJson(app, '/v1/events', token)).status).toBe(401)
+  })
+
+  it('takes a token back', async () => {
+    const { app, apiKey, tokenFor } = await startApi()
+    const token = tokenFor(['events:read'])
+    const other = tokenFor(['events:read'])
+    const foreign = tokenFor(['events:read'], 'globex')
+    const revoke = (credential: string, text: string) =>
+      app.inject({
+        method: 'POST',
+        url: '/v1/token/revoke',
+        headers: { ...LOCAL, authorization: `Bearer ${credential}` },
+        payload: { token: text },
+      })
+    expect((await revoke(other, token)).statusCode).toBe(403)
+    expect((await revoke(tokenFor(['tokens:mint']), foreign)).statusCode).toBe(403)
+    expect((await getJson(app, '/v1/events', token)).status).toBe(200)
+    expect((await revoke(apiKey, token)).statusCode).toBe(204)
+    expect((await getJson(app, '/v1/events', token)).status).toBe(401)
+    expect((await getJson(app, '/v1/events', other)).status).toBe(200)
+    // Nothing to take back is no fault.
+    expect((await revoke(apiKey, token)).statusCode).toBe(204)
+    expect((await revoke(apiKey, 'v1.k1.x.y')).statusCode).toBe(204)
+  })
+
+  it('gives a token the tenant of its source, and lets it do nothing there but send', async () => {
+    const { app, apiKey, tokens } = await startApi({
+      sourceTenants: new Map([
+        ['kong', 'globex'],
+        ['own', 'acme'],
+      ]),
+    })
+    const narrow = generateApiKey({
+      subject: 'ci',
+      tenant: 'acme',
+      capabilities: ['tokens:mint', 'events:write'],
+    })
+    const limited = await startApi({
+      sourceTenants: new Map([['kong', 'globex']]),
+      apiKeys: createApiKeys([narrow.record]),
+    })
+    const mint = (of: typeof app, credential: string, payload: object) =>
+      of.inject({
+        method: 'POST',
+        url: '/v1/token',
+        headers: { ...LOCAL, authorization: `Bearer ${credential}` },
+        payload,
+      })
+    const principalOf = async (payload: object) => {
+      const { token } = (await mint(app, apiKey, payload)).json() as { token: string }
+      return tokens.verify(token)
+    }
+    expect(await principalOf({ source: 'kong', capabilities: ['events:write'] })).toMatchObject({
+      principal: { tenant: 'globex', source: 'kong', capabilities: ['events:write'] },
+    })
+    expect(await principalOf({ source: 'own' })).toMatchObject({ principal: { tenant: 'acme' } })
+    expect(await principalOf({ source: 'unknown' })).toMatchObject({ principal: { tenant: 'acme' } })
+    for (const payload of [
+      { source: 'kong' },
+      { source: 'kong', capabilities: ['events:read'] },
+      { source: 'kong', capabilities: ['events:write', 'events:read'] },
+    ])
+      expect((await mint(app, apiKey, payload)).statusCode).toBe(403)
+    const refused = await mint(limited.app, narrow.key, { source: 'kong', capabilities: ['events:write'] })
+    expect(refused.statusCode).toBe(403)
   })
 
   it('mints narrower tokens from an API key, and none from a token', async () => {
@@ -149,12 +217,15 @@ describe('authentication', () => {
 describe('the browser’s session', () => {
   it('signs in once with a ticket, leaving it in no URL', async () => {
     const { app, login } = await startApi()
-    const { answer, ticket, cookie } = await login()
+    const { answer, ticket, cookie, session } = await login()
     expect(answer.statusCode).toBe(303)
-    expect(answer.headers['location']).toBe('/')
+    // In the fragment, which no server sees; the page takes it out of the address.
+    expect(answer.headers['location']).toMatch(/^\/#session-key=[\w-]{43}$/)
     expect(answer.headers['set-cookie']).toMatch(/HttpOnly.*SameSite=Strict/)
     expect(answer.headers['cache-control']).toBe('no-store')
-    expect((await app.inject({ url: '/v1/events', headers: { ...LOCAL, cookie } })).statusCode).toBe(200)
+    expect((await app.inject({ url: '/v1/events', headers: { ...LOCAL, ...session } })).statusCode).toBe(200)
+    // The cookie alone goes to every port of this host.
+    expect((await app.inject({ url: '/v1/events', headers: { ...LOCAL, cookie } })).statusCode).toBe(401)
     const again = await app.inject({ url: `/login?ticket=${ticket}`, headers: LOCAL })
     expect(again.statusCode).toBe(401)
     expect(again.headers['set-cookie']).toBeUndefined()
@@ -203,11 +274,11 @@ describe('the browser’s session', () => {
     ['from our page, old browser', { 'x-gatewatch-csrf': '1', origin: 'http://localhost:8844' }, 200],
   ])('a change %s', async (_name, headers, status) => {
     const { app, login } = await startApi()
-    const { cookie } = await login()
+    const { session } = await login()
     const answer = await app.inject({
       method: 'POST',
       url: '/v1/token',
-      headers: { ...LOCAL, cookie, ...headers },
+      headers: { ...LOCAL, ...session, ...headers },
       payload: {},
     })
     expect(answer.statusCode).toBe(status)
@@ -215,10 +286,61 @@ describe('the browser’s session', () => {
 
   it('ends on logout', async () => {
     const { app, login } = await startApi()
-    const { cookie } = await login()
-    const headers = { ...LOCAL, cookie, 'x-gatewatch-csrf': '1', 'sec-fetch-site': 'same-origin' }
+    const { session } = await login()
+    const headers = { ...LOCAL, ...session, 'x-gatewatch-csrf': '1', 'sec-fetch-site': 'same-origin' }
     expect((await app.inject({ method: 'POST', url: '/v1/logout', headers })).statusCode).toBe(204)
     expect((await app.inject({ url: '/v1/events', headers })).statusCode).toBe(401)
+  })
+
+  it('takes what came from it along when it ends', async () => {
+    const { app, login } = await startApi()
+    const { session } = await login()
+    const ask = (url: string, as: Readonly<Record<string, string>> = session) =>
+      app.inject({
+        method: 'POST',
+        url,
+        headers: { ...LOCAL, ...as, 'x-gatewatch-csrf': '1', 'sec-fetch-site': 'same-origin' },
+        payload: {},
+      })
+    const { token } = (await ask('/v1/token')).json() as { token: string }
+    const { path } = (await ask('/v1/login-tickets')).json() as { path: string }
+    const unused = ((await ask('/v1/login-tickets')).json() as { path: string }).path
+    const second = sessionOf((await app.inject({ url: path, headers: LOCAL })).headers).session
+    expect((await getJson(app, '/v1/events', token)).status).toBe(200)
+    expect((await app.inject({ url: '/v1/events', headers: { ...LOCAL, ...second } })).statusCode).toBe(200)
+    expect((await ask('/v1/logout')).statusCode).toBe(204)
+    expect((await getJson(app, '/v1/events', token)).status).toBe(401)
+    expect((await app.inject({ url: '/v1/events', headers: { ...LOCAL, ...second } })).statusCode).toBe(401)
+    expect((await app.inject({ url: unused, headers: LOCAL })).statusCode).toBe(401)
+  })
+
+  it('makes credentials for five minutes after the sign-in, also by way of another session', async () => {
+    const { app, clock, login } = await startApi()
+    const { session } = await login()
+    const ask = (url: string, as: Readonly<Record<string, string>> = session) =>
+      app.inject({
+        method: 'POST',
+        url,
+        headers: { ...LOCAL, ...as, 'x-gatewatch-csrf': '1', 'sec-fetch-site': 'same-origin' },
+        payload: {},
+      })
+    clock.advance(299_000)
+    const { path } = (await ask('/v1/login-tickets')).json() as { path: string }
+    const second = sessionOf((await app.inject({ url: path, headers: LOCAL })).headers).session
+    expect((await ask('/v1/token', second)).statusCode).toBe(200)
+    clock.advance(2000)
+    for (const as of [session, second])
+      for (const url of ['/v1/token', '/v1/login-tickets']) {
+        const refused = await ask(url, as)
+        expect([url, refused.statusCode]).toEqual([url, 403])
+        expect(refused.json()).toMatchObject({ remedy: expect.stringContaining('Sign in again') })
+      }
+  })
+
+  it('names its cookie after the instance, and sends it to the API only where there is no TLS', async () => {
+    const { login } = await startApi({ instance: 'a1b2c3d4' })
+    const { answer } = await login()
+    expect(answer.headers['set-cookie']).toMatch(/^gatewatch-session-a1b2c3d4=.*Path=\/v1;/)
   })
 })
 

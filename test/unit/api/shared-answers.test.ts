@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ApiCapability } from '../../../api/credentials/principal.ts'
 import { createSharedAnswers } from '../../../api/shared-answers.ts'
-import { LOCAL, startApi } from './api-fixture.ts'
+import { LOCAL, sessionOf, startApi } from './api-fixture.ts'
 
 /** A source that takes so long by a clock of its own, and counts how often it was asked. */
 function source(tookMs: number) {
@@ -95,7 +95,7 @@ describe('the API', () => {
     const browser = async (tenant: string, capabilities: readonly ApiCapability[] = ['events:read']) => {
       const ticket = api.sessions.issueTicket({ subject: 'alice', tenant, capabilities })
       const answer = await api.app.inject({ url: `/login?ticket=${ticket}`, headers: LOCAL })
-      return { cookie: String(answer.headers['set-cookie']).split(';')[0] ?? '' }
+      return sessionOf(answer.headers).session
     }
     const acme = await browser('acme')
     const get = (
