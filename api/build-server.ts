@@ -68,6 +68,8 @@ export interface ApiDependencies {
   readonly allowedHosts?: readonly string[]
   /** Browsers reach the server over HTTPS (through a proxy). */
   readonly secure?: boolean
+  /** The listener's own TLS: certificate and key as PEM; plain HTTP unless given. */
+  readonly tls?: { readonly cert: string; readonly key: string }
   /** Tells this gatewatch apart from others on the same host, in the name of the cookie: letters and digits. */
   readonly instance?: string
   /** Tenants of the sources that the settings name; a token for such a source is of its tenant. */
@@ -87,6 +89,7 @@ export type OperationsDependencies = Pick<
   | 'registry'
   | 'allowedHosts'
   | 'secure'
+  | 'tls'
   | 'instance'
   | 'trustedProxies'
   | 'logger'
@@ -188,9 +191,11 @@ async function createGuardedApp(deps: OperationsDependencies, sessionCookie: str
   return app
 }
 
-function createApp({ logger, trustedProxies }: OperationsDependencies): ApiServer {
+function createApp({ logger, trustedProxies = [], tls }: OperationsDependencies): ApiServer {
   const app = Fastify({
     ...(logger === undefined ? { logger: false } : { loggerInstance: logger }),
+    // Typed as plain HTTP: no route sees the difference.
+    ...(tls === undefined ? {} : ({ https: { ...tls, minVersion: 'TLSv1.2' } } as object)),
     // Our own lines (telemetry.ts) name the route's pattern; Fastify's would carry the query, tickets included.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: JSON_BODY_BYTES,
@@ -198,7 +203,7 @@ function createApp({ logger, trustedProxies }: OperationsDependencies): ApiServe
     connectionTimeout: 0,
     keepAliveTimeout: 65_000,
     handlerTimeout: HANDLER_TIMEOUT_MS,
-    trustProxy: trustedProxies === undefined ? false : [...trustedProxies],
+    trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     routerOptions: { maxParamLength: 4096 },
     ajv: {
       customOptions: { removeAdditional: false, coerceTypes: true, useDefaults: true, allErrors: false },

@@ -7,6 +7,8 @@ export interface RunFile {
   readonly url: string
   /** Names of the receivers that it tells. */
   readonly receivers: readonly string[]
+  /** The certificate that it has, as PEM, where it listens with TLS: commands on the folder trust this one only. */
+  readonly certificate?: string
 }
 
 const pathIn = (dataFolder: string) => join(dataFolder, 'run.json')
@@ -24,10 +26,11 @@ export function readRunFile(dataFolder: string): RunFile | undefined {
       pid,
       url,
       receivers = [],
+      certificate,
     } = JSON.parse(readFileSync(pathIn(dataFolder), 'utf8')) as Partial<RunFile>
     if (pid === undefined || url === undefined) return undefined
     process.kill(pid, 0)
-    return { pid, url, receivers }
+    return { pid, url, receivers, ...(certificate === undefined ? {} : { certificate }) }
   } catch {
     return undefined
   }

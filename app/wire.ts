@@ -1,3 +1,4 @@
+import type { Server as TlsServer } from 'node:tls'
 import type { Logger } from 'pino'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { DemoReceiver } from '../alerts/demo-receiver.ts'
@@ -10,11 +11,13 @@ import { keepDeadLetters } from '../store/dead-letters.ts'
 import { createDoubledCount } from '../store/doubled-events.ts'
 import { makeFolder } from '../store/make-folder.ts'
 import type { Config } from './config/config.ts'
+import { plainHttpWarning, readTls } from './config/listen.ts'
 import { type Credentials, openCredentials } from './credentials.ts'
 import { dashboardFolder } from './dashboard-files.ts'
 import type { LastResort } from './last-resort.ts'
 import { type Part, startInOrder } from './lifecycle.ts'
 import { removeRunFile, writeRunFile } from './run-file.ts'
+import { reloadTls } from './tls-reload.ts'
 import { createAlerting, createDispatchPart } from './wire/alerting.ts'
 import { type Api, createApi } from './wire/api.ts'
 import { carryOver } from './wire/carry-over.ts'
@@ -199,7 +202,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
             mayRun: () => leases.mayRun('operational'),
           })
         : undefined
-    const http = listens ? createHttpPart(api, config) : undefined
+    const http = listens ? createHttpPart(api, config, logger) : undefined
     const stopParts = await startInOrder(
       [
         ...(has('ingest')
@@ -277,9 +280,10 @@ function listenError(cause: unknown, { host, port, hostPlace }: Config['listen']
   }
 }
 
-function createHttpPart(api: Api, config: Config): Part & { url(): string } {
-  const { host, port } = config.listen
+function createHttpPart(api: Api, config: Config, logger: Logger): Part & { url(): string } {
+  const { host, port, tls } = config.listen
   let url = ''
+  let stopReloading = () => {}
   return {
     name: 'http',
     url: () => url,
@@ -289,13 +293,25 @@ function createHttpPart(api: Api, config: Config): Part & { url(): string } {
       } catch (cause) {
         throw listenError(cause, config.listen)
       }
-      writeRunFile(config.data, { url, receivers: config.receivers.map(({ name }) => name) })
+      const sayWhere = (certificate?: string) =>
+        writeRunFile(config.data, {
+          url,
+          receivers: config.receivers.map(({ name }) => name),
+          ...(certificate === undefined ? {} : { certificate }),
+        })
+      const warning = plainHttpWarning(config.listen)
+      if (warning !== undefined) logger.warn(warning)
+      if (tls === undefined) return sayWhere()
+      sayWhere(readTls(tls).cert)
+      const server = api.server.server as unknown as TlsServer
+      stopReloading = reloadTls(server, tls, { logger, onChange: sayWhere })
     },
     stop: async () => {
       // A client that goes on sending over one connection must not keep us from storing what it was promised.
       const patience = setTimeout(() => api.server.server.closeAllConnections(), HTTP_CLOSE_MS)
       await api.server.close()
       clearTimeout(patience)
+      stopReloading()
       removeRunFile(config.data)
     },
   }

@@ -7,6 +7,7 @@ import { createLogger } from '../logger.ts'
 import { readRunFile } from '../run-file.ts'
 import { startGatewatch } from '../wire.ts'
 import { createOutput } from './output.ts'
+import { type Ask, pinnedFetch } from './pinned-fetch.ts'
 
 export interface AccessFlags extends ConfigFlags {
   readonly url?: string
@@ -45,9 +46,11 @@ type Send = (
 
 export async function openAccess(flags: AccessFlags): Promise<Access> {
   const config = loadConfig({ logLevel: 'warn', ...flags })
-  const served = flags.url ?? readRunFile(config.data)?.url
+  const running = flags.url === undefined ? readRunFile(config.data) : undefined
+  const served = flags.url ?? running?.url
   if (served !== undefined) {
-    const access = accessOf(sendTo(served), tokenFor(config.credentials), async () => {})
+    const ask = running?.certificate === undefined ? fetch : pinnedFetch(running.certificate)
+    const access = accessOf(sendTo(served, ask), tokenFor(config.credentials), async () => {})
     const ignored = flags.config !== undefined && config.mappings.length > 0
     return ignored ? warning(access, `${flags.config}`, served) : access
   }
@@ -57,13 +60,13 @@ export async function openAccess(flags: AccessFlags): Promise<Access> {
       remedy: 'Start gatewatch once (npm start, npm run demo), or name the folder with --data DIR.',
     })
   }
-  const running = await startGatewatch({
+  const started = await startGatewatch({
     config: { ...config, roles: ['api'] },
     logger: createLogger(config.logLevel),
     note: () => {},
     listen: false,
   })
-  const { api, credentials, stop } = running
+  const { api, credentials, stop } = started
   const send: Send = async (method, path, headers, body) => {
     const reply = await api.server.inject({
       method,
@@ -117,10 +120,10 @@ function tokenFor(credentials: string): string {
 }
 
 const sendTo =
-  (base: string): Send =>
+  (base: string, ask: Ask): Send =>
   async (method, path, headers, body) => {
     try {
-      const reply = await fetch(new URL(path, base), {
+      const reply = await ask(new URL(path, base), {
         method,
         headers,
         ...(body === undefined ? {} : { body: body as RequestInit['body'] & {} }),

@@ -11,6 +11,7 @@ import type { ArgumentRule } from '../../ingest/redact/argument-policy.ts'
 import { DEFAULT_PERSONAL, type PersonalKind } from '../../ingest/redact/personal-data.ts'
 import { describeFault, type SettingSchema } from './faults.ts'
 import { type KafkaConfig, kafkaOf } from './kafka.ts'
+import { type ListenConfig, listenOf } from './listen.ts'
 import { mappingsOf } from './mappings.ts'
 import { nowhere, type PlaceOf, placesIn, type SettingPlace } from './place.ts'
 import { type ReceiverConfig, receiverOf } from './receivers.ts'
@@ -32,14 +33,7 @@ export interface Config {
   readonly credentials: string
   readonly roles: readonly Role[]
   readonly logLevel: string
-  readonly listen: {
-    readonly host: string
-    readonly port: number
-    readonly publicUrl?: string
-    readonly allowedHosts: readonly string[]
-    /** Where the host is said, for the message when nobody can listen there. */
-    readonly hostPlace: SettingPlace
-  }
+  readonly listen: ListenConfig
   readonly kafka?: KafkaConfig
   readonly clickhouse?: {
     readonly url: string
@@ -150,16 +144,7 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
     credentials: file.credentials === undefined ? join(data, 'credentials') : resolve(file.credentials),
     roles: parseRoles(flags.roles) ?? file.roles ?? ROLES,
     logLevel: flags.logLevel ?? file.log_level ?? 'info',
-    listen: {
-      host: flags.host ?? file.listen?.host ?? '127.0.0.1',
-      port: flags.port ?? file.listen?.port ?? 8844,
-      ...(file.listen?.public_url ? { publicUrl: file.listen.public_url } : {}),
-      allowedHosts: file.listen?.allowed_hosts ?? [],
-      hostPlace:
-        flags.host === undefined && file.listen?.host !== undefined
-          ? placeOf('listen.host')
-          : nowhere('--host'),
-    },
+    listen: listenOf(flags, file.listen, placeOf),
     ...(kafka ? { kafka } : {}),
     ...(clickhouseUrl
       ? {

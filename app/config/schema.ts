@@ -121,6 +121,20 @@ export const ConfigSchema = Type.Object(
           allowed_hosts: Type.Optional(
             Type.Array(name('Host header accepted beside localhost', 'gatewatch.internal')),
           ),
+          tls: Type.Optional(
+            Type.Object(
+              {
+                cert_file: name('PEM file with the certificate and those above it', '/etc/gatewatch/tls.pem'),
+                key_file: name('PEM file with its key', '/etc/gatewatch/tls.key'),
+              },
+              { ...strict, description: 'TLS of this listener; the files are read again when they change' },
+            ),
+          ),
+          trusted_proxies: Type.Optional(
+            Type.Array(name('Address or network of a proxy in front', '10.0.0.0/28'), {
+              description: 'Proxies whose X-Forwarded-For says who asked; nobody else’s does',
+            }),
+          ),
         },
         strict,
       ),

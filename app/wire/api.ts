@@ -27,6 +27,7 @@ import { createFindings } from '../../store/findings.ts'
 import { createOverviewQueries } from '../../store/overview.ts'
 import { listDefinitionChanges, listToolDefinitions } from '../../store/tool-definitions.ts'
 import type { Config } from '../config/config.ts'
+import { isSecure, readTls } from '../config/listen.ts'
 import type { Credentials } from '../credentials.ts'
 import { openRevokedTokens } from '../revoked-tokens.ts'
 import type { Alerting } from './alerting.ts'
@@ -89,7 +90,9 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     sessions,
     health: { check: () => checkHealth(database, options.checks) },
     allowedHosts: [...config.listen.allowedHosts, ...hostOf(config.listen.publicUrl)],
-    secure: isSecure(config),
+    secure: isSecure(config.listen),
+    ...(config.listen.tls ? { tls: readTls(config.listen.tls) } : {}),
+    trustedProxies: config.listen.trustedProxies,
     instance: instanceOf(config, credentials),
     sourceTenants: new Map(config.intake.sources.map(({ name, tenant }) => [name, tenant])),
   }
@@ -123,9 +126,6 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   })
   return { server, loginPath: () => `/login?ticket=${sessions.issueTicket(ADMINISTRATOR)}` }
 }
-
-/** Whether browsers reach this gatewatch over TLS only. */
-export const isSecure = ({ listen }: Config): boolean => listen.publicUrl?.startsWith('https:') ?? false
 
 // The same after a restart, another one for each data folder of a host; says nothing of the key.
 const instanceOf = ({ data }: Config, { tokenKey }: Credentials): string =>

@@ -1,7 +1,7 @@
 import type { Attack, AttackResult } from './attack.ts'
 import { rawLogin } from './sign-in.ts'
 
-const MOST = 200
+const MOST = 60
 
 /** Whoever sat at a signed-in browser for a minute keeps what they made there after its person signed out. */
 export const attack: Attack = {
@@ -25,21 +25,22 @@ export const attack: Attack = {
       made.push((await rawLogin(target, path)).headers)
     }
     const answersOf = async () => {
-      const asked = [...made, ...tokens.map((token) => ({ authorization: `Bearer ${token}` }))].map(
-        async (headers) => {
-          const answer = await fetch(new URL('/v1/events?limit=1', target.url), { headers })
-          await answer.body?.cancel()
-          return answer.ok
-        },
-      )
-      return (await Promise.all(asked)).filter(Boolean).length
+      let working = 0
+      for (const headers of [...made, ...tokens.map((token) => ({ authorization: `Bearer ${token}` }))]) {
+        // Answered without the store: what counts is whether the credential is taken.
+        const answer = await fetch(new URL('/openapi.json', target.url), { headers })
+        await answer.body?.cancel()
+        if (answer.ok) working++
+      }
+      return working
     }
     const before = await answersOf()
+    if (before === 0) throw new Error('the session that was opened does not work')
     const sessions = before - tokens.length
     await post('/v1/logout', made.at(-1) ?? person.headers)
     const after = await answersOf()
     return {
-      succeeded: after > 0 || sessions > MOST / 2,
+      succeeded: after > 0 || sessions > MOST,
       detail: `${made.length} sessions and ${tokens.length} tokens made, ${sessions} sessions at once; ${after} work after the logout`,
     }
   },

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { systemClock } from '../../../core/clock.ts'
@@ -10,6 +11,7 @@ import { resolveTopics } from '../../../ingest/sources/kafka-topics.ts'
 import { isCarried } from '../../../store/carry-events.ts'
 import { expiredOn } from '../../../store/retention.ts'
 import { type Config, loadConfig } from '../../config/config.ts'
+import { isSecure, plainHttpWarning, readTls } from '../../config/listen.ts'
 import { readRunFile } from '../../run-file.ts'
 import { createReceivers } from '../../wire/alerting.ts'
 import { loadToolCatalogue } from '../../wire/pipeline.ts'
@@ -40,6 +42,7 @@ export function addDoctorCommand(program: Command): void {
       const config = loadConfig(flags)
       const checks: Check[] = [
         { name: 'configuration', run: () => `roles ${config.roles.join(', ')}; data in ${config.data}` },
+        { name: 'listener', run: () => checkListener(config.listen) },
         { name: 'rules', run: () => checkRules(config.rules) },
         { name: 'tool catalogue', run: () => checkCatalogue(config) },
         { name: 'receivers', run: () => checkReceivers(config) },
@@ -72,6 +75,22 @@ export function addDoctorCommand(program: Command): void {
       }
     })
 }
+
+function checkListener(listen: Config['listen']): CheckResult {
+  const warning = plainHttpWarning(listen)
+  if (warning !== undefined) return { warning: `${warning}.` }
+  if (listen.tls !== undefined) {
+    const { validTo } = new X509Certificate(readTls(listen.tls).cert)
+    const days = Math.floor((Date.parse(validTo) - systemClock.now()) / 86_400_000)
+    const said = `TLS, the certificate is valid for ${days} days`
+    return days < CERTIFICATE_DAYS
+      ? { warning: `${said}. Renew it; the files are read again by themselves.` }
+      : said
+  }
+  return isSecure(listen) ? 'TLS at a proxy in front' : 'plain HTTP, for programs on this machine only'
+}
+
+const CERTIFICATE_DAYS = 14
 
 function checkRules(config: Parameters<typeof loadRules>[0]): string {
   const { rules, errors } = loadRules(config)
