@@ -4,6 +4,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify'
 import type { Registry } from 'prom-client'
 import type { Clock } from '../core/clock.ts'
+import type { AccessLog } from './access-log.ts'
 import type { ApiServer } from './api-server.ts'
 import type { BaselineSource } from './baseline.ts'
 import { createByteBudget } from './byte-budget.ts'
@@ -12,11 +13,13 @@ import type { Sessions } from './credentials/sessions.ts'
 import type { Tokens } from './credentials/tokens.ts'
 import { installErrorHandler } from './error-handler.ts'
 import type { FindingSource } from './finding-source.ts'
+import { installAccessLog } from './plugins/access-log.ts'
 import { installAuthentication, SESSION_KEY_HEADER } from './plugins/authentication.ts'
 import { installEntityTags } from './plugins/entity-tags.ts'
 import { installHostCheck } from './plugins/host-check.ts'
 import { installSecurityHeaders } from './plugins/security-headers.ts'
 import { installSharedAnswers } from './plugins/shared-answers.ts'
+import { addAccessLogRoutes } from './routes/access-log.ts'
 import { type AlertChanges, type AlertSource, addAlertRoutes } from './routes/alerts.ts'
 import { addBackfillRoutes, type Backfills } from './routes/backfills.ts'
 import { addCredentialRoutes } from './routes/credentials.ts'
@@ -62,6 +65,8 @@ export interface ApiDependencies {
   readonly receiver?: NonNullable<DeliveryRoutes['receiver']>
   readonly health: Health
   readonly registry: Registry
+  /** Notes who reads and changes what; nobody does unless given. */
+  readonly accessLog?: AccessLog
   /** Folder of the built dashboard; absent: no pages, only the API. */
   readonly dashboardFolder?: string
   /** Host names accepted beside the loopback ones, without port. */
@@ -90,6 +95,7 @@ export type OperationsDependencies = Pick<
   | 'allowedHosts'
   | 'secure'
   | 'tls'
+  | 'accessLog'
   | 'instance'
   | 'trustedProxies'
   | 'logger'
@@ -151,6 +157,7 @@ export async function buildServer(deps: ApiDependencies): Promise<ApiServer> {
   })
   addBackfillRoutes(app, { backfills: deps.backfills, clock: deps.clock })
   addToolDefinitionRoutes(app, { toolDefinitions: deps.toolDefinitions, clock: deps.clock })
+  addAccessLogRoutes(app, deps)
   addOperationRoutes(app, deps)
   if (deps.redaction !== undefined) addRedactionRoutes(app, { redaction: deps.redaction, clock: deps.clock })
   if (deps.intake !== undefined) {
@@ -188,6 +195,8 @@ async function createGuardedApp(deps: OperationsDependencies, sessionCookie: str
     sessionCookie,
     onRefusal: telemetry.refused,
   })
+  if (deps.accessLog === undefined) app.decorateRequest('signedIn', null)
+  else installAccessLog(app, deps.accessLog)
   return app
 }
 

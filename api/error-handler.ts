@@ -41,6 +41,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   rate_limited: 429,
   overloaded: 503,
   store_unavailable: 503,
+  access_unrecorded: 503,
 }
 
 const RETRY_AFTER_SECONDS = 2

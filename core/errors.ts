@@ -45,6 +45,10 @@ export const ERROR_CODES = {
   store_rejected: { retryable: false, meaning: 'The store refused the statement or the rows.' },
   store_locked: { retryable: false, meaning: 'Another process holds the data folder.' },
   store_unsupported: { retryable: false, meaning: 'The embedded store does not run on this platform.' },
+  access_unrecorded: {
+    retryable: true,
+    meaning: 'The access could not be recorded, and the settings ask for a record of each.',
+  },
   broker_unavailable: { retryable: true, meaning: 'The Kafka broker cannot be reached.' },
   port_in_use: { retryable: false, meaning: 'Another program listens on the port.' },
   delivery_failed: { retryable: true, meaning: 'The receiver did not accept the notification.' },

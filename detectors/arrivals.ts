@@ -1,3 +1,4 @@
+import { NOT_ACCESS_TENANT_SQL } from '../core/access-tenant.ts'
 import type { Query, Touched } from './detector.ts'
 import { dayOf } from './utc-day.ts'
 
@@ -40,7 +41,7 @@ export function readForgotten(
   return query(
     `SELECT tenant, toUInt32(min(toDate(occurred_at))) AS day, toUInt64(count()) AS rows FROM events
      WHERE recorded_at > fromUnixTimestamp64Micro({after:Int64}, 'UTC')
-       AND recorded_at <= fromUnixTimestamp64Micro({through:Int64}, 'UTC')
+       AND recorded_at <= fromUnixTimestamp64Micro({through:Int64}, 'UTC') AND ${NOT_ACCESS_TENANT_SQL}
      GROUP BY tenant ORDER BY tenant`,
     { after: afterUs, through: throughUs },
   )
@@ -172,6 +173,7 @@ export function readWaiting(query: Query, afterUs: number): Promise<WaitingDay[]
   return query<WaitingDay>(
     `SELECT tenant, toUInt32(toDate(bucket)) AS day, sum(rows) AS rows FROM touched
      WHERE recorded_at > fromUnixTimestamp64Micro({after:Int64}, 'UTC') AND dimension = 'actor'
+       AND ${NOT_ACCESS_TENANT_SQL}
      GROUP BY tenant, day ORDER BY tenant, day`,
     { after: afterUs },
   )
@@ -183,7 +185,7 @@ async function readTouched(
   latenessDays: number,
 ): Promise<Pick<Slice, 'touched' | 'late'>> {
   const between = `recorded_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC')
-       AND recorded_at <= fromUnixTimestamp64Micro({through:Int64}, 'UTC')`
+       AND recorded_at <= fromUnixTimestamp64Micro({through:Int64}, 'UTC') AND ${NOT_ACCESS_TENANT_SQL}`
   const isLate = 'toUInt32(toDate(recorded_at)) > toUInt32(toDate(bucket)) + {lateness:UInt32}'
   const params = { ...bounds, lateness: latenessDays }
   const touched = await query<Omit<Touched, 'bucketMs'> & { bucket: number }>(

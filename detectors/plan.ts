@@ -1,3 +1,4 @@
+import { NOT_ACCESS_TENANT_SQL } from '../core/access-tenant.ts'
 import type { Query, Touched, Unit } from './detector.ts'
 import type { Rule } from './rule.ts'
 import { HOUR_MS } from './utc-day.ts'
@@ -73,6 +74,7 @@ export function readDays(query: Query, tenant: string, fromDay: number): Promise
 /** Every tenant with the first day that it has calls of. Read from the rollup. */
 export function readTenants(query: Query): Promise<{ tenant: string; firstDay: number }[]> {
   return query(
-    `SELECT tenant, toUInt32(toDate(min(bucket))) AS firstDay FROM calls_by_actor GROUP BY tenant ORDER BY tenant`,
+    `SELECT tenant, toUInt32(toDate(min(bucket))) AS firstDay FROM calls_by_actor
+     WHERE ${NOT_ACCESS_TENANT_SQL} GROUP BY tenant ORDER BY tenant`,
   )
 }

@@ -43,24 +43,29 @@ export function installAuthentication(app: FastifyInstance, options: Authenticat
     }
   })
   app.decorateRequest('caller', null)
+  app.decorateRequest('refusal', null)
   app.addHook('onRequest', async (request) => {
     if (request.is404) return
     const { capability } = request.routeOptions.config
     if (capability === 'public') return
-    const caller = authenticate(request, options)
+    const onRefusal = (reason: string) => {
+      request.refusal = reason
+      options.onRefusal(reason)
+    }
+    const caller = authenticate(request, { ...options, onRefusal })
     if (caller === undefined) {
       throw new GatewatchError('unauthenticated', 'This call needs a valid token.', {
         remedy:
           'Send Authorization: Bearer <token>, or sign in again with the URL that `gatewatch token --login` prints.',
       })
     }
+    request.caller = caller
     if (capability === undefined || !holds(caller, capability)) {
-      options.onRefusal('capability')
+      onRefusal('capability')
       throw new GatewatchError('forbidden', `This call needs the capability ${capability}.`, {
         remedy: `Use a credential that carries ${capability}.`,
       })
     }
-    request.caller = caller
   })
 }
 

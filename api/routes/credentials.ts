@@ -45,7 +45,7 @@ function addLogin(app: ApiServer, { sessions, sessionCookie, secure }: Credentia
   app.get(
     '/login',
     {
-      config: { capability: 'public' },
+      config: { capability: 'public', access: 'sign-in' },
       exposeHeadRoute: false,
       schema: {
         summary: 'Sign the browser in with a one-time ticket',
@@ -65,6 +65,7 @@ function addLogin(app: ApiServer, { sessions, sessionCookie, secure }: Credentia
           remedy: 'Print a new one with `gatewatch token --login`.',
         })
       }
+      request.signedIn = session.principal
       return (
         reply
           .setCookie(sessionCookie, session.sessionId, {
@@ -81,7 +82,10 @@ function addLogin(app: ApiServer, { sessions, sessionCookie, secure }: Credentia
 function addLogout(app: ApiServer, { sessions, sessionCookie, secure }: CredentialRoutes): void {
   app.post(
     '/v1/logout',
-    { config: { capability: 'events:read' }, schema: { summary: 'End the browser’s session' } },
+    {
+      config: { capability: 'events:read', access: 'sign-out' },
+      schema: { summary: 'End the browser’s session' },
+    },
     async (request, reply) => {
       const sessionId = request.cookies[sessionCookie]
       if (sessionId !== undefined) sessions.logout(sessionId)
@@ -94,7 +98,7 @@ function addTokenRoute(app: ApiServer, deps: CredentialRoutes): void {
   app.post(
     '/v1/token',
     {
-      config: { capability: 'tokens:mint' },
+      config: { capability: 'tokens:mint', access: 'make-credential' },
       preValidation: emptyBodyIsNoFields,
       schema: {
         summary: 'Make a short-lived token from an API key or a session',
@@ -179,7 +183,7 @@ function addRevocationRoute(app: ApiServer, { tokens }: CredentialRoutes): void 
   app.post(
     '/v1/token/revoke',
     {
-      config: { capability: 'tokens:mint' },
+      config: { capability: 'tokens:mint', access: 'make-credential' },
       schema: {
         summary: 'Take a token back before its end',
         body: Type.Object({ token: Type.String({ minLength: 1, maxLength: 4096 }) }, strict),
@@ -204,7 +208,7 @@ function addTicketRoute(app: ApiServer, deps: CredentialRoutes): void {
   app.post(
     '/v1/login-tickets',
     {
-      config: { capability: 'tokens:mint' },
+      config: { capability: 'tokens:mint', access: 'make-credential' },
       preValidation: emptyBodyIsNoFields,
       schema: {
         summary: 'Make a path that signs a browser in once, as the caller',

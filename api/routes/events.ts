@@ -196,7 +196,8 @@ export function addEventRoutes(app: ApiServer, { events, counts, findings, clock
   )
 }
 
-const selectionOf = (tenant: string, query: FilterQuery): EventSelection => ({
+/** The events of a tenant that a query means. */
+export const selectionOf = (tenant: string, query: FilterQuery): EventSelection => ({
   tenant,
   ...given('q', query.q),
   ...given('actor', query.actor),

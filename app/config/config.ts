@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { validate } from 'node-cron'
 import { Compile } from 'typebox/compile'
 import { LineCounter, parseDocument } from 'yaml'
+import { isAccessTenant } from '../../core/access-tenant.ts'
 import { GatewatchError, messageOf } from '../../core/errors.ts'
 import { type BaselineLimits, DEFAULT_LIMITS } from '../../detectors/cardinality.ts'
 import type { MappingText } from '../../ingest/formats/mapping/mapping-source.ts'
@@ -34,6 +35,8 @@ export interface Config {
   readonly roles: readonly Role[]
   readonly logLevel: string
   readonly listen: ListenConfig
+  /** Who reads, changes and signs in is recorded; `required`: or refused. */
+  readonly accessLog: { readonly enabled: boolean; readonly required: boolean }
   readonly kafka?: KafkaConfig
   readonly clickhouse?: {
     readonly url: string
@@ -145,6 +148,10 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
     roles: parseRoles(flags.roles) ?? file.roles ?? ROLES,
     logLevel: flags.logLevel ?? file.log_level ?? 'info',
     listen: listenOf(flags, file.listen, placeOf),
+    accessLog: {
+      enabled: file.access_log?.enabled ?? true,
+      required: file.access_log?.required ?? false,
+    },
     ...(kafka ? { kafka } : {}),
     ...(clickhouseUrl
       ? {
@@ -236,6 +243,7 @@ function readSettings(text: string, at: string): { readonly file: ConfigFile; re
       remedy: 'Write six fields, such as */5 * * * * * for every five seconds.',
     })
   }
+  checkTenants(file, placeOf)
   checkAddress(file.listen?.public_url, placeOf('listen.public_url'))
   return { file, placeOf }
 }
@@ -259,6 +267,26 @@ function written(value: unknown): unknown {
   if (kafka?.ssl === true) kafka.ssl = {}
   else if (kafka?.ssl === false) delete kafka.ssl
   return value
+}
+
+// The tenants of the access log are nobody's to write into.
+function checkTenants(file: ConfigFile, placeOf: PlaceOf): void {
+  const named = [
+    ...(file.kafka?.topics ?? []).map(
+      ({ tenant }, index) => [tenant, `kafka.topics.${index}.tenant`] as const,
+    ),
+    ...(file.files ?? []).map(({ tenant }, index) => [tenant, `files.${index}.tenant`] as const),
+    ...(file.intake?.sources ?? []).map(
+      ({ tenant }, index) => [tenant, `intake.sources.${index}.tenant`] as const,
+    ),
+  ]
+  for (const [tenant, field] of named) {
+    if (tenant === undefined || !isAccessTenant(tenant)) continue
+    throw new GatewatchError('config_invalid', 'is the name of an access log.', {
+      ...placeOf(field),
+      remedy: 'Choose a tenant that does not begin with “access:”.',
+    })
+  }
 }
 
 const sentence = (text: string): string => (text.endsWith('.') ? text : `${text}.`)

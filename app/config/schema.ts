@@ -139,6 +139,19 @@ export const ConfigSchema = Type.Object(
         strict,
       ),
     ),
+    access_log: Type.Optional(
+      Type.Object(
+        {
+          enabled: Type.Optional(
+            Type.Boolean({ description: 'Whether it is recorded who reads, changes and signs in' }),
+          ),
+          required: Type.Optional(
+            Type.Boolean({ description: 'No record, no answer: a call that cannot be recorded is 503' }),
+          ),
+        },
+        strict,
+      ),
+    ),
     kafka: Type.Optional(
       Type.Object(
         {

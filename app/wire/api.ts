@@ -30,6 +30,7 @@ import type { Config } from '../config/config.ts'
 import { isSecure, readTls } from '../config/listen.ts'
 import type { Credentials } from '../credentials.ts'
 import { openRevokedTokens } from '../revoked-tokens.ts'
+import { createEventAccessLog } from './access-log.ts'
 import type { Alerting } from './alerting.ts'
 
 /** The administrator of an embedded start: everything, in the default tenant. */
@@ -94,6 +95,14 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     ...(config.listen.tls ? { tls: readTls(config.listen.tls) } : {}),
     trustedProxies: config.listen.trustedProxies,
     instance: instanceOf(config, credentials),
+    ...(options.intake && config.accessLog.enabled
+      ? {
+          accessLog: createEventAccessLog({
+            ...{ intake: options.intake, clock, registry, logger: options.logger },
+            required: config.accessLog.required,
+          }),
+        }
+      : {}),
     sourceTenants: new Map(config.intake.sources.map(({ name, tenant }) => [name, tenant])),
   }
   if (!config.roles.includes('api')) return { server: await buildOperationsServer(guarded) }

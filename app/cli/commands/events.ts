@@ -8,6 +8,7 @@ interface EventsFlags extends AccessFlags {
   readonly from: string
   readonly to: string
   readonly limit: number
+  readonly accessLog?: boolean
   readonly json?: boolean
 }
 
@@ -18,16 +19,18 @@ export function addEventsCommand(program: Command): void {
     .argument('[filter]', "for example: 'tool:vault/* -outcome:success'")
     .option('--from <TIME>', 'ISO 8601, or relative: -24h, -7d', time, '-24h')
     .option('--to <TIME>', 'ISO 8601, or relative', time, 'now')
+    .option('--access-log', 'who read, changed, signed in and was refused, instead of what agents did')
     .addOption(limitOption(50))
     .description('Search events, newest first.')
     .action(async (filter: string | undefined, flags: EventsFlags) => {
       const output = createOutput({ json: flags.json ?? false })
+      const path = flags.accessLog ? '/v1/access-log' : '/v1/events'
       const access = await openAccess(flags)
       try {
         const found: AuditEvent[] = []
         let cursor: string | undefined
         do {
-          const page = await access.get<{ events: AuditEvent[]; next_cursor?: string }>('/v1/events', {
+          const page = await access.get<{ events: AuditEvent[]; next_cursor?: string }>(path, {
             from: flags.from,
             to: flags.to,
             q: filter,

@@ -28,6 +28,7 @@ describe('authentication', () => {
       '/metrics',
       '/openapi.json',
       '/readyz',
+      '/v1/access-log',
       '/v1/alerts',
       '/v1/alerts/{id}',
       '/v1/alerts/{id}/acknowledge',
