@@ -46,6 +46,7 @@ import { createRetentionPart } from './wire/retention.ts'
 import { addRuleGauge, loadRules, rulesHealth } from './wire/rules.ts'
 import { openStore } from './wire/store.ts'
 import { createStoreFigures } from './wire/store-figures.ts'
+import { createTokenSearch } from './wire/token-search.ts'
 
 export interface StartOptions {
   readonly config: Config
@@ -168,7 +169,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
       logger,
       registry,
       intake,
-      redaction: ingest.redactor,
+      redaction: createTokenSearch(ingest.redactor, database),
       deadLetterReplays: createReplays(config, { ingest, segments, database, clock }),
       ...(options.receiver ? { receiver: options.receiver } : {}),
       ...(has('api') && listens

@@ -50,6 +50,7 @@ const transparent: Redactor = {
   namesSecret: () => false,
   token: (value) => value,
   within: (_, work) => work(),
+  from: (_, work) => work(),
   tokensFor: () => [],
 }
 

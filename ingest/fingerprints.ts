@@ -1,5 +1,6 @@
 import { createHmac, hash } from 'node:crypto'
 import { entitiesIn } from './entities.ts'
+import { isUnlinked } from './redact/tokens.ts'
 
 /**
  * Keyed hashes of the values in arguments and results, so that "this argument first appeared in that result" and "no
@@ -75,6 +76,8 @@ export function createFingerprints(secret: Uint8Array): Fingerprints {
       if (!found.includes(entry)) found.push(entry)
     }
     visitValues(value, (name, text) => {
+      // Different values share it.
+      if (isUnlinked(text)) return true
       const plain = text.trim().toLowerCase()
       if (plain.length >= SHORTEST_VALUE && plain.length <= LONGEST_VALUE) add(name, plain)
       for (const entity of entitiesIn(plain)) if (entity !== plain) add(name, entity)

@@ -13,6 +13,7 @@ import { createNormalise, type Fault, type Normalise } from './normalize.ts'
 import { setProducer } from './producer.ts'
 import type { Batch, DeadLetter, EventPart, RawRecord, ToolSighting } from './record.ts'
 import type { ArgumentPolicy } from './redact/argument-policy.ts'
+import { markSourceOf } from './redact/mark-source.ts'
 import { MAX_KEPT_BYTES, type RedactedRecord, redactPiece, redactRecord } from './redact/redact-record.ts'
 import { createRedactor, type RedactionKey, type Redactor } from './redact/redactor.ts'
 import { WorkExceeded } from './redact/work-meter.ts'
@@ -75,17 +76,19 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         deadLetters: batch.deadLetters.length,
         definitions: batch.definitions?.length ?? 0,
       }
-      try {
-        redactor.within(unitsOfRecord(record), () => takeRecord(record, decode(record), work))
-      } catch (cause) {
-        // A fault of ours, or a record made to cost too much, must cost this record its place among the events, not stop
-        // the source.
-        batch.events.length = before.events
-        batch.parts.length = before.parts
-        batch.deadLetters.length = before.deadLetters
-        if (batch.definitions) batch.definitions.length = before.definitions
-        batch.deadLetters.push(lostRecord(record, cause, redactor))
-      }
+      redactor.from(markSourceOf(record.topic), () => {
+        try {
+          redactor.within(unitsOfRecord(record), () => takeRecord(record, decode(record), work))
+        } catch (cause) {
+          // A fault of ours, or a record made to cost too much, must cost this record its place among the events, not stop
+          // the source.
+          batch.events.length = before.events
+          batch.parts.length = before.parts
+          batch.deadLetters.length = before.deadLetters
+          if (batch.definitions) batch.definitions.length = before.definitions
+          batch.deadLetters.push(lostRecord(record, cause, redactor))
+        }
+      })
     }
     return batch
   }

@@ -8,7 +8,7 @@ import { strict } from '../schemas/query.ts'
 /** What the tokens of hidden values are asked of. */
 export interface TokenSource {
   /** Every token that may stand for the value in what the tenant has stored, newest key first. */
-  tokensFor(value: string, tenant: string): readonly string[]
+  tokensFor(value: string, tenant: string): Promise<readonly string[]>
 }
 
 export interface RedactionRoutes {
@@ -50,7 +50,7 @@ export function addRedactionRoutes(app: ApiServer, { redaction, clock }: Redacti
     async (request) => {
       const { subject, tenant } = callerOf(request)
       admit(`${tenant}\0${subject}`)
-      return { tokens: [...redaction.tokensFor(request.body.value, tenant)] }
+      return { tokens: [...(await redaction.tokensFor(request.body.value, tenant))] }
     },
   )
 }

@@ -8,6 +8,7 @@ import { apiKeyRecord, createApiKeys } from '../../api/credentials/api-keys.ts'
 import type { Principal } from '../../api/credentials/principal.ts'
 import { createSessions } from '../../api/credentials/sessions.ts'
 import { createTokens } from '../../api/credentials/tokens.ts'
+import { createShownEvents } from '../../api/shown-events.ts'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { HealthCheck, HealthReport, Trouble } from '../../core/health.ts'
@@ -109,7 +110,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   const server = await buildServer({
     ...guarded,
     clock,
-    events: createEventQueries(people),
+    events: createShownEvents(createEventQueries(people), credentials.fingerprintKey),
     counts: createOverviewQueries(people),
     baselines: createBaselineQueries(people),
     findings: createFindings(people),

@@ -96,9 +96,13 @@ export const ALIASES: Readonly<Record<string, Target>> = {
   time: byField.occurred_at,
 }
 
+// The tenant's keyed hashes: a pattern over them would tell them to who asks, a character at a time.
+const NEVER_ASKED: ReadonlySet<EventField> = new Set(['argument_fingerprints', 'result_fingerprints'])
+const askedFields = eventFields.filter((field) => !NEVER_ASKED.has(field))
+
 const targets: ReadonlyMap<string, Target> = new Map([
-  ...eventFields.map((field): [string, Target] => [columnOf(field), byField[field]]),
-  ...eventFields.map((field): [string, Target] => [field, byField[field]]),
+  ...askedFields.map((field): [string, Target] => [columnOf(field), byField[field]]),
+  ...askedFields.map((field): [string, Target] => [field, byField[field]]),
   ...Object.entries(ALIASES),
 ])
 
@@ -106,7 +110,7 @@ const targets: ReadonlyMap<string, Target> = new Map([
 export const resolveField = (name: string): Target | undefined => targets.get(name.toLowerCase())
 
 /** All names that `resolveField` knows and a person would write, for help and completion. */
-export const filterFieldNames: readonly string[] = [...Object.keys(ALIASES), ...eventFields].sort()
+export const filterFieldNames: readonly string[] = [...Object.keys(ALIASES), ...askedFields].sort()
 
 /** The known name nearest to a mistyped one, or `undefined` when none is near. */
 export const nearestField = (name: string): string | undefined => nearestName(name, filterFieldNames)

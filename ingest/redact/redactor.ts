@@ -34,8 +34,9 @@ export interface RedactionOptions {
  * The work on one text is bounded by its length: a text that asks for more (made so that a thousand things in it may each
  * be a secret) is hidden whole.
  *
- * Replaces secrets by tokens `hmac:<key id>:<22 characters>`: the same secret in the same tenant gives the same
- * token, so that its use can be followed without anybody knowing it. What is already a token stays as it is.
+ * Replaces secrets by tokens `hmac:<key id>:<22 characters>`: the same secret of the same source and tenant gives the same
+ * token, so that its use can be followed without anybody knowing it. What could be guessed has one that all such values
+ * share. What is already a token stays as it is.
  */
 export interface Redactor {
   /** Names and ids: secrets, but no personal data — a person’s own address or number is what we watch by. */
@@ -63,8 +64,13 @@ export interface Redactor {
    * @throws WorkExceeded when names want more than there are
    */
   within<Result>(units: number, work: () => Result): Result
-  /** Every token that may stand for a value in what is stored: under each key, in each way that it may be written. */
-  tokensFor(value: string, tenant: string): readonly string[]
+  /** Runs `work`, in which tokens are those of a source: another source's token of the same secret is another one. */
+  from<Result>(source: string, work: () => Result): Result
+  /**
+   * Every token that may stand for a value in what is stored: of each source, under each key, in each way that it may be
+   * written. Tokens of no source were made before there were any.
+   */
+  tokensFor(value: string, tenant: string, sources?: readonly string[]): readonly string[]
 }
 
 const SHORTEST_SECRET = 8
@@ -127,9 +133,13 @@ export function createRedactor(options: RedactionKey | RedactionOptions): Redact
 
   const meter = createWorkMeter()
 
+  // Of the records that are read now. Every text of a record is hidden under the same one.
+  let source: string | undefined
+  const mark = (secret: string, tenant: string): string => tokens.token(secret, scopeOf(tenant, source))
+
   function token(secret: string, tenant: string): string {
     meter.spend(UNITS_OF_TOKEN + secret.length)
-    return tokens.token(secret, tenant)
+    return mark(secret, tenant)
   }
 
   // Of the work on a record half is kept for names: whoever makes texts dear must not make the call vanish by them.
@@ -192,7 +202,7 @@ export function createRedactor(options: RedactionKey | RedactionOptions): Redact
     bounded(
       value.length,
       () => text(value, tenant),
-      () => tokens.token(value, tenant),
+      () => mark(value, tenant),
     )
 
   function name(value: string, tenant: string): string {
@@ -202,7 +212,7 @@ export function createRedactor(options: RedactionKey | RedactionOptions): Redact
       if (!(cause instanceof WorkExceeded)) throw cause
       // Says so again where it is the whole record that asks for too much.
       meter.spend(0)
-      return tokens.token(value, tenant)
+      return mark(value, tenant)
     }
   }
 
@@ -234,14 +244,14 @@ export function createRedactor(options: RedactionKey | RedactionOptions): Redact
       return bounded(
         characters,
         () => json.value(value, tenant),
-        () => tokens.token(jsonOf(value), tenant),
+        () => mark(jsonOf(value), tenant),
       )
     },
     jsonText: (value, tenant) =>
       bounded(
         value.length,
         () => json.leaf(value, tenant, AS_IT_IS),
-        () => tokens.token(value, tenant),
+        () => mark(value, tenant),
       ),
     // Of two equal keys the parser keeps the last: what the text says beside that, or says in escapes, was not looked at.
     cleanJsonText: (value, parsed, tenant) =>
@@ -253,7 +263,7 @@ export function createRedactor(options: RedactionKey | RedactionOptions): Redact
       )
     },
     namesSecret: (value) => ['secret', 'several'].includes(secrecyOf(value)),
-    token: tokens.token,
+    token: mark,
     within: (units, work) => {
       reserve = units / 2
       try {
@@ -262,11 +272,28 @@ export function createRedactor(options: RedactionKey | RedactionOptions): Redact
         reserve = 0
       }
     },
-    tokensFor: (value, tenant) => [
-      ...new Set(formsOf(value).flatMap((form) => [...tokens.all(form, tenant)])),
+    from: (given, work) => {
+      const before = source
+      source = given
+      try {
+        return work()
+      } finally {
+        source = before
+      }
+    },
+    tokensFor: (value, tenant, sources = []) => [
+      ...new Set(
+        formsOf(value).flatMap((form) =>
+          [undefined, ...sources].flatMap((each) => [...tokens.all(form, scopeOf(tenant, each))]),
+        ),
+      ),
     ],
   }
 }
+
+// No tenant's name has a NUL.
+const scopeOf = (tenant: string, source: string | undefined): string =>
+  source === undefined ? tenant : `${tenant}\0${source}`
 
 // In the order of the list: what a specific pattern covers is not looked at by a general one.
 function calledBy(found: ReadonlySet<number>): readonly SecretPattern[] {

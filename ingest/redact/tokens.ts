@@ -6,12 +6,35 @@ export interface RedactionKey {
   readonly secret: Uint8Array
 }
 
+/**
+ * Whoever may write into a tenant and read it can have a guess hidden, and compare its token with that of another's secret.
+ * So what could be guessed has no token of its own: all such values have this one, which says so.
+ */
+const UNLINKED = 'short-value-not-linked'
+
 export interface Tokens {
   /** The token of a secret under the newest key; what is a token already stays as it is. */
   token(secret: string, tenant: string): string
-  /** The tokens of a secret under every known key, newest first. */
+  /** The tokens of a secret under every known key, newest first; none for one that could be guessed. */
   all(secret: string, tenant: string): readonly string[]
 }
+
+// A PIN, a one-time code, a date, a short password: at a thousand guesses a second all are tried within a day.
+const SHORTEST_LINKED = 8
+const MOST_GUESSABLE_DIGITS = 11
+
+/** Whether a value has so few likely forms that somebody could try them all. */
+export function isGuessable(secret: string): boolean {
+  // In an address it may be written in percent signs.
+  const plain = secret.includes('%') ? secret.replace(/%[0-9a-f]{2}/gi, ' ') : secret
+  if (plain.length < SHORTEST_LINKED) return true
+  // Digits, with what people write between them.
+  if (plain.length > 2 * MOST_GUESSABLE_DIGITS || !/^[\d\s().:/+-]+$/.test(plain)) return false
+  return plain.replace(/\D/g, '').length <= MOST_GUESSABLE_DIGITS
+}
+
+/** Whether a text is the token that all guessable values share. */
+export const isUnlinked = (text: string): boolean => text.endsWith(`:${UNLINKED}`) && isToken(text)
 
 const TOKEN = /^hmac:[\w-]{1,64}:[\w-]{22}$/
 
@@ -23,8 +46,11 @@ export function createTokens(keys: readonly [RedactionKey, ...RedactionKey[]]): 
   const known = keys.map(({ id, secret }) => ({ id, key: createSecretKey(secret) }))
   const newest = { id: keys[0].id, key: createSecretKey(keys[0].secret) }
   return {
-    token: (secret, tenant) => (isToken(secret) ? secret : tokenOf(newest, secret, tenant)),
-    all: (secret, tenant) => known.map((key) => tokenOf(key, secret, tenant)),
+    token: (secret, tenant) => {
+      if (isToken(secret)) return secret
+      return isGuessable(secret) ? `hmac:${newest.id}:${UNLINKED}` : tokenOf(newest, secret, tenant)
+    },
+    all: (secret, tenant) => (isGuessable(secret) ? [] : known.map((key) => tokenOf(key, secret, tenant))),
   }
 }
 

@@ -11,7 +11,9 @@ const SECRET = 'correct horse battery'
 
 async function start() {
   const redactor = createRedactor({ keys: KEYS })
-  const api = await startApi({ redaction: redactor })
+  const api = await startApi({
+    redaction: { tokensFor: async (value, tenant) => redactor.tokensFor(value, tenant) },
+  })
   const ask = (
     value: unknown,
     capabilities: readonly ApiCapability[] = ['redaction:search'],
