@@ -4,6 +4,7 @@ import { createLane, type Lane } from './lane.ts'
 import type { Notifier } from './notifier.ts'
 import type { DeliveryStore, Outbox } from './outbox.ts'
 import type { Logger } from './telemetry.ts'
+import { createTurns, pickByWeight, type Turns } from './weight.ts'
 
 /**
  * Sends what is due in the outbox, at least once each, under ids that stay the same. All state is the store’s (a
@@ -54,7 +55,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const lanes = new Map(
     notifiers.map((notifier) => [
       notifier.receiver,
-      { notifier, lane: createLane({ notifier, deliveries, clock, logger }) },
+      { notifier, lane: createLane({ notifier, deliveries, clock, logger }), turns: createTurns() },
     ]),
   )
   const stopped = new AbortController()
@@ -136,27 +137,31 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   }
 
   async function begin(): Promise<Promise<number>[]> {
-    const free = [...lanes.values()]
-      .map(({ lane }) => lane)
-      .filter((lane) => !lane.busy && lane.waitMs() === 0)
+    const free = [...lanes.values()].filter(({ lane }) => !lane.busy && lane.waitMs() === 0)
     if (free.length === 0 || stopping || !(await mayRun())) return []
-    const due = Map.groupBy(
-      await deliveries.due(
-        clock.now(),
-        free.map(({ receiver }) => receiver),
-        LANE_BATCH,
-      ),
+    const nowMs = clock.now()
+    const receivers = free.map(({ lane }) => lane.receiver)
+    const waiting = Map.groupBy(
+      await deliveries.waiting(nowMs, receivers, LANE_BATCH),
       ({ receiver }) => receiver,
     )
-    return free.flatMap((lane) => {
+    const picked = free.flatMap(({ lane, turns }) =>
+      pickByWeight(waiting.get(lane.receiver) ?? [], { limit: LANE_BATCH, nowMs, turns }),
+    )
+    const due = Map.groupBy(await deliveries.read(picked, nowMs), ({ receiver }) => receiver)
+    return free.flatMap(({ lane, turns }) => {
       const mine = due.get(lane.receiver) ?? []
-      return mine.length === 0 ? [] : [runLane(lane, mine)]
+      return mine.length === 0 ? [] : [runLane(lane, turns, mine)]
     })
   }
 
-  function runLane(lane: Lane, due: Parameters<Lane['run']>[0]): Promise<number> {
+  function runLane(lane: Lane, turns: Turns, due: Parameters<Lane['run']>[0]): Promise<number> {
     const work = lane
-      .run(due, { signal: stopped.signal, mayBegin: async () => !stopping && (await mayRun()) })
+      .run(due, {
+        signal: stopped.signal,
+        mayBegin: async () => !stopping && (await mayRun()),
+        onBegin: turns.took,
+      })
       .catch((error: unknown) => {
         logger.error(
           { receiver: lane.receiver, reason: messageOf(error) },

@@ -28,6 +28,8 @@ export interface Round {
   readonly signal: AbortSignal
   /** False when no further attempt may begin; asked right before each. */
   readonly mayBegin: () => boolean | Promise<boolean>
+  /** Told of each delivery whose attempt begins. */
+  readonly onBegin?: (delivery: OutboxDelivery) => void
 }
 
 export interface LaneOptions {
@@ -64,7 +66,10 @@ export function createLane({ notifier, deliveries, clock, logger }: LaneOptions)
   }
   return lane
 
-  async function runAll(due: readonly OutboxDelivery[], { signal, mayBegin }: Round): Promise<number> {
+  async function runAll(
+    due: readonly OutboxDelivery[],
+    { signal, mayBegin, onBegin }: Round,
+  ): Promise<number> {
     let done = unwritten.length
     // What is listed as due was read before these were written.
     const settled = new Set(unwritten.map(({ delivery_id }) => delivery_id))
@@ -76,6 +81,7 @@ export function createLane({ notifier, deliveries, clock, logger }: LaneOptions)
       // The list may be old: another process was the sender in between, or a person acted.
       if (!(await isAsListed(delivery))) continue
       if (!(await mayBegin()) || !bucket.take(clock.now())) break
+      onBegin?.(delivery)
       const result = await attempt(delivery, signal)
       done += 1
       if (result.outcome === 'gone') break

@@ -1,5 +1,5 @@
 import type { AlertEntry } from '../core/alert.ts'
-import type { OutboxDelivery } from '../core/delivery.ts'
+import type { DeliveryWeight, OutboxDelivery, WaitingDelivery } from '../core/delivery.ts'
 import { GatewatchError } from '../core/errors.ts'
 import type { AlertLog } from './alert-log.ts'
 import type { Notice } from './notifier.ts'
@@ -17,10 +17,13 @@ export interface DisabledReceiver {
 /** The outbox’s tables, as this folder needs them. */
 export interface DeliveryStore {
   /**
-   * Deliveries to these receivers whose time has come (milliseconds since the epoch), oldest first, and of each alert
-   * and receiver only the first that is not settled: notices about one alert keep their order.
+   * What may be sent to these receivers now (milliseconds since the epoch), for `pickByWeight` to choose from: of each
+   * party at least the `limitPerParty` heaviest and oldest, and of each alert and receiver only the first that is not
+   * settled: notices about one alert keep their order.
    */
-  due(nowMs: number, receivers: readonly string[], limitPerReceiver: number): Promise<OutboxDelivery[]>
+  waiting(nowMs: number, receivers: readonly string[], limitPerParty: number): Promise<WaitingDelivery[]>
+  /** The deliveries themselves, in the order given; without those that are not due any more. */
+  read(waiting: readonly WaitingDelivery[], nowMs: number): Promise<OutboxDelivery[]>
   byId(tenant: string, deliveryId: string): Promise<OutboxDelivery | undefined>
   /** Writes versions; a version that is there already, or an older one, changes nothing. */
   put(deliveries: readonly OutboxDelivery[]): Promise<void>
@@ -48,16 +51,35 @@ export interface Outbox {
 export interface OutboxOptions {
   readonly alerts: Pick<AlertLog, 'unplaced'>
   readonly deliveries: Pick<DeliveryStore, 'put' | 'byId'>
+  /**
+   * Where events came from, by their ids; those that are not there are left out. Deliveries take turns by source, so
+   * that a sender that makes up actors gets the turns of one. Default: all from one.
+   */
+  readonly sourcesOf?: (tenant: string, eventIds: readonly string[]) => Promise<ReadonlyMap<string, string>>
   /** Told when something became due: the dispatcher’s `wake`. */
   readonly onPlaced?: () => void
 }
 
-export function createOutbox({ alerts, deliveries, onPlaced }: OutboxOptions): Outbox {
+export function createOutbox({ alerts, deliveries, sourcesOf, onPlaced }: OutboxOptions): Outbox {
   const place = async (entries: readonly AlertEntry[]): Promise<void> => {
-    const rows = entries.flatMap(deliveriesOf)
-    if (rows.length === 0) return
+    const telling = entries.filter(({ action }) => 'notify' in action && (action.notify ?? []).length > 0)
+    if (telling.length === 0) return
+    const sources = await sourcesOfAll(telling)
+    const rows = telling.flatMap((entry) =>
+      deliveriesOf(entry, sources.get(sourceKey(entry.state.tenant, firstEventOf(entry)))),
+    )
     await deliveries.put(rows)
     onPlaced?.()
+  }
+  const sourcesOfAll = async (entries: readonly AlertEntry[]): Promise<ReadonlyMap<string, string>> => {
+    const sources = new Map<string, string>()
+    if (sourcesOf === undefined) return sources
+    for (const [tenant, ofTenant] of Map.groupBy(entries, ({ state }) => state.tenant)) {
+      const ids = [...new Set(ofTenant.map(firstEventOf))].filter((id) => id !== '')
+      if (ids.length === 0) continue
+      for (const [id, source] of await sourcesOf(tenant, ids)) sources.set(sourceKey(tenant, id), source)
+    }
+    return sources
   }
   return {
     place,
@@ -89,8 +111,19 @@ export function createOutbox({ alerts, deliveries, onPlaced }: OutboxOptions): O
   }
 }
 
-/** The first versions of the deliveries that an action asks for: a pure function of the action. */
-export function deliveriesOf({ action, state, sequence }: AlertEntry): OutboxDelivery[] {
+const firstEventOf = ({ action }: AlertEntry): string =>
+  'finding' in action ? (action.finding.event_ids[0] ?? '') : ''
+
+const sourceKey = (tenant: string, eventId: string): string => JSON.stringify([tenant, eventId])
+
+/** The first versions of the deliveries that an action asks for: a pure function of the action and of its source. */
+export function deliveriesOf({ action, state, sequence }: AlertEntry, source = ''): OutboxDelivery[] {
+  const weight: DeliveryWeight = {
+    severity: state.severity,
+    score: 'finding' in action ? action.finding.score : 0,
+    source,
+    party: state.actor || `${state.entity.type} ${state.entity.id}`,
+  }
   const notify = 'notify' in action ? (action.notify ?? []) : []
   return notify.map((planned) => {
     const notice: Notice = {
@@ -111,6 +144,7 @@ export function deliveriesOf({ action, state, sequence }: AlertEntry): OutboxDel
       next_attempt_at: action.at,
       attempt_log: [],
       body: JSON.stringify(notice),
+      ...weight,
     }
   })
 }

@@ -29,16 +29,17 @@ export const run: Bench = async ({ quick, progress }) => {
     await fillDue(database)
     const deliveries = createDeliveries(database)
     const nowMs = Date.now() + 60_000
-    const due = await deliveries.due(nowMs, RECEIVERS, DUE)
+    const look = async (atMs: number) => deliveries.read(await deliveries.waiting(atMs, RECEIVERS, DUE), atMs)
+    const due = await look(nowMs)
     if (due.length !== DUE) throw new Error(`${due.length} deliveries are due, not ${DUE}.`)
     const outbox = await cpuMs(looks, async () => {
-      await deliveries.due(nowMs, RECEIVERS, DUE)
+      await look(nowMs)
     })
     const whole = await cpuMs(looks, async () => {
       await database.query(OLD_QUESTION, { receivers: RECEIVERS, now: nowMs, limit: DUE })
     })
     const idle = await cpuMs(looks, async () => {
-      await deliveries.due(0, RECEIVERS, DUE)
+      await look(0)
     })
     return {
       figures: {
@@ -111,6 +112,10 @@ async function fillDue(database: Database): Promise<void> {
       next_attempt_at: at,
       attempt_log: [],
       body: '{}',
+      severity: 'high' as const,
+      score: 1,
+      source: 'gateway',
+      party: `actor-${index}`,
     })),
   )
 }

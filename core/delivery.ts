@@ -1,3 +1,5 @@
+import type { Severity } from './finding.ts'
+
 /**
  * A delivery is one notice about one alert to one receiver. It is written down before anything is sent (the outbox),
  * and keeps its id through every attempt, so that the receiver can tell a repetition from a second notice.
@@ -47,8 +49,32 @@ export interface Delivery extends PlannedDelivery {
   readonly attempt_log: readonly DeliveryAttempt[]
 }
 
+/** What decides which delivery goes out first, and beside whom it takes turns. */
+export interface DeliveryWeight {
+  /** Of the alert when the notice was planned. */
+  readonly severity: Severity
+  /** Of the finding that caused the notice; 0 when a person’s action did. */
+  readonly score: number
+  /** Where the finding’s first event came from (a source, a topic); empty when it names none. */
+  readonly source: string
+  /** Whom the alert is about: the actor, else the entity with its type. An actor’s chains are one party. */
+  readonly party: string
+}
+
+/** One version of a delivery whose time has come, as the outbox lists it. Times are ISO 8601 UTC. */
+export interface WaitingDelivery extends DeliveryWeight {
+  readonly tenant: string
+  readonly delivery_id: string
+  readonly version: number
+  readonly receiver: string
+  readonly alert_id: string
+  readonly notice: NoticeKind
+  readonly sequence: number
+  readonly created_at: string
+}
+
 /** A delivery as the outbox keeps it. */
-export interface OutboxDelivery extends Delivery {
+export interface OutboxDelivery extends Delivery, DeliveryWeight {
   /** Grows with each change; the newest version is the delivery. */
   readonly version: number
   /** Number of the action that asked for it: notices about one alert go out in this order. */

@@ -1,4 +1,4 @@
-import type { Delivery, OutboxDelivery } from '../core/delivery.ts'
+import type { Delivery, OutboxDelivery, WaitingDelivery } from '../core/delivery.ts'
 import { stableId } from '../core/hash.ts'
 import type { Database, QueryParams } from './database.ts'
 import {
@@ -15,7 +15,10 @@ import { createOutboxTable } from './outbox.ts'
 
 /** The outbox and what became of it. Implements `alerts/outbox.ts` and answers the API. Times as `core/delivery.ts`. */
 export interface Deliveries {
-  due(nowMs: number, receivers: readonly string[], limitPerReceiver: number): Promise<OutboxDelivery[]>
+  /** What may be due, small; see `OutboxTable.candidates`. */
+  waiting(nowMs: number, receivers: readonly string[], limitPerParty: number): Promise<WaitingDelivery[]>
+  /** Those of them that are due, in the same order; lets what was settled leave the outbox. */
+  read(waiting: readonly WaitingDelivery[], nowMs: number): Promise<OutboxDelivery[]>
   byId(tenant: string, deliveryId: string): Promise<OutboxDelivery | undefined>
   put(deliveries: readonly OutboxDelivery[]): Promise<void>
   /** Newest first, without the notice itself. */
@@ -34,23 +37,23 @@ export interface ReceiverState {
 }
 
 const ALL = DELIVERY_COLUMNS.join(', ')
-const LISTED = DELIVERY_COLUMNS.filter((column) => column !== 'body').join(', ')
+// Without the notice, and without what older rows derive from it.
+const LISTED = DELIVERY_COLUMNS.slice(0, DELIVERY_COLUMNS.indexOf('body')).join(', ')
 
 export function createDeliveries(database: Database): Deliveries {
   const outbox = createOutboxTable(database)
   return {
-    async due(nowMs, receivers, limitPerReceiver) {
-      const found = await outbox.candidates(nowMs, receivers, limitPerReceiver)
-      if (found.length === 0) return []
-      const times = found.map(({ created_at }) => created_at).sort()
+    waiting: outbox.candidates,
+    async read(waiting, nowMs) {
+      if (waiting.length === 0) return []
+      const times = waiting.map(({ created_at }) => storedTime(created_at)).sort()
       const rows = await database.query<DeliveryRow>(
         `SELECT ${ALL} FROM delivery_versions FINAL
          WHERE tenant IN {tenants:Array(String)} AND delivery_id IN {ids:Array(String)}
-           AND delivery_versions.created_at BETWEEN toDateTime64({from:String}, 3, 'UTC') AND toDateTime64({to:String}, 3, 'UTC')
-         ORDER BY delivery_versions.created_at, sequence, delivery_id`,
+           AND delivery_versions.created_at BETWEEN toDateTime64({from:String}, 3, 'UTC') AND toDateTime64({to:String}, 3, 'UTC')`,
         {
-          tenants: [...new Set(found.map(({ tenant }) => tenant))],
-          ids: found.map(({ delivery_id }) => delivery_id),
+          tenants: [...new Set(waiting.map(({ tenant }) => tenant))],
+          ids: waiting.map(({ delivery_id }) => delivery_id),
           from: times[0] ?? '',
           to: times.at(-1) ?? '',
         },
@@ -59,16 +62,17 @@ export function createDeliveries(database: Database): Deliveries {
       // A candidate that is ahead of its delivery, or has none yet, is being written; after a crash `Outbox.recover`
       // or the lane writes it again.
       await outbox.leave(
-        found.flatMap((candidate) => {
+        waiting.flatMap((candidate) => {
           const delivery = deliveries.get(candidate.delivery_id)
           return delivery !== undefined && delivery.version > candidate.version
             ? [[candidate, delivery] as const]
             : []
         }),
       )
-      return [...deliveries.values()].filter(
-        ({ status, next_attempt_at }) => status === 'due' && Date.parse(next_attempt_at) <= nowMs,
-      )
+      return waiting.flatMap(({ delivery_id }) => {
+        const delivery = deliveries.get(delivery_id)
+        return delivery?.status === 'due' && Date.parse(delivery.next_attempt_at) <= nowMs ? [delivery] : []
+      })
     },
     async byId(tenant, deliveryId) {
       const [row] = await database.query<DeliveryRow>(

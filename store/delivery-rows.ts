@@ -19,6 +19,10 @@ export const DELIVERY_COLUMNS = [
   'last_error',
   'attempt_log',
   'body',
+  'severity',
+  'score',
+  'source',
+  'party',
 ] as const
 
 type Value = string | number | null
@@ -42,6 +46,10 @@ export const deliveryRow = (delivery: OutboxDelivery): Value[] => [
   delivery.last_error ?? '',
   JSON.stringify(delivery.attempt_log),
   delivery.body,
+  delivery.severity,
+  delivery.score,
+  delivery.source,
+  delivery.party,
 ]
 
 export function deliveryOf(row: DeliveryRow): Delivery {
@@ -69,6 +77,10 @@ export const outboxDeliveryOf = (row: DeliveryRow): OutboxDelivery => ({
   version: Number(row.version),
   sequence: Number(row.sequence),
   body: String(row.body),
+  severity: row.severity as OutboxDelivery['severity'],
+  score: Number(row.score),
+  source: String(row.source),
+  party: String(row.party),
 })
 
 /** ISO 8601 → the text of a `DateTime64(3)`. */

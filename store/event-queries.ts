@@ -30,6 +30,8 @@ export interface EventQueries {
     ids: readonly string[],
     between: readonly [Timestamp, Timestamp],
   ): Promise<AuditEvent[]>
+  /** The topic, or the name of the source, that each of these events came by; without those that are not there. */
+  sourcesOf(tenant: string, eventIds: readonly string[]): Promise<ReadonlyMap<string, string>>
   /** The newest `limit` events of a chain, in order of time. */
   chain(scope: EventScope & { readonly chain: string }, limit: number): Promise<AuditEvent[]>
 }
@@ -69,6 +71,19 @@ export function createEventQueries(database: Database): EventQueries {
         { tenant, ids, first: toClickHouse(first), last: toClickHouse(last) },
       )
       return rows.map(eventOf)
+    },
+    sourcesOf: async (tenant, ids) => {
+      if (ids.length === 0) return new Map()
+      const rows = await database.query<{ event_id: string; topic: string }>(
+        `SELECT event_id, any(topic) AS topic FROM events
+         WHERE tenant = {tenant:String} AND event_id IN {ids:Array(String)}
+           AND (toDate(occurred_at), actor) IN (SELECT day, actor FROM event_ids
+             WHERE tenant = {tenant:String}
+               AND id_hash IN (SELECT ${ID_HASH} FROM (SELECT arrayJoin({ids:Array(String)}) AS event_id)))
+         GROUP BY event_id`,
+        { tenant, ids },
+      )
+      return new Map(rows.map(({ event_id, topic }) => [event_id, topic]))
     },
     chain: async (scope, limit) => {
       const { sql, params } = liveSql(scope)

@@ -1,17 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import type { OutboxDelivery } from '../core/delivery.ts'
+import type { OutboxDelivery, WaitingDelivery } from '../core/delivery.ts'
+import { SEVERITIES } from '../core/finding.ts'
 import { stableId } from '../core/hash.ts'
 import type { Database } from './database.ts'
-import { linesOf, storedTime } from './delivery-rows.ts'
-
-/** A version of a delivery that may be due; what it really is, `delivery_versions` says. */
-export interface Candidate {
-  readonly tenant: string
-  readonly delivery_id: string
-  readonly version: number
-  /** `DateTime64(3)` as the store writes it: with it the month of the delivery is known. */
-  readonly created_at: string
-}
+import { isoOf, linesOf, storedTime } from './delivery-rows.ts'
 
 /** Which versions of deliveries are due: a table that settled ones leave, so that a look at it costs what waits. */
 export interface OutboxTable {
@@ -20,12 +12,14 @@ export interface OutboxTable {
   /** The versions before these leave. After these were written as deliveries, for the same reason. */
   leaveBefore(written: readonly OutboxDelivery[]): Promise<void>
   /** Versions leave that `delivery_versions` has later ones of: a crash left them over. */
-  leave(stale: readonly (readonly [Candidate, OutboxDelivery])[]): Promise<void>
+  leave(stale: readonly (readonly [WaitingDelivery, OutboxDelivery])[]): Promise<void>
   /**
-   * Of each alert and receiver only the first that is not settled, if its time has come; oldest first.
+   * Versions that may be due; what they really are, `delivery_versions` says. Of each alert and receiver only the first
+   * that is not settled, if its time has come. Of each receiver and party the `limitPerParty` heaviest and as many of the
+   * oldest; of each source `MAX_OF_SOURCE` at most, so that a look stays small however much waits.
    * @param nowMs milliseconds since the epoch
    */
-  candidates(nowMs: number, receivers: readonly string[], limitPerReceiver: number): Promise<Candidate[]>
+  candidates(nowMs: number, receivers: readonly string[], limitPerParty: number): Promise<WaitingDelivery[]>
 }
 
 const COLUMNS = [
@@ -38,7 +32,14 @@ const COLUMNS = [
   'created_at',
   'next_attempt_at',
   'sign',
+  'notice',
+  'severity',
+  'score',
+  'source',
+  'party',
 ]
+
+const MAX_OF_SOURCE = 2000
 
 export function createOutboxTable(database: Database): OutboxTable {
   const write = async (
@@ -61,6 +62,11 @@ export function createOutboxTable(database: Database): OutboxTable {
           storedTime(delivery.created_at),
           storedTime(delivery.next_attempt_at),
           sign,
+          delivery.notice,
+          delivery.severity,
+          delivery.score,
+          delivery.source,
+          delivery.party,
         ]),
       ),
       token,
@@ -86,19 +92,30 @@ export function createOutboxTable(database: Database): OutboxTable {
         stale.map(([{ version }, delivery]) => [version, delivery] as const),
         `outbox/stale/${randomUUID()}`,
       ),
-    candidates: (nowMs, receivers, limitPerReceiver) =>
-      database.query<Candidate>(
-        `SELECT tenant, delivery_id, version, made_at AS created_at FROM (
-           SELECT tenant, delivery_id, version, any(receiver) AS whom, any(alert_id) AS alert, any(sequence) AS place,
-             any(created_at) AS made_at, anyIf(next_attempt_at, sign = 1) AS due_at
-           FROM outbox WHERE receiver IN {receivers:Array(String)}
-           GROUP BY tenant, delivery_id, version HAVING sum(sign) > 0
-           ORDER BY whom, alert, place, delivery_id, version DESC
-           LIMIT 1 BY whom, alert)
-         WHERE due_at <= fromUnixTimestamp64Milli({now:Int64})
-         ORDER BY made_at, place, delivery_id
-         LIMIT {limit:UInt32} BY whom`,
-        { receivers, now: nowMs, limit: limitPerReceiver },
-      ),
+    candidates: async (nowMs, receivers, limitPerParty) => {
+      const rows = await database.query<WaitingDelivery>(
+        `SELECT tenant, delivery_id, version, whom AS receiver, alert AS alert_id, said AS notice, place AS sequence,
+           made_at AS created_at, how_severe AS severity, points AS score, origin AS source, about AS party
+         FROM (
+           SELECT *, indexOf({severities:Array(String)}, how_severe) AS rank,
+             row_number() OVER (PARTITION BY whom, tenant, origin, about
+               ORDER BY rank DESC, points DESC, made_at, place, delivery_id) AS by_weight,
+             row_number() OVER (PARTITION BY whom, tenant, origin, about ORDER BY made_at, place, delivery_id) AS by_age
+           FROM (
+             SELECT tenant, delivery_id, version, any(receiver) AS whom, any(alert_id) AS alert, any(sequence) AS place,
+               any(created_at) AS made_at, anyIf(next_attempt_at, sign = 1) AS due_at, any(notice) AS said,
+               any(severity) AS how_severe, any(score) AS points, any(source) AS origin, any(party) AS about
+             FROM outbox WHERE receiver IN {receivers:Array(String)}
+             GROUP BY tenant, delivery_id, version HAVING sum(sign) > 0
+             ORDER BY whom, alert, place, delivery_id, version DESC
+             LIMIT 1 BY whom, alert)
+           WHERE due_at <= fromUnixTimestamp64Milli({now:Int64}))
+         WHERE by_weight <= {limit:UInt32} OR by_age <= {limit:UInt32}
+         ORDER BY least(by_weight, by_age), rank DESC, points DESC, made_at, place, delivery_id
+         LIMIT ${MAX_OF_SOURCE} BY whom, tenant, origin`,
+        { receivers, severities: SEVERITIES, now: nowMs, limit: limitPerParty },
+      )
+      return rows.map((row) => ({ ...row, created_at: isoOf(row.created_at) }))
+    },
   }
 }

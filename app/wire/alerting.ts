@@ -13,6 +13,7 @@ import { GatewatchError } from '../../core/errors.ts'
 import { createAlerts } from '../../store/alerts.ts'
 import type { Database } from '../../store/database.ts'
 import { createDeliveries } from '../../store/deliveries.ts'
+import { createEventQueries } from '../../store/event-queries.ts'
 import { createFindings } from '../../store/findings.ts'
 import type { ReceiverConfig } from '../config/receivers.ts'
 import type { Part } from '../lifecycle.ts'
@@ -81,7 +82,12 @@ export function createAlerting(options: AlertingOptions) {
   const alerts = createAlerts(database)
   const deliveries = createDeliveries(database)
   const { notifiers, routes } = createReceivers(options.receivers, options.publicUrl)
-  const outbox = createOutbox({ alerts, deliveries, onPlaced: () => dispatcher.wake() })
+  const outbox = createOutbox({
+    alerts,
+    deliveries,
+    sourcesOf: createEventQueries(database).sourcesOf,
+    onPlaced: () => dispatcher.wake(),
+  })
   const dispatcher = createDispatcher({
     deliveries,
     outbox,

@@ -10,7 +10,7 @@ import { type Notifier, routeOf } from '../../../alerts/notifier.ts'
 import { createPagerDutyNotifier } from '../../../alerts/notifiers/pagerduty.ts'
 import { createSlackNotifier } from '../../../alerts/notifiers/slack.ts'
 import { createWebhookNotifier } from '../../../alerts/notifiers/webhook.ts'
-import { createOutbox, type DeliveryStore } from '../../../alerts/outbox.ts'
+import { createOutbox, type DeliveryStore, type OutboxOptions } from '../../../alerts/outbox.ts'
 import { createAlertPipeline } from '../../../alerts/pipeline.ts'
 import { createManualClock } from '../../../core/clock.ts'
 import type { Finding } from '../../../core/finding.ts'
@@ -64,6 +64,7 @@ interface Parts {
   alerts?: AlertLog
   deliveries?: DeliveryStore
   mayRun?: () => boolean | Promise<boolean>
+  sourcesOf?: NonNullable<OutboxOptions['sourcesOf']>
 }
 
 function system(notifiers: readonly Notifier[], parts: Parts = {}) {
@@ -354,6 +355,41 @@ describe('when receivers fail', () => {
     ).toHaveLength(2)
     await slow.close()
   })
+})
+
+describe('a flood of alerts', () => {
+  it.each(['of one actor', 'of actors that one source makes up'])(
+    '%s holds up nobody else',
+    async (whose) => {
+      const sourcesOf = async (_tenant: string, ids: readonly string[]) =>
+        new Map(ids.map((id) => [id, id.startsWith('real') ? 'gateway' : 'attacker']))
+      const { pipeline, dispatcher } = system([webhook()], { sourcesOf })
+      const flood = Array.from({ length: 400 }, (_, index) => {
+        const actor = whose === 'of one actor' ? 'mallory' : `made-up-${index}`
+        return finding({
+          actor,
+          entity: { type: 'chain', id: `c${index}` },
+          finding_id: `f${index}`,
+          severity: 'critical',
+          score: 99,
+          event_ids: [`e${index}`],
+        })
+      })
+      await pipeline.handle(current(...flood))
+      expect(await dispatcher.runOnce()).toBe(50)
+      clock.advance(60_000)
+      const real = finding({ actor: 'ada', severity: 'critical', score: 1, event_ids: ['real'] })
+      await pipeline.handle(current(real))
+      const before = receiver.requests.length
+      await dispatcher.runOnce()
+      const place = receiver.requests.slice(before).findIndex(({ body }) => body.includes('ada'))
+      expect(place).toBe(0)
+      // Nothing of the flood is lost: it goes on.
+      clock.advance(60_000)
+      expect(await dispatcher.runOnce()).toBe(50)
+      expect(new Set(idsSent()).size).toBe(receiver.requests.length)
+    },
+  )
 })
 
 describe('several processes that send', () => {
