@@ -3,6 +3,7 @@ import fastifySwagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify'
 import type { Registry } from 'prom-client'
+import type { Askers } from '../core/asker.ts'
 import type { Clock } from '../core/clock.ts'
 import type { AccessLog } from './access-log.ts'
 import type { ApiServer } from './api-server.ts'
@@ -14,6 +15,7 @@ import type { Tokens } from './credentials/tokens.ts'
 import { installErrorHandler } from './error-handler.ts'
 import type { FindingSource } from './finding-source.ts'
 import { installAccessLog } from './plugins/access-log.ts'
+import { installAskers } from './plugins/askers.ts'
 import { installAuthentication, SESSION_KEY_HEADER } from './plugins/authentication.ts'
 import { installEntityTags } from './plugins/entity-tags.ts'
 import { installHostCheck } from './plugins/host-check.ts'
@@ -40,6 +42,8 @@ import { createApiTelemetry } from './telemetry.ts'
 /** Everything that the API asks of others. Each interface is declared beside its use. */
 export interface ApiDependencies {
   readonly clock: Clock
+  /** Who waits for an answer; the store may ask. */
+  readonly askers?: Askers
   readonly tokens: Tokens
   readonly apiKeys: ApiKeys
   readonly sessions: Sessions
@@ -140,7 +144,9 @@ export async function buildServer(deps: ApiDependencies): Promise<ApiServer> {
     },
   })
 
-  installSharedAnswers(app, createSharedAnswers())
+  // Hooks wrap from the inside out: a shared answer has an asker of its own, within that of each request.
+  installSharedAnswers(app, createSharedAnswers(), deps.askers)
+  if (deps.askers !== undefined) installAskers(app, deps.askers)
   addEventRoutes(app, deps)
   addOverviewRoutes(app, { overview: deps.counts, alerts: deps.alerts, clock: deps.clock })
   addFindingRoutes(app, deps)

@@ -39,7 +39,11 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   payload_too_large: 413,
   idempotency_mismatch: 422,
   rate_limited: 429,
+  // Nobody reads it; logs and metrics do, and it is no fault of ours.
+  request_closed: 499,
   overloaded: 503,
+  query_queue_full: 503,
+  query_timeout: 503,
   store_unavailable: 503,
   access_unrecorded: 503,
 }

@@ -3,9 +3,16 @@ export interface SharedAnswers {
   /**
    * The answer for `key`: one that is under way, one that is still good, or a new one.
    * @param group whose answers `forget` drops
+   * @param ask its signal aborts when all who waited for the answer are gone
+   * @param signal aborts when the caller is gone; absent: it never is
    * @throws what `ask` throws; a failure is not kept
    */
-  of<T>(group: string, key: string, ask: () => Promise<T>): Promise<T>
+  of<T>(
+    group: string,
+    key: string,
+    ask: (signal: AbortSignal) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T>
   /** Drops what is known of a group: something in it was changed by the caller, who wants to see it. */
   forget(group: string): void
 }
@@ -15,6 +22,7 @@ interface Kept {
   readonly answer: Promise<unknown>
   /** On the clock of `nowMs`; unknown while it is under way. */
   goodUntilMs: number | undefined
+  readonly wait: (signal: AbortSignal | undefined) => void
 }
 
 const MOST_MS = 30_000
@@ -33,12 +41,34 @@ export function createSharedAnswers(options: { nowMs?: () => number; maxKept?: n
   const isGood = ({ goodUntilMs }: Kept) => goodUntilMs === undefined || nowMs() < goodUntilMs
 
   return {
-    of: <T>(group: string, key: string, ask: () => Promise<T>): Promise<T> => {
+    of: <T>(
+      group: string,
+      key: string,
+      ask: (signal: AbortSignal) => Promise<T>,
+      signal?: AbortSignal,
+    ): Promise<T> => {
       const known = kept.get(key)
-      if (known !== undefined && isGood(known)) return known.answer as Promise<T>
+      if (known !== undefined && isGood(known)) {
+        known.wait(signal)
+        return known.answer as Promise<T>
+      }
       const askedMs = nowMs()
-      const answer = ask()
-      const entry: Kept = { group, answer, goodUntilMs: undefined }
+      const controller = new AbortController()
+      const answer = ask(controller.signal)
+      let waiting = 0
+      const leave = () => {
+        waiting -= 1
+        if (waiting > 0 || entry.goodUntilMs !== undefined) return
+        // Who comes now asks anew.
+        if (kept.get(key) === entry) kept.delete(key)
+        controller.abort()
+      }
+      const wait = (signal: AbortSignal | undefined) => {
+        waiting += 1
+        if (entry.goodUntilMs === undefined) signal?.addEventListener('abort', leave, { once: true })
+      }
+      const entry: Kept = { group, answer, goodUntilMs: undefined, wait }
+      wait(signal)
       kept.delete(key)
       kept.set(key, entry)
       const oldest = kept.keys().next()

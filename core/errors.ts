@@ -41,6 +41,18 @@ export const ERROR_CODES = {
   rate_limited: { retryable: true, meaning: 'The source sends faster than it may; send again later.' },
   payload_too_large: { retryable: false, meaning: 'The request body is larger than the limit.' },
   overloaded: { retryable: true, meaning: 'Too much is waiting to be stored; send again later.' },
+  query_queue_full: {
+    retryable: true,
+    meaning: 'Too many questions wait for the store; ask again later, and fewer at a time.',
+  },
+  query_timeout: {
+    retryable: true,
+    meaning: 'The question took longer than it may; ask about a shorter range, or again later.',
+  },
+  request_closed: {
+    retryable: true,
+    meaning: 'The client closed the connection before the answer was there.',
+  },
   store_unavailable: { retryable: true, meaning: 'The store cannot be reached or did not answer in time.' },
   store_rejected: { retryable: false, meaning: 'The store refused the statement or the rows.' },
   store_locked: { retryable: false, meaning: 'Another process holds the data folder.' },

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
+import type { Asker } from '../core/asker.ts'
 import { GatewatchError, messageOf } from '../core/errors.ts'
 import { type Chdb, type ChdbConnection, openChdb } from './chdb.ts'
 import {
@@ -15,11 +16,18 @@ import {
 import type { Database, InsertBlock, QueryParams } from './database.ts'
 import { inlineParams } from './inline-params.ts'
 import { migrationStatements } from './migration-files.ts'
+import { createQueryKiller } from './query-killer.ts'
 import { createReaderPool } from './reader-pool.ts'
 import { openSpool, type Spool } from './spool.ts'
+import { createTurns, type QueueLimits, runForAsker } from './turns.ts'
 
 /** The database that holds all tables. */
 export const DATABASE = 'gatewatch'
+
+// One dashboard asks some ten questions at a time; what waits costs its text only.
+const PEOPLES_QUEUE: QueueLimits = { maxWaiting: 256, maxWaitingEach: 64, maxWaitMs: 20_000 }
+// Waiting and running together stay below the longest time of a request (api/build-server.ts).
+const PEOPLES_RUN_MS = 20_000
 
 export interface ServerOptions {
   /** `http://host:8123`; may carry no credentials. */
@@ -72,7 +80,7 @@ export async function openServer(options: ServerOptions): Promise<Database> {
     username: options.username ?? 'default',
     password: options.password ?? '',
     request_timeout: requestTimeoutMs,
-    max_open_connections: 8,
+    max_open_connections: CONNECTIONS,
     // Long lists of values go into the body: servers limit the length of a URL.
     use_multipart_params_auto: true,
     // The client would print every failed request with its values; failures are reported where they are handled.
@@ -100,12 +108,15 @@ export async function openServer(options: ServerOptions): Promise<Database> {
       ...settings.clickhouse_settings,
       max_execution_time: Math.ceil(requestTimeoutMs / 1000),
       readonly: '1',
+      // A connection that is cut ends its query.
+      cancel_http_readonly_queries_on_client_close: 1 as const,
       ...(cluster === undefined ? {} : CLUSTER_READ_SETTINGS),
     },
   }
   // Connections of their own: those of detection are never all in people's use.
   const reader = connectServer(reading)
   const peoples = connectServer(reading)
+  const turns = createTurns(CONNECTIONS, PEOPLES_QUEUE)
   const sharded = cluster === undefined ? new Map() : shardedTables(await migrationStatements())
   const statementsOf = (sql: string): readonly string[] =>
     cluster === undefined ? [sql] : clusterStatements(sql, { name: cluster, database: DATABASE, sharded })
@@ -113,7 +124,15 @@ export async function openServer(options: ServerOptions): Promise<Database> {
   return {
     kind: 'server',
     query: (sql, params) => select(reader, sql, params),
-    queryForPeople: (sql, params) => select(peoples, sql, params),
+    queryForPeople: async (sql, params, asker) => {
+      const giveTurn = await turns.take(asker)
+      try {
+        if (asker === undefined) return await select(peoples, sql, params)
+        return await runForAsker(asker, PEOPLES_RUN_MS, (signal) => select(peoples, sql, params, signal))
+      } finally {
+        giveTurn()
+      }
+    },
     command: async (sql, params) => {
       for (const statement of statementsOf(sql)) await run(writer, statement, params)
     },
@@ -125,6 +144,8 @@ export async function openServer(options: ServerOptions): Promise<Database> {
     },
   }
 }
+
+const CONNECTIONS = 8
 
 function connectServer(settings: Parameters<typeof createClient>[0]): ClickHouseClient {
   try {
@@ -196,7 +217,7 @@ async function connectEmbedded(chdb: Chdb, path: string, readerCount: number): P
     // A migration that copies a table writes many months at once.
     'SET max_partitions_per_insert_block = 0',
   )
-  const lane = (size: number, ...settings: string[]) =>
+  const lane = (settings: readonly string[], limits?: QueueLimits) =>
     createReaderPool(
       () =>
         open(
@@ -208,27 +229,37 @@ async function connectEmbedded(chdb: Chdb, path: string, readerCount: number): P
           ...settings,
           'SET readonly = 1',
         ),
-      size,
+      readerCount,
+      limits,
     )
-  const readers = lane(readerCount)
+  const readers = lane([])
   // People share half of the cores, so that the other half is there for detection however many ask.
-  const peoples = lane(readerCount, `SET max_threads = ${Math.max(1, availableParallelism() >> 1)}`)
-  const through =
-    (pool: typeof readers): Database['query'] =>
-    (sql, params) =>
-      pool.use((client) => select(client, params === undefined ? sql : inlineParams(sql, params)))
-  const query = through(readers)
+  const peoples = lane([`SET max_threads = ${Math.max(1, availableParallelism() >> 1)}`], PEOPLES_QUEUE)
+  const killer = createQueryKiller(async () => (await open()).client)
+  const textOf = (sql: string, params?: QueryParams) =>
+    params === undefined ? sql : inlineParams(sql, params)
+  const query: Database['query'] = (sql, params) =>
+    readers.use((client) => select(client, textOf(sql, params)))
+  const ask = <Row>(client: ClickHouseClient, sql: string, asker: Asker) =>
+    runForAsker(asker, PEOPLES_RUN_MS, (signal) =>
+      killer.run(sql, signal, (marked) => select<Row>(client, marked)),
+    )
   const structureOf = createStructures(query)
   const spool = await openSpool(join(resolve(path), 'gatewatch-spool'))
   return {
     kind: 'embedded',
     query,
-    queryForPeople: through(peoples),
+    queryForPeople: <Row>(sql: string, params?: QueryParams, asker?: Asker) =>
+      peoples.use<Row[]>((client) => {
+        const text = textOf(sql, params)
+        return asker === undefined ? select(client, text) : ask(client, text, asker)
+      }, asker),
     command: (sql, params) => run(writer.client, sql, params),
     insert: (block) => translate(insertEmbedded({ ...writer, structureOf, spool }, block)),
     close: async () => {
       await readers.close()
       await peoples.close()
+      await killer.close()
       await writer.close()
       chdb.close()
     },
@@ -288,10 +319,20 @@ function createStructures(query: Database['query']) {
   }
 }
 
-async function select<Row>(client: ClickHouseClient, sql: string, params?: QueryParams): Promise<Row[]> {
+async function select<Row>(
+  client: ClickHouseClient,
+  sql: string,
+  params?: QueryParams,
+  signal?: AbortSignal,
+): Promise<Row[]> {
   return translate(
     client
-      .query({ query: sql, format: 'JSONEachRow', ...(params ? { query_params: bound(params) } : {}) })
+      .query({
+        query: sql,
+        format: 'JSONEachRow',
+        ...(params ? { query_params: bound(params) } : {}),
+        ...(signal ? { abort_signal: signal } : {}),
+      })
       .then((result) => result.json<Row>()),
   )
 }

@@ -1,3 +1,5 @@
+import type { Asker, Askers } from '../core/asker.ts'
+
 /**
  * The one way to the store. `clickhouse.ts` implements it for a server and for the engine in process; nothing
  * outside `store/` knows which of the two it talks to.
@@ -13,9 +15,11 @@ export interface Database {
   query<Row>(sql: string, params?: QueryParams): Promise<Row[]>
   /**
    * The same for what people ask (dashboard, API, exports): on connections of their own, so that neither detection nor
-   * ingest waits for the questions of people, however many and however slow.
+   * ingest waits for the questions of people, however many and however slow. What is asked for an asker waits in a bounded
+   * queue, by fair shares, runs for a bounded time, and ends when the asker is gone.
+   * @throws GatewatchError also `query_queue_full`, `query_timeout` (a retry helps), `request_closed`
    */
-  queryForPeople: Database['query']
+  queryForPeople<Row>(sql: string, params?: QueryParams, asker?: Asker): Promise<Row[]>
   /** Runs one statement that changes something. Same errors as `query`. */
   command(sql: string, params?: QueryParams): Promise<void>
   /**
@@ -26,8 +30,11 @@ export interface Database {
   close(): Promise<void>
 }
 
-/** The store for people's questions: `query` is `queryForPeople`. */
-export const forPeople = (database: Database): Database => ({ ...database, query: database.queryForPeople })
+/** The store for people's questions: `query` is `queryForPeople`, for the asker of the request at hand. */
+export const forPeople = (database: Database, askers?: Pick<Askers, 'current'>): Database => ({
+  ...database,
+  query: (sql, params) => database.queryForPeople(sql, params, askers?.current()),
+})
 
 export type QueryParams = Readonly<
   Record<string, string | number | boolean | readonly string[] | readonly number[]>

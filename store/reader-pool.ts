@@ -1,4 +1,6 @@
+import type { Asker } from '../core/asker.ts'
 import { GatewatchError } from '../core/errors.ts'
+import { createTurns, type QueueLimits } from './turns.ts'
 
 /** A connection that answers one query at a time. */
 export interface Reader<Client> {
@@ -8,10 +10,11 @@ export interface Reader<Client> {
 
 export interface ReaderPool<Client> {
   /**
-   * Runs `work` on a connection of its own, when one is free; first come, first served.
-   * @throws what `work` or opening a connection throws; GatewatchError `store_unavailable` after `close`
+   * Runs `work` on a connection of its own, when one is free; whose turn it is: `turns.ts`.
+   * @throws what `work` or opening a connection throws; GatewatchError `store_unavailable` after `close`, and those of
+   * `Turns.take`
    */
-  use<T>(work: (client: Client) => Promise<T>): Promise<T>
+  use<T>(work: (client: Client) => Promise<T>, asker?: Asker): Promise<T>
   /** Waits for what runs and what waits, then closes every connection. */
   close(): Promise<void>
 }
@@ -24,32 +27,22 @@ export interface ReaderPool<Client> {
  * opening and closing do.
  * @param open makes a connection that is ready to use, or throws and leaves nothing open
  * @param size most connections at a time
+ * @param limits of the queue for them; none: whoever comes waits
  */
 export function createReaderPool<Client>(
   open: () => Promise<Reader<Client>>,
   size: number,
+  limits?: QueueLimits,
 ): ReaderPool<Client> {
   const kept: Reader<Client>[] = []
-  // A turn is the right to have a connection; there are as many as connections may be.
-  let turns = size
-  const waiting: (() => void)[] = []
+  const turns = createTurns(size, limits)
   let closing: Promise<void> | undefined
 
-  const takeTurn = async () => {
-    if (turns > 0) turns -= 1
-    else await new Promise<void>((resolve) => waiting.push(resolve))
-  }
-  const giveTurn = () => {
-    const next = waiting.shift()
-    if (next) next()
-    else turns += 1
-  }
-
   return {
-    use: async (work) => {
+    use: async (work, asker) => {
       if (closing !== undefined)
         throw new GatewatchError('store_unavailable', 'The store is closed.', { retryable: false })
-      await takeTurn()
+      const giveTurn = await turns.take(asker)
       try {
         const reader = kept.pop() ?? (await open())
         let known = false
@@ -67,7 +60,7 @@ export function createReaderPool<Client>(
     },
     close: () => {
       closing ??= (async () => {
-        for (let taken = 0; taken < size; taken += 1) await takeTurn()
+        await turns.idle()
         for (const reader of kept.splice(0)) await reader.close()
       })()
       return closing

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { Askers } from '../../core/asker.ts'
 import type { SharedAnswers } from '../shared-answers.ts'
 import { callerOf } from './authentication.ts'
 
@@ -13,7 +14,7 @@ declare module 'fastify' {
  * Gives browsers of one tenant that ask the same at the same time one answer. Whoever changes something sees it: a
  * request that is not a GET drops what is known of its tenant.
  */
-export function installSharedAnswers(app: FastifyInstance, answers: SharedAnswers): void {
+export function installSharedAnswers(app: FastifyInstance, answers: SharedAnswers, askers?: Askers): void {
   app.addHook('onRoute', (route) => {
     // Not the HEAD route that follows each GET: it has the handler of that GET, which is wrapped already.
     if (route.config?.shared !== true || route.method !== 'GET') return
@@ -22,7 +23,16 @@ export function installSharedAnswers(app: FastifyInstance, answers: SharedAnswer
       const { tenant, by } = callerOf(request)
       // A program that has just written asks once, and is told what is.
       if (by !== 'session') return handler.call(this, request, reply)
-      return answers.of(tenant, `${tenant}\0${request.url}`, async () => handler.call(this, request, reply))
+      const asker = askers?.current()
+      return answers.of(
+        tenant,
+        `${tenant}\0${request.url}`,
+        async (signal) =>
+          askers === undefined || asker === undefined
+            ? handler.call(this, request, reply)
+            : askers.run({ ...asker, signal }, () => handler.call(this, request, reply)),
+        asker?.signal,
+      )
     }
   })
   app.addHook('preSerialization', async (request, reply, payload) => {

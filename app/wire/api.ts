@@ -33,6 +33,7 @@ import type { Credentials } from '../credentials.ts'
 import { openRevokedTokens } from '../revoked-tokens.ts'
 import { createEventAccessLog } from './access-log.ts'
 import type { Alerting } from './alerting.ts'
+import { createAskers } from './askers.ts'
 
 /** The administrator of an embedded start: everything, in the default tenant. */
 const ADMINISTRATOR: Principal = { subject: 'admin', tenant: 'default', capabilities: ['admin'] }
@@ -63,7 +64,8 @@ export interface Api {
 /** The HTTP server over the store, whole or (without the role `api`) operations only; it does not listen yet. */
 export async function createApi(options: ApiOptions): Promise<Api> {
   const { config, credentials, database, alerting, clock, registry } = options
-  const people = forPeople(database)
+  const askers = createAskers()
+  const people = forPeople(database, askers)
   const sessions = createSessions({ clock })
   const guarded = {
     registry,
@@ -110,6 +112,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   const server = await buildServer({
     ...guarded,
     clock,
+    askers,
     events: createShownEvents(createEventQueries(people), credentials.fingerprintKey),
     counts: createOverviewQueries(people),
     baselines: createBaselineQueries(people),

@@ -746,6 +746,19 @@ describe('POST /v1/events', () => {
     expect(answer.headers['retry-after']).toBe('2')
     expect(answer.json()).toMatchObject({ code: 'overloaded', retryable: true })
   })
+
+  it('asks to come back later when too many questions wait', async () => {
+    const full = new GatewatchError('query_queue_full', 'Too many wait.', { retryAfterSeconds: 5 })
+    const events = { search: () => Promise.reject(full) } as never
+    const { app, apiKey } = await startApi({ events })
+    const answer = await app.inject({
+      url: '/v1/events',
+      headers: { ...LOCAL, authorization: `Bearer ${apiKey}` },
+    })
+    expect(answer.statusCode).toBe(503)
+    expect(answer.headers['retry-after']).toBe('5')
+    expect(answer.json()).toMatchObject({ code: 'query_queue_full', retryable: true })
+  })
 })
 
 describe('hostile text', () => {

@@ -57,6 +57,28 @@ describe('shared answers', () => {
     expect(await ask('b', 'globex')).toBe(2)
   })
 
+  it('is given up when all who wait for it are gone, and not before', async () => {
+    const answers = createSharedAnswers()
+    const [first, second] = [new AbortController(), new AbortController()]
+    const asked: AbortSignal[] = []
+    const never = (signal: AbortSignal) => {
+      asked.push(signal)
+      return new Promise<never>((_, reject) => {
+        signal.addEventListener('abort', () => reject(new Error('given up')))
+      })
+    }
+    const both = Promise.allSettled(
+      [first, second].map(({ signal }) => answers.of('acme', 'k', never, signal)),
+    )
+    first.abort()
+    expect(asked.map(({ aborted }) => aborted)).toEqual([false])
+    second.abort()
+    expect(asked.map(({ aborted }) => aborted)).toEqual([true])
+    // Who comes in between does not get what was given up.
+    expect(await answers.of('acme', 'k', async () => 'anew')).toBe('anew')
+    expect((await both).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  })
+
   it('is bounded', async () => {
     const answers = createSharedAnswers({ maxKept: 2 })
     let asked = 0
