@@ -103,10 +103,14 @@ export function createOutboxTable(database: Database): OutboxTable {
              row_number() OVER (PARTITION BY whom, tenant, origin, about ORDER BY made_at, place, delivery_id) AS by_age
            FROM (
              SELECT tenant, delivery_id, version, any(receiver) AS whom, any(alert_id) AS alert, any(sequence) AS place,
-               any(created_at) AS made_at, anyIf(next_attempt_at, sign = 1) AS due_at, any(notice) AS said,
+               any(created_at) AS made_at, any(next_attempt_at) AS due_at, any(notice) AS said,
                any(severity) AS how_severe, any(score) AS points, any(source) AS origin, any(party) AS about
-             FROM outbox WHERE receiver IN {receivers:Array(String)}
-             GROUP BY tenant, delivery_id, version HAVING sum(sign) > 0
+             FROM outbox
+             -- Which wait, from the small columns of all; the rest of these only.
+             WHERE receiver IN {receivers:Array(String)} AND sign = 1 AND (tenant, delivery_id, version) IN (
+               SELECT tenant, delivery_id, version FROM outbox WHERE receiver IN {receivers:Array(String)}
+               GROUP BY tenant, delivery_id, version HAVING sum(sign) > 0)
+             GROUP BY tenant, delivery_id, version
              ORDER BY whom, alert, place, delivery_id, version DESC
              LIMIT 1 BY whom, alert)
            WHERE due_at <= fromUnixTimestamp64Milli({now:Int64}))
