@@ -35,6 +35,9 @@ export function createShownEvents(source: EventSource, secret: Uint8Array): Even
       return event && shown(event)
     },
     byIds: async (tenant, ids, between) => (await source.byIds(tenant, ids, between)).map(shown),
-    chain: async (selection, limit) => (await source.chain(selection, limit)).map(shown),
+    chain: async (selection, page) => {
+      const { events, ...others } = await source.chain(selection, page)
+      return { ...others, events: events.map(shown) }
+    },
   }
 }

@@ -32,8 +32,15 @@ export interface EventQueries {
   ): Promise<AuditEvent[]>
   /** The topic, or the name of the source, that each of these events came by; without those that are not there. */
   sourcesOf(tenant: string, eventIds: readonly string[]): Promise<ReadonlyMap<string, string>>
-  /** The newest `limit` events of a chain, in order of time. */
-  chain(scope: EventScope & { readonly chain: string }, limit: number): Promise<AuditEvent[]>
+  /**
+   * A page of a chain, in order of time: the newest events first, older ones by the cursor. A page has at most 8 MiB of
+   * texts, or one event.
+   * @throws GatewatchError `request_invalid` (cursor)
+   */
+  chain(
+    scope: EventScope & { readonly chain: string },
+    page: { readonly limit: number; readonly cursor?: string },
+  ): Promise<EventPage>
 }
 
 type EventRow = Record<string, unknown>
@@ -85,14 +92,7 @@ export function createEventQueries(database: Database): EventQueries {
       )
       return new Map(rows.map(({ event_id, topic }) => [event_id, topic]))
     },
-    chain: async (scope, limit) => {
-      const { sql, params } = liveSql(scope)
-      const rows = await database.query<EventRow>(
-        `SELECT ${EVENT_SELECT} FROM events WHERE ${sql} ORDER BY occurred_at DESC, event_id DESC LIMIT {limit:UInt32}`,
-        { ...params, limit },
-      )
-      return rows.map(eventOf).reverse()
-    },
+    chain: (scope, page) => chainPage(database, scope, page),
   }
 }
 
@@ -114,6 +114,43 @@ async function search(
   const last = rows[limit - 1]
   if (rows.length <= limit || last === undefined) return { events }
   return { events, nextCursor: encodeCursor([fromClickHouse(last.occurred_at), last.tie]) }
+}
+
+const PAGE_BYTES = 8 * 1024 ** 2
+// The texts that senders fill at will.
+const ROW_BYTES =
+  'length(gen_ai_tool_call_arguments) + length(error_message) + length(mcp_resource_uri) + length(toString(argument_fingerprints))'
+
+/** How many events the page has is found from narrow rows, so that only the page's own are in the memory. */
+async function chainPage(
+  database: Database,
+  scope: EventScope & { readonly chain: string },
+  { limit, cursor }: { readonly limit: number; readonly cursor?: string },
+): Promise<EventPage> {
+  const { sql, params } = pageSql(
+    scope,
+    cursor === undefined ? undefined : decodeCursor(cursor, CURSOR_PARTS),
+  )
+  const sizes = await database.query<{ at: string; tie: string; bytes: number }>(
+    `SELECT occurred_at AS at, ${TIE} AS tie, ${ROW_BYTES} AS bytes FROM events WHERE ${sql}
+     ORDER BY at DESC, tie DESC LIMIT {limit:UInt32}`,
+    { ...params, limit: limit + 1 },
+  )
+  let count = 0
+  for (let bytes = 0; count < Math.min(limit, sizes.length); count++) {
+    bytes += sizes[count]?.bytes ?? 0
+    if (bytes > PAGE_BYTES && count > 0) break
+  }
+  const oldest = sizes[count - 1]
+  if (oldest === undefined) return { events: [] }
+  const rows = await database.query<EventRow>(
+    `SELECT ${EVENT_SELECT} FROM events WHERE ${sql} AND occurred_at >= toDateTime64({oldest:String}, 6, 'UTC')
+     ORDER BY occurred_at DESC, ${TIE} DESC LIMIT {limit:UInt32}`,
+    { ...params, oldest: oldest.at, limit: count },
+  )
+  const events = rows.map(eventOf).reverse()
+  if (sizes.length <= count) return { events }
+  return { events, nextCursor: encodeCursor([fromClickHouse(oldest.at), oldest.tie]) }
 }
 
 /**

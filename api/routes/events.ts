@@ -51,8 +51,8 @@ export interface EventSource {
   ): Promise<readonly AuditEvent[]>
   chain(
     selection: EventSelection & Partial<Range> & { readonly chain: string },
-    limit: number,
-  ): Promise<readonly AuditEvent[]>
+    page: { readonly limit: number; readonly cursor?: string },
+  ): Promise<{ readonly events: readonly AuditEvent[]; readonly nextCursor?: string }>
 }
 
 export type FacetName = 'actor' | 'mcp.server.name' | 'gen_ai.tool.name' | 'outcome' | 'capability'
@@ -145,16 +145,17 @@ export function addEventRoutes(app: ApiServer, { events, counts, findings, clock
     async (request) => {
       const { query } = request
       const { tenant } = callerOf(request)
-      const calls = await events.chain(
+      const page = await events.chain(
         { tenant, chain: query.key, ...openRangeOf(query, clock.now()) },
-        query.limit + 1,
+        { limit: query.limit, ...given('cursor', query.cursor) },
       )
-      if (calls.length === 0) throw new GatewatchError('not_found', 'There is no such chain.')
+      if (page.events.length === 0) throw new GatewatchError('not_found', 'There is no such chain.')
       return {
         chain: query.key,
-        events: calls.slice(-query.limit),
+        events: [...page.events],
         findings: [...(await findings.list({ tenant, chain: query.key, status: 'current' }, CHAIN_FINDINGS))],
-        truncated: calls.length > query.limit,
+        truncated: page.nextCursor !== undefined,
+        ...(page.nextCursor === undefined ? {} : { next_cursor: page.nextCursor }),
       }
     },
   )

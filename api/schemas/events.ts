@@ -82,7 +82,8 @@ export const ChainQuerySchema = Type.Object(
   {
     ...rangeParameters,
     key: Type.String({ description: 'The chain key', minLength: 1, maxLength: 65_536 }),
-    limit: limitParameter(10_000, 10_000),
+    limit: limitParameter(10_000, 1000),
+    cursor: cursorParameter,
   },
   strict,
 )
@@ -95,6 +96,7 @@ export const ChainSchema = Type.Object(
       Type.Object({ ...FindingSchema.properties, status: Type.String(), found_at: Type.String() }, strict),
     ),
     truncated: Type.Boolean({ description: 'There are older events in the chain' }),
+    next_cursor: nextCursor,
   },
   strict,
 )

@@ -66,6 +66,36 @@ describe('GET /v1/events', () => {
     expect(times).toEqual(times.toSorted().reverse())
   })
 
+  it('gives a fat chain in pages of bounded size, every call exactly once', async () => {
+    const tenant = 'fat'
+    const calls = Array.from({ length: 45 }, (_, index) =>
+      event(tenant, 5 + Math.floor(index / 30), {
+        'mcp.session.id': 'fat',
+        'gen_ai.tool.call.arguments': JSON.stringify({ text: 'x'.repeat(400_000) }),
+      }),
+    )
+    await api.insert(calls)
+    const seen: string[] = []
+    let cursor: string | undefined
+    for (let page = 0; page < 10; page += 1) {
+      const { status, body } = await get(
+        `/v1/chains?key=session:fat${cursor === undefined ? '' : `&cursor=${cursor}`}`,
+        tenant,
+      )
+      expect(status).toBe(200)
+      const events = eventsOf(body)
+      expect(events.length * 400_000).toBeLessThanOrEqual(8 * 1024 ** 2)
+      seen.unshift(...events.map(({ event_id }) => event_id))
+      cursor = body['next_cursor'] as string | undefined
+      expect(body['truncated']).toBe(cursor !== undefined)
+      if (cursor === undefined) break
+    }
+    expect(seen.toSorted()).toEqual(calls.map(({ event_id }) => event_id).toSorted())
+    const timeOf = new Map(calls.map(({ event_id, occurred_at }) => [event_id, occurred_at]))
+    const times = seen.map((id) => timeOf.get(id))
+    expect(times).toEqual(times.toSorted())
+  })
+
   it('shows the corrected version of an event once, and counts it once', async () => {
     const tenant = 'corrected'
     const before = event(tenant, 10, { outcome: 'unknown', actor: 'someone' })

@@ -44,7 +44,7 @@ export async function startApi(overrides: Partial<ApiDependencies> = {}) {
       search: async () => ({ events: [] }),
       byId: async () => undefined,
       byIds: async () => [],
-      chain: async () => [],
+      chain: async () => ({ events: [] }),
     },
     counts: {
       volume: async () => [],

@@ -769,7 +769,7 @@ describe('hostile text', () => {
         search: async () => ({ events: [{ ...EVENT, 'gen_ai.tool.name': hostile, actor: hostile }] }),
         byId: async () => undefined,
         byIds: async () => [],
-        chain: async () => [],
+        chain: async () => ({ events: [] }),
       },
     })
     const { headers, body } = await getJson(app, '/v1/events', apiKey)

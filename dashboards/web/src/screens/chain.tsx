@@ -23,6 +23,8 @@ interface Chain {
   readonly chain: string
   readonly events: readonly AuditEvent[]
   readonly findings: readonly Finding[]
+  /** There are older calls. */
+  readonly truncated: boolean
 }
 
 /** Every call of one undertaking in order of time, with the calls that findings matched marked. */
@@ -106,7 +108,10 @@ function Calls({ chain, chosen }: { chain: Chain; chosen: string | undefined }):
   return (
     <section class="panel events-panel">
       <p class="chain-facts">
-        <strong>{formatCount(events.length)} calls</strong>
+        <strong>
+          {chain.truncated ? 'newest ' : ''}
+          {formatCount(events.length)} calls
+        </strong>
         <span>
           by <Plain text={events[0]?.actor ?? ''} limit={48} />
         </span>
@@ -139,7 +144,9 @@ function Calls({ chain, chosen }: { chain: Chain; chosen: string | undefined }):
         }}
       />
       <p class="event-foot">
-        <a href={link(['events'], { chain: chain.chain, from: '-90d', to: 'now' })}>Same calls as events</a>
+        <a href={link(['events'], { chain: chain.chain, from: '-90d', to: 'now' })}>
+          {chain.truncated ? 'Older calls are there: all as events' : 'Same calls as events'}
+        </a>
       </p>
     </section>
   )
