@@ -45,6 +45,14 @@ export const ARGUMENT_FLAGS = [
 ] as const
 export type ArgumentFlag = (typeof ARGUMENT_FLAGS)[number]
 
+/**
+ * What gatewatch noticed about a record: a text of it was too long and is kept as its beginning and a digest; it came later
+ * than its time by more than the allowed lateness, so that no baseline learns from it; or it did, and the operator declared
+ * its source as history. See `ingest/record-flags.ts`.
+ */
+export const RECORD_FLAGS = ['shortened', 'late', 'history'] as const
+export type RecordFlag = (typeof RECORD_FLAGS)[number]
+
 /** How others came to stand between the user and the call. */
 export const DELEGATIONS = ['on-behalf-of', 'impersonation', 'assumed-role'] as const
 export type Delegation = (typeof DELEGATIONS)[number]
@@ -195,6 +203,9 @@ export const AuditEventSchema = Type.Object(
     ),
     argument_flags: Type.Optional(
       Type.Array(oneOf(ARGUMENT_FLAGS, 'A shape that attacks need and ordinary arguments rarely have')),
+    ),
+    record_flags: Type.Optional(
+      Type.Array(oneOf(RECORD_FLAGS, 'What is unusual about the record itself: too long, or too late')),
     ),
   },
   { additionalProperties: false, title: 'AuditEvent' },

@@ -37,6 +37,12 @@ export function eventsBetween(
   }
 }
 
+/**
+ * The events that baselines learn from: not those that came long after their time, which whoever may send could make up. They
+ * are judged as all others are.
+ */
+export const TEACHES = "NOT has(record_flags, 'late')"
+
 type Lookup = Exclude<Evidence, { readonly events: unknown }>
 
 /** Drafts whose events are looked up with one question, which reads the events of all their actors once. */

@@ -1,6 +1,6 @@
 import { type BaselineLimits, inWords, type Overflow } from './cardinality.ts'
 import type { Source } from './detector.ts'
-import { eventsBetween } from './evidence.ts'
+import { eventsBetween, TEACHES } from './evidence.ts'
 import { startOfDay } from './utc-day.ts'
 
 /**
@@ -120,7 +120,7 @@ export function fullness(
   return { baseline_full: `${words}: what is beyond that counts as new` }
 }
 
-/** Uses of the days `fromDay` to `toDay` (exclusive), by day, in a fixed order. */
+/** Uses of the days `fromDay` to `toDay` (exclusive) that teach, by day, in a fixed order. */
 export async function readUses(
   source: Source,
   tenant: string,
@@ -132,7 +132,7 @@ export async function readUses(
   const order = 'ORDER BY day, actor, server, tool, destination'
   const grouped = `SELECT toUInt32(toDate(occurred_at)) AS day, actor, mcp_server_name AS server, gen_ai_tool_name AS tool, destination,
        count() AS calls, toUnixTimestamp64Milli(min(occurred_at)) AS firstMs
-     FROM events WHERE ${events.sql} ${crowd?.actors === undefined ? '' : `AND (${crowd.actors.sql})`}
+     FROM events WHERE ${events.sql} AND ${TEACHES} ${crowd?.actors === undefined ? '' : `AND (${crowd.actors.sql})`}
      GROUP BY day, actor, server, tool, destination`
   const uses = await source.query<Use>(
     crowd === undefined

@@ -2,6 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { UNKNOWN_ACTOR } from '../core/actor.ts'
 import type { AuditEvent } from '../core/audit-event.ts'
 import { messageOf } from '../core/errors.ts'
+import type { AssembledIdentity } from './assembled-identity.ts'
+import { createClaims, type NewIdentity, type PendingKey } from './id-claims.ts'
 import type { EventPart } from './record.ts'
 import type { IngestTelemetry } from './telemetry.ts'
 
@@ -53,8 +55,8 @@ export interface AssemblerStore<Blocks extends TickBlocks = TickBlocks> {
   keysIn(blocks: readonly PartBlock[]): Promise<readonly PartKey[]>
   partsOf(keys: readonly PartKey[]): Promise<readonly KeptParts[]>
   assembledOf(keys: readonly PartKey[]): Promise<readonly PlannedKey[]>
-  /** Those of which no event is stored. */
-  unknownOf(keys: readonly PlannedKey[]): Promise<readonly PlannedKey[]>
+  /** What stands under the ids that events are about to get, in their order. */
+  standingsOf(identities: readonly NewIdentity[]): Promise<readonly ('free' | 'stored' | 'taken')[]>
   openTick(tick: number): Blocks
   /** Whether the stored plan is this one, and not that of another owner who was first. */
   savePlan(blocks: Blocks): Promise<boolean>
@@ -66,6 +68,8 @@ export interface AssemblerOptions<Blocks extends TickBlocks> {
   readonly store: AssemblerStore<Blocks>
   /** All parts of one join key → its events; pure, and the same for every order of the parts. */
   readonly fold: (parts: readonly EventPart[]) => readonly AuditEvent[]
+  /** How an event of `fold` came by its id; by a hash unless given. */
+  readonly identityOf?: (event: AuditEvent) => AssembledIdentity | undefined
   readonly telemetry: IngestTelemetry
   /** How long an insert may take to become visible after its `recorded_at`, in milliseconds; two minutes unless told. */
   readonly overlapMs?: number
@@ -109,7 +113,7 @@ export interface TickResult {
 export function createAssembler<Blocks extends TickBlocks>(
   options: AssemblerOptions<Blocks>,
 ): { tick(): Promise<TickResult> } {
-  const { store, fold, telemetry } = options
+  const { store, fold, telemetry, identityOf } = options
   const overlapUs = (options.overlapMs ?? 120_000) * 1000
   const maxParts = options.maxParts ?? DEFAULT_PARTS
   const seen = new Map<number, number>()
@@ -159,14 +163,12 @@ export function createAssembler<Blocks extends TickBlocks>(
     current: Work,
   ): Promise<{ blocks: Blocks; incomplete: number; late: number }> => {
     const blocks = store.openTick(tick)
-    const fresh: PlannedKey[] = []
-    // Of a key that nothing is known of there may be events nevertheless, when what was known has ended.
-    const addFresh = async () => {
-      const keys = fresh.splice(0)
-      if (keys.length === 0) return
-      const unknown = await store.unknownOf(keys)
-      for (const planned of unknown) blocks.add(planned)
-      late += keys.length - unknown.length
+    const pending: PendingKey[] = []
+    const claims = createClaims({ standingsOf: store.standingsOf, textOf: store.textOf, identityOf })
+    const addPending = async () => {
+      const settled = await claims.settle(pending.splice(0))
+      for (const planned of settled.keys) blocks.add(planned)
+      late += settled.late
     }
     let incomplete = 0
     let late = 0
@@ -186,14 +188,16 @@ export function createAssembler<Blocks extends TickBlocks>(
         continue
       }
       const before = known?.after ?? []
-      const after = versionsOf(events, tick, before)
+      const after = versionsOf(claims.keep(events, before), tick, before)
       if (after.length === before.length && after.every(({ version }) => version !== tick)) continue
       for (const event of events) if (isIncomplete(event)) incomplete++
       const planned = { tenant, joinKey, parts: marks, before, after }
-      if (known !== undefined) blocks.add(planned)
-      else if (fresh.push(planned) === KEYS_ASKED_AT_ONCE) await addFresh()
+      const isNew = after.some(({ version, event }) => version === tick && event !== undefined)
+      if (!isNew) blocks.add(planned)
+      else if (pending.push({ planned, isFresh: known === undefined }) === KEYS_ASKED_AT_ONCE)
+        await addPending()
     }
-    await addFresh()
+    await addPending()
     return { blocks, incomplete, late }
   }
 

@@ -120,6 +120,7 @@ export function createCompleteEvent(options: CompletionOptions): CompleteEvent {
       argument_fingerprints: draft.argument_fingerprints,
       result_fingerprints: draft.result_fingerprints,
       argument_flags: draft.argument_flags,
+      record_flags: draft.record_flags,
     }
     return event as AuditEvent
   }

@@ -29,6 +29,8 @@ export interface DecodedPiece {
   readonly entries: readonly Decoded[]
   /** The piece by itself, when the record holds several; else the whole record’s bytes are the piece. */
   readonly piece?: { readonly text: string } | { readonly json: unknown }
+  /** What was nested deeper than the limit is not in it. */
+  readonly isCut?: boolean
 }
 
 export interface DecoderOptions {
@@ -109,9 +111,14 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
   ): readonly DecodedPiece[] {
     const json = parseJson(text)
     if (json === undefined) return decodeNonJson(text, parsed, name, whole)
-    if (mayBeTooDeep(text, limits.maxDepth) && depthOver(json, limits.maxDepth))
+    const isTooDeep = mayBeTooDeep(text, limits.maxDepth) && depthOver(json, limits.maxDepth)
+    const rest = { headers: parsed.headers, bytes: parsed.bytes, text: parsed.text }
+    if (!isTooDeep) return decodeJson({ ...rest, json }, name)
+    // Whoever chooses the arguments of a call chooses how deep they are, and must not make the call vanish by that.
+    const pieces = decodeJson({ ...rest, json: cutBelow(json, limits.maxDepth) }, name)
+    if (pieces.every(({ entries }) => entries.every(({ kind }) => kind === 'fault')))
       return [faulty('record_too_deep', `The record is nested deeper than ${limits.maxDepth} levels.`, name)]
-    return decodeJson({ headers: parsed.headers, bytes: parsed.bytes, text: parsed.text, json }, name)
+    return pieces.map((piece) => ({ ...piece, isCut: true }))
   }
 
   function decodeNonJson(
@@ -231,6 +238,14 @@ function depthOver(value: unknown, levels: number): boolean {
     if (depthOver(item, levels - 1)) return true
   }
   return false
+}
+
+/** The value with a text in place of whatever lies deeper. */
+function cutBelow(value: unknown, levels: number): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (levels === 0) return '…[cut, nested too deep]'
+  if (Array.isArray(value)) return value.map((item) => cutBelow(item, levels - 1))
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, cutBelow(item, levels - 1)]))
 }
 
 const faulty = (reason: ErrorCode, message: string, format: string | undefined): DecodedPiece => ({

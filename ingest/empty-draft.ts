@@ -70,6 +70,7 @@ const blank = (): Blank => ({
   argument_fingerprints: undefined,
   result_fingerprints: undefined,
   argument_flags: undefined,
+  record_flags: undefined,
   'gen_ai.tool.call.result': undefined,
 })
 

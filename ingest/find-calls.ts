@@ -1,5 +1,6 @@
 import type { EventDraft } from '../core/audit-event.ts'
 import type { EventPart } from './record.ts'
+import { tellRepeatsApart } from './repeated-calls.ts'
 
 export type Part = EventPart
 
@@ -24,6 +25,8 @@ const OWN_IDS = ['event_id', 'gen_ai.tool.call.id'] as const
  *   them, under the same method and a name that only differs by prefix (`crm-get-customer` and `get_customer`: the
  *   layers of a gateway) — unless an id says that they are two.
  * An approval and a result without any id are paired in their order, for the same conversation and tool.
+ * Whatever brought parts together, what one call cannot be is more than one (`repeated-calls.ts`): the agent chooses many of
+ * these ids, and uses one again to hide what it repeats.
  * What a gateway asks its upstream while it serves a call (`tools/list`, `server/discover` inside a `tools/call`) is
  * nobody’s call and is left out. Which parts are linked depends on those two alone, so the result does not depend on any order.
  */
@@ -55,7 +58,12 @@ export function findCalls(parts: readonly Part[]): Calls {
     }
   })
   pairApprovals(callParts, groups)
-  const calls = groups.list().map((indexes) => indexes.flatMap((index) => callParts[index] ?? []))
+  const calls = groups.list().flatMap((indexes) =>
+    tellRepeatsApart(
+      indexes.flatMap((index) => callParts[index] ?? []),
+      parentOf,
+    ),
+  )
   const used = addNotes(notes, calls)
   return {
     calls,

@@ -1,4 +1,4 @@
-import { type EventDraft, eventFields, POLICY_DECISIONS } from '../core/audit-event.ts'
+import { type EventDraft, eventFields, POLICY_DECISIONS, type RecordFlag } from '../core/audit-event.ts'
 import { deriveOutcome, OUTCOMES_WORST_FIRST } from '../core/outcome.ts'
 import { MAX_LEVELS, type Part } from './find-calls.ts'
 
@@ -70,6 +70,7 @@ export function mergeCall(call: readonly Part[], surroundings: Surroundings): Ev
   }
   mergeOutcome(drafts, merged)
   mergeTime(drafts, merged)
+  mergeFlags(drafts, merged)
   mergeNames(drafts, merged)
   lend(call, surroundings, merged)
   return merged as EventDraft
@@ -119,6 +120,15 @@ function mergeTime(drafts: readonly EventDraft[], merged: Record<string, unknown
     merged['timestamp_source'] = source
     return
   }
+}
+
+// Whether a call came late is said by the record that gives it its time: a later one must not make it late, nor old.
+function mergeFlags(drafts: readonly EventDraft[], merged: Record<string, unknown>): void {
+  const timing = drafts.find((draft) => draft.occurred_at === merged['occurred_at'])?.record_flags ?? []
+  const isCut = drafts.some((draft) => draft.record_flags?.includes('shortened'))
+  const flags: RecordFlag[] = timing.filter((flag) => flag !== 'shortened')
+  if (isCut) flags.unshift('shortened')
+  merged['record_flags'] = flags.length === 0 ? undefined : flags
 }
 
 // As received is the longest of the names that the layers use, plain the shortest.

@@ -15,8 +15,10 @@ import { destinationOf } from './destination.ts'
 import type { Fingerprints } from './fingerprints.ts'
 import { addressOf } from './formats/field-values.ts'
 import type { RawRecord } from './record.ts'
+import { addFlag } from './record-flags.ts'
 import type { ArgumentPolicy } from './redact/argument-policy.ts'
 import type { Redactor } from './redact/redactor.ts'
+import { boundName, MAX_NAME, shorten, shortenName } from './shorten.ts'
 
 export interface Fault {
   readonly reason: ErrorCode
@@ -36,10 +38,6 @@ export type Normalise = (draft: EventDraft, receipt: Receipt) => Fault | undefin
 const DAY_MS = 86_400_000
 const OLDEST: Timestamp = '2000-01-01T00:00:00.000000Z'
 
-/** Longest name or id; longer ones are a fault, because cutting one would make two things look like one. */
-export const MAX_NAME = 1024
-// Before redaction: a token in it becomes shorter.
-const MAX_RAW_NAME = 16_384
 const MAX_URI = 8192
 /** Longest text (arguments, error message); longer ones are cut, with a mark that says so. */
 export const MAX_TEXT = 65_536
@@ -75,11 +73,9 @@ export function createNormalise(
     for (const field of NAMES) {
       const value = draft[field]
       if (typeof value !== 'string') continue
-      // What no redaction makes short enough is not read for it.
-      if (value.length > MAX_RAW_NAME) return tooLong(field, value.length)
-      const clean = redactor.name(value, receipt.tenant)
-      if (clean.length > MAX_NAME) return tooLong(field, clean.length)
-      if (clean !== value) fields[field] = clean
+      const clean = redactor.name(boundName(value), receipt.tenant)
+      if (clean.length > MAX_NAME) addFlag(draft, 'shortened')
+      if (clean !== value || clean.length > MAX_NAME) fields[field] = shortenName(clean)
     }
     normaliseDelegates(draft, receipt.tenant, redactor)
     normaliseTexts(draft, receipt.tenant, redactor)
@@ -96,17 +92,20 @@ function normaliseDelegates(draft: EventDraft, tenant: string, redactor: Redacto
   const chain = draft['delegation.chain']
   if (chain === undefined) return
   // Cut, not refused: a chain that somebody made too long must not make the call vanish.
-  draft['delegation.chain'] = chain
+  const clean = chain
     .slice(0, MAX_DELEGATES)
-    .map((principal) => redactor.name(principal, tenant).slice(0, MAX_NAME))
+    .map((principal) => redactor.name(boundName(principal), tenant))
+  if (chain.length > MAX_DELEGATES || clean.some(({ length }) => length > MAX_NAME))
+    addFlag(draft, 'shortened')
+  draft['delegation.chain'] = clean.map(shortenName)
 }
 
 function normaliseTexts(draft: EventDraft, tenant: string, redactor: Redactor): void {
   const message = draft['error.message']
-  if (message !== undefined) draft['error.message'] = cut(redactor.jsonText(message, tenant), MAX_TEXT)
+  if (message !== undefined) draft['error.message'] = cut(draft, redactor.jsonText(message, tenant), MAX_TEXT)
   const uri = draft['mcp.resource.uri']
   if (uri !== undefined) {
-    draft['mcp.resource.uri'] = cut(redactor.text(uri, tenant), MAX_URI)
+    draft['mcp.resource.uri'] = cut(draft, redactor.text(uri, tenant), MAX_URI)
     const host = destinationOf(draft['mcp.resource.uri'])
     if (host !== undefined) draft.destination ??= host
   }
@@ -133,18 +132,19 @@ function normaliseArguments(
     const flags = flagArguments(callArguments)
     if (flags.length > 0) draft.argument_flags = [...flags]
     if (text === undefined) delete draft['gen_ai.tool.call.arguments']
-    else draft['gen_ai.tool.call.arguments'] = cut(text, MAX_TEXT)
+    else draft['gen_ai.tool.call.arguments'] = cut(draft, text, MAX_TEXT)
     argumentKeys ??= keys
     if (destination !== undefined) draft.destination ??= destination
   }
-  if (argumentKeys) draft.argument_keys = cleanKeys(argumentKeys, tenant, redactor)
+  if (argumentKeys) draft.argument_keys = cleanKeys(draft, argumentKeys, tenant, redactor)
 }
 
-function cleanKeys(keys: readonly string[], tenant: string, redactor: Redactor): string[] {
+function cleanKeys(draft: EventDraft, keys: readonly string[], tenant: string, redactor: Redactor): string[] {
   const clean: string[] = []
   for (const key of keys) {
+    if (key.length > MAX_KEY || clean.length === MAX_KEYS) addFlag(draft, 'shortened')
     if (clean.length === MAX_KEYS) break
-    clean.push(redactor.name(key.slice(0, MAX_KEY), tenant))
+    clean.push(shorten(redactor.name(boundName(key), tenant), MAX_KEY))
   }
   return clean
 }
@@ -225,16 +225,9 @@ function lowerHex(draft: EventDraft, field: 'trace_id' | 'span_id' | 'parent_spa
 
 const LOWER_HEX = /^[0-9a-f]+$/
 
-function cut(text: string, limit: number): string {
-  if (text.length <= limit) return text
-  const mark = `…[cut, ${text.length} characters]`
-  return text.slice(0, limit - mark.length) + mark
+function cut(draft: EventDraft, text: string, limit: number): string {
+  if (text.length > limit) addFlag(draft, 'shortened')
+  return shorten(text, limit)
 }
 
 const wrongTime = (reason: ErrorCode, message: string): Fault => ({ reason, field: 'occurred_at', message })
-
-const tooLong = (field: string, length: number): Fault => ({
-  reason: 'field_range',
-  field,
-  message: `${field} has ${length} characters; at most ${MAX_NAME} are allowed.`,
-})

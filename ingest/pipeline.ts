@@ -2,6 +2,7 @@ import type { AuditEvent, EventDraft } from '../core/audit-event.ts'
 import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import { stableId } from '../core/hash.ts'
+import { SEPARATE_SOURCES, type Sources } from '../core/sources.ts'
 import type { ToolCatalogue } from '../core/tool-catalogue.ts'
 import { type CompleteEvent, createCompleteEvent, methodOf } from './complete-event.ts'
 import { createDecoder, DEFAULT_DECODE_LIMITS, type DecodedPiece, type DecodeLimits } from './decode.ts'
@@ -9,14 +10,17 @@ import { exactJsonText } from './exact-json.ts'
 import { createFingerprints } from './fingerprints.ts'
 import type { Decoded, Format } from './format.ts'
 import { FORMATS } from './formats/registry.ts'
+import { joinKeyOf } from './join-key.ts'
 import { createNormalise, type Fault, type Normalise } from './normalize.ts'
 import { setProducer } from './producer.ts'
 import type { Batch, DeadLetter, EventPart, RawRecord, ToolSighting } from './record.ts'
+import { addFlag, createFlagRecord } from './record-flags.ts'
 import type { ArgumentPolicy } from './redact/argument-policy.ts'
 import { markSourceOf } from './redact/mark-source.ts'
 import { MAX_KEPT_BYTES, type RedactedRecord, redactPiece, redactRecord } from './redact/redact-record.ts'
 import { createRedactor, type RedactionKey, type Redactor } from './redact/redactor.ts'
 import { WorkExceeded } from './redact/work-meter.ts'
+import { boundName, shortenName } from './shorten.ts'
 import type { ToolAnnotations } from './tool-annotations.ts'
 import { createSeeTools, type SeeTools } from './tool-sightings.ts'
 import { unpackValue } from './unpack-value.ts'
@@ -38,6 +42,10 @@ export interface PipelineOptions {
   readonly actorPrecedence?: readonly (keyof EventDraft)[]
   /** Learns from the definitions that pass, and is asked for each call; without it hints count for nothing. */
   readonly annotations?: ToolAnnotations
+  /** Which sources belong together, and which bring history; each is one by itself unless given. */
+  readonly sources?: Sources
+  /** What comes more than so many days after its time is marked as late; nothing is unless given. */
+  readonly latenessDays?: number
 }
 
 /** From records to what is stored: events, parts of events, dead letters. */
@@ -54,6 +62,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     ...(options.limits ? { limits: options.limits } : {}),
   })
   const fingerprints = createFingerprints(options.fingerprintKey ?? options.redactionKey.secret)
+  const sources = options.sources ?? SEPARATE_SOURCES
+  const flagRecord = createFlagRecord({ ...options, sources })
   const normalise = createNormalise(redactor, options.clock, fingerprints, options.argumentPolicy)
   const complete = createCompleteEvent({
     catalogue: options.catalogue,
@@ -67,7 +77,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   return (records) => {
     const batch: Work['batch'] = { events: [], parts: [], deadLetters: [] }
-    const work: Work = { normalise, complete, redactor, seeTools, batch }
+    const work: Work = { normalise, flagRecord, complete, redactor, seeTools, sources, batch }
     for (const given of records) {
       const record = unpackValue(given, maxRecordBytes)
       const before = {
@@ -96,6 +106,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
 interface Work {
   readonly normalise: Normalise
+  readonly flagRecord: ReturnType<typeof createFlagRecord>
+  readonly sources: Sources
   readonly complete: CompleteEvent
   readonly redactor: Redactor
   readonly seeTools: SeeTools
@@ -134,10 +146,10 @@ const indexOf = ({ pieceIndex }: RawRecord, entries: number): number =>
 
 function takeEntry(
   record: RawRecord,
-  { sourceFormat }: DecodedPiece,
+  { sourceFormat, isCut }: DecodedPiece,
   entry: Exclude<Decoded, { readonly kind: 'definitions' }>,
   recordIndex: number,
-  { normalise, complete, redactor, batch }: Work,
+  { normalise, flagRecord, complete, redactor, sources, batch }: Work,
 ): Fault | undefined {
   if (entry.kind === 'fault')
     return { reason: entry.reason, field: entry.field ?? '', message: entry.message }
@@ -149,8 +161,10 @@ function takeEntry(
       message: 'The record names no method, tool, resource or prompt.',
     }
   setProducer(draft, record.headers)
+  if (isCut) addFlag(draft, 'shortened')
   const fault = normalise(draft, record)
   if (fault) return fault
+  flagRecord(draft, record)
 
   const { tenant, topic, partition, offset, imported } = record
   if (entry.kind === 'event') {
@@ -166,9 +180,13 @@ function takeEntry(
     offset,
     recordIndex,
     sourceFormat,
-    joinKey: redactor.name(entry.joinKey, tenant),
+    joinKey: joinKeyOf(sources.of(topic), shortenName(redactor.name(boundName(entry.joinKey), tenant))),
     partId: stableId(tenant, topic, partition, offset, recordIndex),
-    body: { callKey: redactor.name(entry.callKey, tenant), draft, ...(imported && { imported }) },
+    body: {
+      callKey: shortenName(redactor.name(boundName(entry.callKey), tenant)),
+      draft,
+      ...(imported && { imported }),
+    },
   })
   return undefined
 }

@@ -26,12 +26,14 @@ export interface RawRecord {
   readonly fullBytes?: number
   /** A piece of a record that is tried again by itself: the index that its first entry had. */
   readonly pieceIndex?: number
+  /** The operator brings it, and says that it is history: it may be old, and is learned from. */
+  readonly history?: boolean
 }
 
 /** One record’s share of a call that is reported in several records. */
 export interface EventPart {
   readonly tenant: string
-  /** Records with the same key may belong to the same call (trace id, request id, …). */
+  /** Records with the same key may belong to the same call: the source and its trace id, request id, … (`join-key.ts`). */
   readonly joinKey: string
   /** Identity of this record: a hash of its coordinates. */
   readonly partId: string

@@ -52,7 +52,7 @@ export function createBaselineQueries(database: Database): BaselineQueries {
       ),
     firstUses: async ({ tenant, server, tool }, limit) => {
       const rows = await database.query<{ actor: string; at: string; unsure: number }>(
-        `SELECT actor, min(first_seen) AS at,
+        `SELECT actor, least(min(first_seen), min(late_first)) AS at,
            min(vanished_first) <= at OR at < toDateTime64('1971-01-01 00:00:00', 6, 'UTC') AS unsure
          FROM tools_by_actor
          WHERE tenant = {tenant:String} AND mcp_server_name = {server:String} AND gen_ai_tool_name = {tool:String}

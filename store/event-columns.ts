@@ -96,6 +96,7 @@ const COLUMNS: readonly (readonly [EventField, () => NativeColumn, Read])[] = [
   ['argument_fingerprints', textsColumn, (event) => event.argument_fingerprints],
   ['result_fingerprints', textsColumn, (event) => event.result_fingerprints],
   ['argument_flags', wordsColumn, (event) => event.argument_flags],
+  ['record_flags', wordsColumn, (event) => event.record_flags],
 ]
 
 /** Events as one block of ClickHouse’s Native format: half the bytes of JSON, and nothing for the store to parse. */

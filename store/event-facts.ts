@@ -1,4 +1,5 @@
 import { stableId } from '../core/hash.ts'
+import type { Sources } from '../core/sources.ts'
 import { EVENT_COLUMNS } from './event-rows.ts'
 
 /** A row of `events`, value by column, as `JSONEachRow` has it. Columns that are absent hold their default. */
@@ -18,6 +19,7 @@ const NOT_FACTS = new Set([
     'destination',
   ],
   'argument_flags',
+  'record_flags',
 ])
 
 const FACTS = EVENT_COLUMNS.filter((column) => !NOT_FACTS.has(column))
@@ -59,9 +61,10 @@ export const agree = (a: EventRow, b: EventRow): boolean =>
  * The ids that an event may get whose own id another event has: one that says its facts, so that the same record is known
  * when it comes again, and one that also says its place.
  */
-export function idsOfConflict(row: EventRow): readonly [string, string] {
+export function idsOfConflict(row: EventRow, sources: Sources): readonly [string, string] {
   const facts = [
     String(row['tenant']),
+    sources.of(String(row['topic'])),
     String(row['event_id']),
     timeOf(row),
     ...FACTS.map((column) => textOf(row[column])),

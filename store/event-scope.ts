@@ -72,7 +72,10 @@ export function liveSql(scope: EventScope): SqlCondition {
  */
 export const liveWithin = (condition: string): string =>
   `sign = 1 AND ((SELECT count() FROM events WHERE sign = -1 AND ${condition}) = 0
-    OR (event_id, version) NOT IN (SELECT event_id, version FROM events WHERE sign = -1 AND ${condition}))`
+    OR (${VERSION_OF_EVENT}) NOT IN (SELECT ${VERSION_OF_EVENT} FROM events WHERE sign = -1 AND ${condition}))`
+
+// Its coordinates too: whoever gets another event under its id must not have it hidden by that one’s cancellation.
+const VERSION_OF_EVENT = 'event_id, version, topic, partition, offset, record_index'
 
 function boundsSql({ tenant, from, to }: EventScope): SqlCondition {
   return {

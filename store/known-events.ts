@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts'
+import { SEPARATE_SOURCES, type Sources } from '../core/sources.ts'
 import { fromMillis } from '../core/timestamp.ts'
 import type { Database } from './database.ts'
 import {
@@ -34,7 +35,7 @@ export interface CompareOptions {
  * store; `CompareEvents` of `ingest/known-events.ts` says what for. A block in which nothing is known costs one question
  * to the table of ids (docs/adr/0009-identity-of-events.md has the figures).
  */
-export function createKnownEvents(database: Database, clock: Clock) {
+export function createKnownEvents(database: Database, clock: Clock, sources: Sources = SEPARATE_SOURCES) {
   const claims = createIdClaims()
   return async (block: EventBlock, { repeated, identities }: CompareOptions): Promise<ComparedBlock> => {
     const { rows } = block
@@ -55,11 +56,11 @@ export function createKnownEvents(database: Database, clock: Clock) {
         // The derived ids are looked for as well, because a record with one may come again.
         const derived = await find(
           doubtful.flatMap(([, key], at) =>
-            idsOfConflict(known[at]?.[1] ?? {}).map((id) => ({ ...key, event_id: id })),
+            idsOfConflict(known[at]?.[1] ?? {}, sources).map((id) => ({ ...key, event_id: id })),
           ),
         )
         const storedAs = (id: string) => [...(stored.get(id) ?? []), ...(derived.get(id) ?? [])]
-        for (const entry of judgeEvents({ rows: known, storedAs, repeated })) verdicts.set(...entry)
+        for (const entry of judgeEvents({ rows: known, storedAs, repeated, sources })) verdicts.set(...entry)
       }
       return {
         ...(verdicts.size === 0 ? {} : { replaced: applyVerdicts(block, await bytes(), verdicts) }),

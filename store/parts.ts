@@ -1,7 +1,8 @@
 import type { AuditEvent } from '../core/audit-event.ts'
+import { SEPARATE_SOURCES, type Sources } from '../core/sources.ts'
 import type { Database } from './database.ts'
 import { PART_SELECT, type PartInput, type PartRow, partOf } from './part-rows.ts'
-import { findStoredIds } from './stored-ids.ts'
+import { findStandings, type NewIdentity, type Standing } from './stored-ids.ts'
 import {
   createTickBlocks,
   decodeVersion,
@@ -26,7 +27,11 @@ export interface KeptParts extends PartKey {
 }
 
 /** What the assembler asks of the store (`ingest/assembler.ts` declares the same as its need). Errors: see `Database`. */
-export function createPartStore(database: Database, name = 'assembler/0') {
+export function createPartStore(
+  database: Database,
+  name = 'assembler/0',
+  sources: Sources = SEPARATE_SOURCES,
+) {
   const watermarks = createWatermarks(database)
 
   /** Runs a query for the keys of each tenant; `{tenant}` and `{keys}` are its parameters. */
@@ -98,28 +103,15 @@ export function createPartStore(database: Database, name = 'assembler/0') {
         )
       ).map(plannedOf),
 
-    /**
-     * Those of which no event is stored. Only what was assembled counts: a whole event may be sent under any id, also under the
-     * one that a call will get.
-     */
-    unknownOf: async (keys: readonly PlannedKey[]): Promise<PlannedKey[]> => {
-      const events = keys.flatMap(({ after }) => after.flatMap(({ event }) => event ?? []))
-      const stored = new Set<string>()
+    /** What stands under the ids that assembled events are about to get, in their order. */
+    standingsOf: async (identities: readonly NewIdentity[]): Promise<Standing[]> => {
+      const standings = new Map<NewIdentity, Standing>()
       // Day by day, because one call from long ago must not have the whole time in between looked through.
-      for (const group of Map.groupBy(events, dayOf).values()) {
-        const { tenant } = group[0] as AuditEvent
-        const times = group.map((event) => event.occurred_at).sort()
-        const found = await findStoredIds(database, {
-          tenant,
-          eventIds: group.map((event) => event.event_id),
-          from: times[0] ?? '',
-          to: times.at(-1) ?? '',
-        })
-        for (const id of found) stored.add(`${tenant}\0${id}`)
+      for (const group of Map.groupBy(identities, ({ event }) => dayOf(event)).values()) {
+        const found = await findStandings(database, sources, group)
+        for (const [at, identity] of group.entries()) standings.set(identity, found[at] ?? 'free')
       }
-      return keys.filter(
-        ({ tenant, after }) => !after.some(({ event }) => stored.has(`${tenant}\0${event?.event_id}`)),
-      )
+      return identities.map((identity) => standings.get(identity) ?? 'free')
     },
 
     /** What a tick writes, to be filled. */

@@ -5,6 +5,7 @@ import { Compile } from 'typebox/compile'
 import { LineCounter, parseDocument } from 'yaml'
 import { isAccessTenant } from '../../core/access-tenant.ts'
 import { GatewatchError, messageOf } from '../../core/errors.ts'
+import type { SourceSettings } from '../../core/sources.ts'
 import { type BaselineLimits, DEFAULT_LIMITS } from '../../detectors/cardinality.ts'
 import type { MappingText } from '../../ingest/formats/mapping/mapping-source.ts'
 import { formatsWith } from '../../ingest/formats/registry.ts'
@@ -23,6 +24,7 @@ import {
   checkFormat,
   type IntakeConfig,
   intakeOf,
+  sourceSettingsOf,
   type ToolCatalogueConfig,
   toolCatalogueOf,
 } from './sources.ts'
@@ -52,6 +54,7 @@ export interface Config {
     readonly place: SettingPlace
   }[]
   readonly intake: IntakeConfig
+  readonly sources: SourceSettings
   /** Mapping files of one’s own: formats that are asked before the shipped ones. */
   readonly mappings: readonly MappingText[]
   /** Every format that a record may name, those of `mappings` too. */
@@ -170,6 +173,7 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
       return { tenant: 'default', ...each, place: placeOf(`files.${index}.path`) }
     }),
     intake: intakeOf(file.intake, placeOf),
+    sources: sourceSettingsOf(file.sources, placeOf),
     mappings: mappings.texts,
     formatNames,
     toolCatalogue: toolCatalogueOf(file.tool_catalogue, placeOf),

@@ -274,6 +274,26 @@ export const ConfigSchema = Type.Object(
         strict,
       ),
     ),
+    sources: Type.Optional(
+      Type.Object(
+        {
+          together: Type.Optional(
+            Type.Array(
+              Type.Array(name('Topic of a source; * at the end stands for anything', 'http-kong'), {
+                minItems: 2,
+              }),
+              { description: 'Sources that report the same calls: their records are put together' },
+            ),
+          ),
+          history: Type.Optional(
+            Type.Array(name('Topic of a source; * at the end stands for anything', 'http-archive'), {
+              description: 'Sources whose records may be old, and teach the baselines all the same',
+            }),
+          ),
+        },
+        strict,
+      ),
+    ),
     mappings: Type.Optional(
       Type.Array(name('Mapping file, or folder of them', 'mappings/acme.yaml'), {
         description:

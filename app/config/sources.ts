@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { GatewatchError } from '../../core/errors.ts'
 import { nearestName } from '../../core/nearest-name.ts'
+import type { SourceSettings } from '../../core/sources.ts'
 import { FORMATS } from '../../ingest/formats/registry.ts'
 import type { PlaceOf, SettingPlace } from './place.ts'
 import type { ConfigFile } from './schema.ts'
@@ -83,4 +84,22 @@ export function intakeOf(intake: ConfigFile['intake'], placeOf: PlaceOf): Intake
       ...limitOf(source),
     })),
   }
+}
+
+/** @throws GatewatchError `config_invalid` for a source that is in two lists of those that belong together */
+export function sourceSettingsOf(sources: ConfigFile['sources'], placeOf: PlaceOf): SourceSettings {
+  const together = sources?.together ?? []
+  const listOf = new Map<string, number>()
+  for (const [list, names] of together.entries())
+    for (const [index, name] of names.entries()) {
+      const other = listOf.get(name)
+      if (other !== undefined && other !== list) {
+        throw new GatewatchError('config_invalid', `${JSON.stringify(name)} is in two lists.`, {
+          ...placeOf(`sources.together.${list}.${index}`),
+          remedy: 'What belongs together is one list.',
+        })
+      }
+      listOf.set(name, list)
+    }
+  return { together, history: sources?.history ?? [] }
 }

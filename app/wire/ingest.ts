@@ -44,7 +44,13 @@ export interface IngestOptions {
 
 /** What every way in shares: the pipeline, the encoding and the writer. */
 export function createIngest({ config, credentials, database, clock, logger, registry }: IngestOptions) {
-  const { redactor, pipeline: process, assemble, annotations } = createPipelineOf(config, credentials, clock)
+  const {
+    redactor,
+    pipeline: process,
+    assemble,
+    annotations,
+    sources,
+  } = createPipelineOf(config, credentials, clock)
   const telemetry = createIngestTelemetry(logger, ingestCounters(registry))
   const pipeline: Pipeline = (records) => {
     const batch = process(records)
@@ -57,7 +63,8 @@ export function createIngest({ config, credentials, database, clock, logger, reg
     /** For records that were counted when they came. */
     reprocess: process,
     writer: createBatchWriter(database),
-    compare: createKnownEvents(database, clock),
+    compare: createKnownEvents(database, clock, sources),
+    sources,
     assemble,
     annotations,
     telemetry,
@@ -349,8 +356,9 @@ export function createAssemblerPart(
   mayRun: () => boolean = () => true,
 ): Part & { catchUp(): Promise<void> } {
   const assembler = createAssembler({
-    store: createPartStore(database),
+    store: createPartStore(database, undefined, ingest.sources),
     fold: ingest.assemble,
+    identityOf: ingest.assemble.identityOf,
     telemetry: ingest.telemetry,
   })
   const stop = new AbortController()

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Clock } from '../../core/clock.ts'
+import { createSources } from '../../core/sources.ts'
 import { parseToolCatalogues, type ToolCatalogue } from '../../core/tool-catalogue.ts'
 import { createAssemble } from '../../ingest/assemble.ts'
 import { parseMappings } from '../../ingest/formats/mapping/mapping.ts'
@@ -25,12 +26,13 @@ export const loadToolCatalogue = (own: Config['toolCatalogue'] = []): ToolCatalo
 
 /** The pipeline that these settings make, and what goes with it. */
 export function createPipelineOf(
-  { redaction, mappings, toolCatalogue, actorPrecedence }: Config,
+  { redaction, mappings, toolCatalogue, actorPrecedence, sources: sourceSettings, detect }: Config,
   { redactionKeys, fingerprintKey }: Credentials,
   clock: Clock,
 ) {
   const redactor = createRedactor({ keys: redactionKeys, personal: redaction.personal })
   const annotations = createToolAnnotations()
+  const sources = createSources(sourceSettings)
   const completion = {
     annotations,
     catalogue: loadToolCatalogue(toolCatalogue),
@@ -47,7 +49,10 @@ export function createPipelineOf(
       redactor,
       ...(redaction.tools.length > 0 ? { argumentPolicy: createArgumentPolicy(redaction.tools) } : {}),
       clock,
+      sources,
+      latenessDays: detect.latenessDays,
     }),
+    sources,
     assemble: createAssemble(completion),
   }
 }

@@ -73,6 +73,7 @@ export const ALIASES: Readonly<Record<string, Target>> = {
   arguments: contains('gen_ai.tool.call.arguments'),
   argument: byField.argument_keys,
   flag: byField.argument_flags,
+  record: byField.record_flags,
   status: byField.outcome,
   error: { kind: 'error' },
   http: byField['http.response.status_code'],

@@ -1,5 +1,5 @@
 import type { Source, Span } from '../detector.ts'
-import { eventsBetween } from '../evidence.ts'
+import { eventsBetween, TEACHES } from '../evidence.ts'
 import { clickHouseTime, DAY_MS, startOfDay } from '../utc-day.ts'
 
 /** An actor’s use of a tool, on one day, that may be its first. */
@@ -71,7 +71,10 @@ interface Pair {
   readonly firstMs: number
 }
 
-/** Pairs first seen in the days of the span or the one after, with that time in milliseconds. */
+/**
+ * Pairs first seen in the days of the span or the one after, with that time in milliseconds. A use that came late is no
+ * first one for the days after it, because nobody learned of it; on its own day it is looked at.
+ */
 async function readPairs(
   source: Source,
   { tenant, fromDay, toDay }: Span,
@@ -83,11 +86,13 @@ async function readPairs(
     `SELECT actor, server, tool, toUnixTimestamp64Milli(first) AS firstMs,
        vanished <= first OR first < toDateTime64('1971-01-01 00:00:00', 6, 'UTC') AS unsure
      FROM (
-       SELECT actor, mcp_server_name AS server, gen_ai_tool_name AS tool, min(first_seen) AS first, min(vanished_first) AS vanished
+       SELECT actor, mcp_server_name AS server, gen_ai_tool_name AS tool, min(first_seen) AS first, min(vanished_first) AS vanished,
+         min(late_first) AS late
        FROM tools_by_actor WHERE tenant = {tenant:String}
          ${wanted === undefined ? '' : 'AND (actor IN {actors:Array(String)} OR gen_ai_tool_name IN {tools:Array(String)})'}
        GROUP BY actor, server, tool HAVING sum(calls) > 0)
-     WHERE first < {to:DateTime64(6, 'UTC')} AND (first >= {from:DateTime64(6, 'UTC')} OR unsure)`,
+     WHERE (first < {to:DateTime64(6, 'UTC')} AND (first >= {from:DateTime64(6, 'UTC')} OR unsure))
+       OR (late < first AND late >= {from:DateTime64(6, 'UTC')} AND late < {to:DateTime64(6, 'UTC')})`,
     {
       tenant,
       from: clickHouseTime(fromMs),
@@ -120,7 +125,8 @@ async function firstInEvents(
   const events = eventsBetween(tenant, fromMs, untilMs)
   const rows = await query<Pair>(
     `SELECT actor, mcp_server_name AS server, gen_ai_tool_name AS tool, toUnixTimestamp64Milli(min(occurred_at)) AS firstMs
-     FROM events WHERE ${events.sql} AND actor IN {actors:Array(String)} AND gen_ai_tool_name IN {tools:Array(String)}
+     FROM events WHERE ${events.sql} AND ${TEACHES}
+       AND actor IN {actors:Array(String)} AND gen_ai_tool_name IN {tools:Array(String)}
      GROUP BY actor, server, tool`,
     { ...events.params, actors, tools },
   )

@@ -1,4 +1,5 @@
 import type { Source } from '../detector.ts'
+import { TEACHES } from '../evidence.ts'
 import { clickHouseTime, startOfDay } from '../utc-day.ts'
 import type { HalfHour } from './profile.ts'
 
@@ -18,7 +19,7 @@ const bounds = (tenant: string, fromDay: number, toDay: number) => ({
 
 const halfHourOf = (time: string) => `intDiv(toUnixTimestamp(toDateTime(${time}, 'UTC')), 1800)`
 
-/** Half hours with calls, per actor, of the days `fromDay` to `toDay` (exclusive), in order of actor and time. */
+/** Half hours with calls that teach, per actor, of the days `fromDay` to `toDay` (exclusive), in order of actor and time. */
 export async function readHalfHours(
   { query, where, crowd }: Source,
   tenant: string,
@@ -26,7 +27,9 @@ export async function readHalfHours(
   toDay: number,
 ): Promise<HalfHour[]> {
   const [table, time, calls] =
-    where === undefined ? ['calls_by_actor', 'bucket', 'sum(calls)'] : ['events', 'occurred_at', 'sum(sign)']
+    where === undefined
+      ? ['calls_by_actor', 'bucket', 'sum(calls) - sum(late_calls)']
+      : ['events', 'occurred_at', `sumIf(sign, ${TEACHES})`]
   return query<HalfHour>(
     `SELECT actor, ${halfHourOf(time)} AS halfHour, ${calls} AS calls
      FROM ${table} WHERE ${BOUNDS(time)} ${where === undefined ? '' : `AND (${where.sql})`}

@@ -49,14 +49,15 @@ function questionOf(params: VolumeParams): Question<VolumeProfile, HourCount, Ho
     daysOf: (bucketMs) => [Math.floor(bucketMs / DAY_MS)],
     profileKey: 'hours',
     emptyProfile: () => emptyVolumeProfile,
-    history: async (source, tenant, fromDay, toDay) => byDay(await readHours(source, tenant, fromDay, toDay)),
+    history: async (source, tenant, fromDay, toDay) =>
+      byDay(await readHours(source, tenant, fromDay, toDay, { taught: true })),
     limits: params.limits,
     overflow: (profile) => profile.overflow ?? [],
     absorb: (profile, day, rows) => absorbHours(profile, day, rows, params.limits),
     codec: volumeCodec,
     wanted: undefined,
     candidates: async (source, { tenant, fromDay, toDay, keys }) =>
-      byDay(await readHours(source, tenant, fromDay, toDay, keys && [...keys])),
+      byDay(await readHours(source, tenant, fromDay, toDay, { actors: keys && [...keys] })),
     judge: (profile, unit, hours) => judgeHours(params, profile, unit, hours),
   }
 }

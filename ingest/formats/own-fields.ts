@@ -17,4 +17,5 @@ export const OWN_FIELDS: ReadonlySet<EventField> = new Set<EventField>([
   'argument_fingerprints',
   'result_fingerprints',
   'argument_flags',
+  'record_flags',
 ])

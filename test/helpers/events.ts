@@ -54,6 +54,7 @@ export function fullEvent(fields: Partial<AuditEvent> = {}): AuditEvent {
     argument_fingerprints: ['to:AAAAAAAA', 'ключ:BBBB_-cc'],
     result_fingerprints: ['DDDDDDDD'],
     argument_flags: ['path-traversal', 'sensitive-path'],
+    record_flags: ['shortened', 'late'],
   }
   const texts = Object.fromEntries(
     eventFields

@@ -98,10 +98,10 @@ function suspendable(at: 'before the plan' | 'after the plan' | 'in the correcti
   }
   const steps: Record<typeof at, Partial<Store>> = {
     'before the plan': {
-      unknownOf: async (keys) => {
-        const unknown = await store.unknownOf(keys)
+      standingsOf: async (identities) => {
+        const standings = await store.standingsOf(identities)
         await pause()
-        return unknown
+        return standings
       },
     },
     'after the plan': {

@@ -9,7 +9,6 @@ import { silentTelemetry } from '../../../ingest/telemetry.ts'
 import type { Database } from '../../../store/database.ts'
 import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
 import { createPartStore } from '../../../store/parts.ts'
-import type { PlannedKey } from '../../../store/tick-blocks.ts'
 import { smallEvent } from '../../helpers/events.ts'
 import { openMigratedStore } from '../../helpers/migrated-store.ts'
 
@@ -314,7 +313,7 @@ it('does not go by what it read ahead when another owner went on in between', as
       return read
     },
     // Without the second look at what is stored, which would hide it.
-    unknownOf: async (keys: readonly PlannedKey[]) => [...keys],
+    standingsOf: async (identities: readonly unknown[]) => identities.map(() => 'free' as const),
   }
   const [a, b] = [assembler({ store, maxParts: 100 }), assembler({ store, maxParts: 100 })]
   // A writes the first hundred; B finds them done and reads the second ahead; A writes the second; B goes on.

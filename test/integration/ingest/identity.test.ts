@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { AuditEvent } from '../../../core/audit-event.ts'
 import { createManualClock } from '../../../core/clock.ts'
 import { stableId } from '../../../core/hash.ts'
+import { SEPARATE_SOURCES } from '../../../core/sources.ts'
 import { fromMillis } from '../../../core/timestamp.ts'
 import type { Database } from '../../../store/database.ts'
 import { createEventQueries } from '../../../store/event-queries.ts'
@@ -142,7 +143,7 @@ describe('a call under the id of another', () => {
     const table = encoded([victim], 'lines')
     const values = JSON.parse(Buffer.from(table.rows).toString('utf8')) as unknown[]
     const row = Object.fromEntries(table.columns.map((name, place) => [name, values[place]]))
-    await deliver([call(tenant, idsOfConflict(row)[0], { 'gen_ai.tool.name': 'harmless' })])
+    await deliver([call(tenant, idsOfConflict(row, SEPARATE_SOURCES)[0], { 'gen_ai.tool.name': 'harmless' })])
     expect(await deliver([victim])).toMatchObject({ duplicates: [], conflicts: [0] })
     expect((await stored(tenant)).map(({ tool }) => tool)).toEqual([
       'search_issues',

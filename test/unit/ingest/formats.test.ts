@@ -59,7 +59,7 @@ describe('agentgateway', () => {
   it('is a part of its trace, if it is about MCP and in a trace', () => {
     const [part] = run([record(line(traced))]).parts
     expect([part?.joinKey, part?.body.callKey]).toEqual([
-      'trace:286cb6c44380a45e1f77f29ce4d146fd',
+      'calls trace:286cb6c44380a45e1f77f29ce4d146fd',
       'span:f7f30629c29d9089',
     ])
     for (const fields of [{}, { 'trace.id': traced['trace.id'] }]) {

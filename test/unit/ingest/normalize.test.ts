@@ -126,7 +126,7 @@ describe('events', () => {
   it('cuts long texts and says so', () => {
     const message = event({ 'error.message': 'x'.repeat(100_000) })?.['error.message']
     expect(message).toHaveLength(MAX_TEXT)
-    expect(message).toMatch(/…\[cut, 100000 characters\]$/)
+    expect(message).toMatch(/…\[cut, 100000 characters, [0-9a-f]{32}\]$/)
   })
 
   it('redacts before it hashes or stores: the same id for the same coordinates, another for others', () => {
@@ -181,10 +181,14 @@ describe('parties, layers and approvals', () => {
     'gen_ai.provider.name',
     'gen_ai.request.model',
     'gen_ai.response.model',
-  ] as const)('%s is redacted, and too long is a fault', (field) => {
+  ] as const)('%s is redacted, and too long is cut, told apart and marked', (field) => {
     expect(event({ [field]: SECRET })?.[field]).toMatch(/^hmac:k1:/)
-    const batch = run([record(JSON.stringify({ 'gen_ai.tool.name': 'echo', [field]: 'x'.repeat(1025) }))])
-    expect(batch.deadLetters[0]).toMatchObject({ reason: 'field_range', field })
+    const [one, other] = ['a', 'b'].map((end) => event({ [field]: `${'x'.repeat(1200)}${end}` }))
+    expect(one?.[field]).toMatch(/^x{900,}…\[cut, 1201 characters, [0-9a-f]{32}\]$/)
+    expect(String(one?.[field])).toHaveLength(1024)
+    expect(one?.[field]).not.toBe(other?.[field])
+    expect(one?.record_flags).toEqual(['shortened'])
+    expect(event({ [field]: 'x'.repeat(1024) })?.record_flags).toBeUndefined()
   })
 
   it('delegates are redacted one by one, and a chain that is too long is cut', () => {

@@ -3,7 +3,7 @@ import type { AuditEvent } from '../../../core/audit-event.ts'
 import { createManualClock } from '../../../core/clock.ts'
 import { parseToolCatalogue } from '../../../core/tool-catalogue.ts'
 import { createAssemble } from '../../../ingest/assemble.ts'
-import { createPipeline } from '../../../ingest/pipeline.ts'
+import { createPipeline, type PipelineOptions } from '../../../ingest/pipeline.ts'
 import type { Batch, RawRecord } from '../../../ingest/record.ts'
 
 export const RECEIVED_MS = Date.parse('2026-11-30T00:00:00Z')
@@ -26,11 +26,15 @@ export const record = (value: string | Uint8Array, more: Partial<RawRecord> = {}
   ...more,
 })
 
-export const run = createPipeline({
-  catalogue,
-  redactionKey: { id: 'k1', secret: Buffer.alloc(32, 7) },
-  clock: createManualClock(RECEIVED_MS),
-})
+export const runWith = (more: Partial<PipelineOptions>) =>
+  createPipeline({
+    catalogue,
+    redactionKey: { id: 'k1', secret: Buffer.alloc(32, 7) },
+    clock: createManualClock(RECEIVED_MS),
+    ...more,
+  })
+
+export const run = runWith({})
 
 export const assemble = createAssemble({ catalogue })
 
