@@ -3,8 +3,16 @@ import { BETWEEN, eventsBetween } from '../evidence.ts'
 import { dayOf, startOfDay } from '../utc-day.ts'
 import type { ChainCall, Signature } from './signature.ts'
 
-/** Failed and denied calls did nothing, so they do not count. */
-const DONE = `outcome IN ('success', 'unknown')`
+/**
+ * An attempt counts: what left has left, whatever the server that got it answers. Only what a policy, a person or the gateway
+ * itself refused before it was sent did nothing: a denial that no layer behind the gateway can have spoken.
+ */
+const ATTEMPTED = `NOT (outcome = 'denied' AND (
+  gen_ai_security_decision_type = 'deny' OR approval_answer IN ('denied', 'aborted', 'timeout')
+  OR (ifNull(mcp_tool_is_error, 0) = 0 AND rpc_response_status_code = '' AND http_response_status_code IS NULL)))`
+
+/** Somebody says that it failed, and nobody but the server is known to have said so. */
+const FAILED = `outcome NOT IN ('success', 'unknown')`
 
 /**
  * The calls of chains that may hold one of the signatures, by the day that its last step may lie in: that day’s calls
@@ -20,7 +28,7 @@ export async function readChainCalls(
   const events = eventsBetween(tenant, startOfDay(fromDay) - withinMs, startOfDay(toDay), source.where)
   const may = mayHold(signatures)
   const params: SqlParams = { ...events.params, ...may.params }
-  const mayChains = `SELECT chain FROM events WHERE ${BETWEEN} AND sign = 1 AND ${DONE}
+  const mayChains = `SELECT chain FROM events WHERE ${BETWEEN} AND sign = 1 AND ${ATTEMPTED}
     ${keys === undefined ? '' : 'AND chain IN {keys:Array(String)}'} GROUP BY chain HAVING ${may.sql}`
   // Of the few chains that a tick touches hardly any qualifies: mostly that is the only question.
   const few = keys && (await source.query<{ chain: string }>(mayChains, { ...params, keys: [...keys] }))
@@ -28,9 +36,10 @@ export async function readChainCalls(
   const calls = await source.query<ChainCall>(
     `SELECT chain, event_id AS eventId, toUnixTimestamp64Micro(occurred_at) / 1000 AS atMs, actor,
        mcp_server_name AS server, gen_ai_tool_name AS tool, capability, destination,
-       ifNull(imported, false) AS imported
+       ifNull(imported, false) AS imported,
+       toUInt8(${FAILED}) AS failed
      FROM events
-     WHERE ${events.sql} AND ${DONE}
+     WHERE ${events.sql} AND ${ATTEMPTED}
        AND (capability IN {capabilities:Array(String)} OR startsWith(chain, 'actor:'))
        AND chain IN ${few === undefined ? `(${mayChains})` : '{chains:Array(String)}'}`,
     {

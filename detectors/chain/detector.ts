@@ -182,10 +182,13 @@ function draftOf(
   const known = familiar.actors.get(last.actor)
   const score = sumOfBest(novelties)
   const newDestination = novelties.some(({ what }) => what === 'destination')
+  // Whoever gets the last step may say what it likes of it. An earlier one that failed may really have brought nothing.
+  const failedBefore = match.slice(0, -1).some((ofStep) => ofStep.every((call) => call.failed === 1))
+  const severity = newDestination ? params.severity : oneLower(params.severity)
   return {
     key: last.chain,
     signature: 'match',
-    severity: newDestination ? params.severity : oneLower(params.severity),
+    severity: failedBefore ? oneLower(severity) : severity,
     score,
     entity: { type: 'chain', id: last.chain },
     actor: last.actor,
@@ -212,6 +215,7 @@ function draftOf(
           server: call.server,
           tool: call.tool,
           ...(call.destination === '' ? {} : { destination: call.destination }),
+          ...(call.failed === 1 ? { answered: 'failed' } : {}),
         })),
       ),
       silenced_by: `an earlier day on which ${last.actor} used ${novelties

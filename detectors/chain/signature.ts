@@ -12,6 +12,8 @@ export interface ChainCall {
   readonly destination: string
   /** Whether it came as history. */
   readonly imported: boolean
+  /** 1 when it was attempted and somebody says that it failed. */
+  readonly failed: number
 }
 
 /** One step: so many calls with one of these capabilities. */

@@ -17,6 +17,7 @@ const call = (capability: string, minute: number, chain = 'session:s'): ChainCal
   capability,
   destination: '',
   imported: false,
+  failed: 0,
 })
 
 const step = (capability: string, minCount = 1): Step => ({ capabilities: [capability], minCount })
