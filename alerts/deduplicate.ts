@@ -34,6 +34,8 @@ export interface DeduplicateInput {
     before: Alert | undefined,
     change: FindingChange,
   ) => readonly PlannedDelivery[]
+  /** Whom it is told to that a finding of the alert no longer holds. */
+  readonly planTakenBack: (alert: Alert, change: FindingChange) => readonly PlannedDelivery[]
 }
 
 /**
@@ -41,7 +43,8 @@ export interface DeduplicateInput {
  * - A finding that no alert has joins the open alert, or opens one.
  * - A finding that an alert has stays with it, closed or not; but when it became more severe than the alert that was
  *   closed over it, it opens a new one: what was closed was something smaller.
- * - A superseded finding is noted on the alert that has it.
+ * - A superseded finding is noted on the alert that has it. Who was told of the alert is told, unless one no less severe
+ *   about the same subject takes its place at once, or the alert is closed.
  */
 export function deduplicate(input: DeduplicateInput): AlertChange[] {
   const { at, plan } = input
@@ -57,13 +60,7 @@ export function deduplicate(input: DeduplicateInput): AlertChange[] {
     const digest = status === 'superseded' ? 'superseded' : digestOf(finding)
     if (standing?.digest === digest) continue
     if (status === 'superseded') {
-      if (standing !== undefined)
-        add(standing.alert.alert_id, digest, {
-          kind: 'finding_superseded',
-          at,
-          by: 'gatewatch',
-          finding_id: finding.finding_id,
-        })
+      if (standing !== undefined) takeBack(work.get(standing.alert.alert_id)?.alert, change, digest)
       continue
     }
     const home = standing === undefined ? undefined : work.get(standing.alert.alert_id)?.alert
@@ -102,6 +99,25 @@ export function deduplicate(input: DeduplicateInput): AlertChange[] {
       by: 'gatewatch',
       finding,
       ...notifying(notify),
+    })
+  }
+
+  function takeBack(alert: Alert | undefined, change: FindingChange, digest: string): void {
+    if (alert === undefined) return
+    const { finding } = change
+    const isReplaced = input.changes.some(
+      ({ status, finding: other }) =>
+        status === 'current' &&
+        other.subject === finding.subject &&
+        severityRank(other.severity) >= severityRank(finding.severity),
+    )
+    const notify = isReplaced || alert.status === 'closed' ? [] : input.planTakenBack(alert, change)
+    add(alert.alert_id, digest, {
+      kind: 'finding_superseded',
+      at,
+      by: 'gatewatch',
+      finding_id: finding.finding_id,
+      ...(notify.length === 0 ? {} : { finding, notify }),
     })
   }
 

@@ -1,7 +1,7 @@
 import type { Severity } from '../core/finding.ts'
 import { cutText, inertText } from '../core/text.ts'
 import type { Notice } from './notifier.ts'
-import { alertLink } from './summary.ts'
+import { alertLink, sentenceOf } from './summary.ts'
 
 /**
  * A notice as OCSF Detection Finding (category 2, class 2004). Field names and required attributes are those of OCSF
@@ -15,6 +15,7 @@ const ACTIVITIES = {
   opened: { activity_id: 1, activity_name: 'Create', status_id: 1, status: 'New' },
   severity_raised: { activity_id: 2, activity_name: 'Update', status_id: 1, status: 'New' },
   recurred: { activity_id: 2, activity_name: 'Update', status_id: 1, status: 'New' },
+  taken_back: { activity_id: 2, activity_name: 'Update', status_id: 1, status: 'New' },
   acknowledged: { activity_id: 2, activity_name: 'Update', status_id: 2, status: 'In Progress' },
   closed: { activity_id: 3, activity_name: 'Close', status_id: 4, status: 'Resolved' },
 } as const satisfies Record<Notice['kind'], object>
@@ -54,7 +55,7 @@ export function toDetectionFinding(notice: Notice, options: OcsfOptions): Record
     severity_id: SEVERITY_IDS[alert.severity],
     severity: alert.severity,
     is_alert: notice.kind !== 'acknowledged' && notice.kind !== 'closed',
-    message: clip(finding?.title ?? alert.title),
+    message: clip(sentenceOf(notice)),
     ...(finding === undefined
       ? {}
       : { start_time: Date.parse(finding.window.start), end_time: Date.parse(finding.window.end) }),

@@ -130,7 +130,7 @@ export function deliveriesOf({ action, state, sequence }: AlertEntry, source = '
       kind: planned.notice,
       alert: state,
       at: action.at,
-      ...('finding' in action ? { finding: action.finding } : {}),
+      ...('finding' in action && action.finding !== undefined ? { finding: action.finding } : {}),
     }
     return {
       ...planned,

@@ -6,7 +6,7 @@ import type { AlertLog } from './alert-log.ts'
 import { type AlertChange, deduplicate } from './deduplicate.ts'
 import type { ReceiverRoute } from './notifier.ts'
 import type { Outbox } from './outbox.ts'
-import { type NotifyPolicy, planForFinding } from './route.ts'
+import { type NotifyPolicy, planForFinding, planForTakenBack } from './route.ts'
 import type { Logger } from './telemetry.ts'
 
 /**
@@ -133,6 +133,7 @@ export function createAlertPipeline(options: AlertPipelineOptions): AlertPipelin
         standings: standings.get(fingerprint) ?? [],
         at: new Date(nowMs).toISOString(),
         plan: (alertId, before, change) => planForFinding(alertId, before, change, nowMs, policy),
+        planTakenBack: (alert, change) => planForTakenBack(alert, change, receivers),
       }),
     }))
   }

@@ -42,6 +42,24 @@ export function planForFinding(
 }
 
 /**
+ * Whom it is told to that a finding no longer holds: those who were told of the alert, or a record that takes a finding back
+ * would do it behind their backs. A rule that its operator changed or retired takes its findings back in silence: such a change says
+ * neither when records arrived nor that it is history.
+ */
+export function planForTakenBack(
+  alert: Alert,
+  { finding, history, arrivedAt }: FindingChange,
+  receivers: readonly ReceiverRoute[],
+): PlannedDelivery[] {
+  if (history === undefined && arrivedAt === undefined) return []
+  return receivers
+    .filter(({ name }) => Object.hasOwn(alert.notified, name))
+    .flatMap((receiver) =>
+      planned(alert.alert_id, receiver, 'taken_back', `${finding.finding_id}/${alert.revision}`),
+    )
+}
+
+/**
  * Whether a finding speaks of the past. What counts is when its records arrived, not when its window ended: after an
  * outage everything is late, and must be heard all the same.
  */
@@ -78,6 +96,9 @@ function dueNotice(
   if (before === undefined || told === undefined) return { kind: 'opened', step: '' }
   if (severityRank(finding.severity) > severityRank(told.severity))
     return { kind: 'severity_raised', step: finding.severity }
+  // Who heard that it was taken back must hear that it holds again.
+  if (before.taken_back_finding_ids?.includes(finding.finding_id))
+    return { kind: 'recurred', step: `${finding.finding_id}/${before.revision}` }
   const quietMs = Date.parse(finding.first_event_at) - Date.parse(before.last_event_at)
   if (quietMs > recurAfterMs) return { kind: 'recurred', step: finding.finding_id }
   return undefined

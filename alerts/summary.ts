@@ -33,13 +33,14 @@ const KINDS: Readonly<Record<string, string>> = {
 }
 
 /** @param publicUrl address of the dashboard, without trailing slash; undefined for no links */
-export function summarize({ alert, finding }: Notice, publicUrl: string | undefined): Summary {
+export function summarize(notice: Notice, publicUrl: string | undefined): Summary {
+  const { alert, finding } = notice
   const observed = shortText(finding?.explanation.observed)
   const expected = shortText(finding?.explanation.expected)
   return {
     what: KINDS[alert.detector] ?? inertText(alert.detector, 40),
     severity: alert.severity,
-    sentence: inertText(finding?.title ?? alert.title, 500),
+    sentence: inertText(sentenceOf(notice), 500),
     ...(observed === undefined ? {} : { observed }),
     ...(expected === undefined ? {} : { expected }),
     about: inertText(alert.actor || `${alert.entity.type} ${alert.entity.id}`, 150),
@@ -51,6 +52,12 @@ export function summarize({ alert, finding }: Notice, publicUrl: string | undefi
     findingCount: alert.finding_count,
     ...(publicUrl === undefined ? {} : { link: alertLink(publicUrl, alert.alert_id) }),
   }
+}
+
+/** What the notice says; text of others, not inert. */
+export const sentenceOf = ({ kind, alert, finding }: Notice): string => {
+  const title = finding?.title ?? alert.title
+  return kind === 'taken_back' ? `No longer holds, because records came that say otherwise: ${title}` : title
 }
 
 /** The alert’s page in the dashboard. */

@@ -40,6 +40,7 @@ import { createOperationalPart } from './wire/operational.ts'
 import { deadLetterCheck } from './wire/operational-checks/dead-letters.ts'
 import { detectionCheck } from './wire/operational-checks/detection.ts'
 import { haltedPartitionsCheck } from './wire/operational-checks/halted-partitions.ts'
+import { idConflictsCheck } from './wire/operational-checks/id-conflicts.ts'
 import { lostRecordsCheck } from './wire/operational-checks/lost-records.ts'
 import { refusedRulesCheck } from './wire/operational-checks/refused-rules.ts'
 import { createRetentionPart } from './wire/retention.ts'
@@ -194,6 +195,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
             checks: [
               deadLetterCheck(database, config.deadLetters.alertPerHour),
               lostRecordsCheck(database, clock),
+              idConflictsCheck(database),
               refusedRulesCheck(rules.errors, clock),
               detectionCheck(detect.health, clock),
               ...(kafka ? [haltedPartitionsCheck(() => kafka.source.status().partitions, clock)] : []),

@@ -39,6 +39,8 @@ export interface Alert {
   readonly finding_count: number
   /** Those of `finding_ids` that a later judgement replaced. */
   readonly superseded_finding_ids: readonly string[]
+  /** Those of them that somebody was told of. Absent: none. */
+  readonly taken_back_finding_ids?: readonly string[]
   readonly opened_at: string
   /** First event of the finding that opened it; like `opened_at`, it never changes. */
   readonly started_at: string
@@ -71,7 +73,13 @@ interface Notifying {
 export type AlertAction =
   | (ActionBase & Notifying & { readonly kind: 'opened'; readonly finding: Finding })
   | (ActionBase & Notifying & { readonly kind: 'finding_added'; readonly finding: Finding })
-  | (ActionBase & { readonly kind: 'finding_superseded'; readonly finding_id: string })
+  | (ActionBase &
+      Notifying & {
+        readonly kind: 'finding_superseded'
+        readonly finding_id: string
+        /** What no longer holds, where somebody is told. */
+        readonly finding?: Finding
+      })
   | (ActionBase & Notifying & { readonly kind: 'acknowledged'; readonly note?: string })
   | (ActionBase &
       Notifying & { readonly kind: 'closed'; readonly reason: CloseReason; readonly note?: string })
@@ -95,7 +103,7 @@ export const severityRank = (severity: Severity): number => SEVERITIES.indexOf(s
 
 /** The finding that an action is about, if any. */
 export const findingIdOf = (action: AlertAction): string =>
-  'finding' in action ? action.finding.finding_id : 'finding_id' in action ? action.finding_id : ''
+  'finding_id' in action ? action.finding_id : 'finding' in action ? action.finding.finding_id : ''
 
 /** Starts an alert. `alertId` is the caller’s: a pure function of the fingerprint and the finding. */
 export function openAlert(alertId: string, action: Extract<AlertAction, { kind: 'opened' }>): Alert {
@@ -140,6 +148,13 @@ export function applyAction(alert: Alert, action: AlertAction): Alert {
           ...alert.superseded_finding_ids.filter((id) => id !== action.finding_id),
           action.finding_id,
         ].slice(-MAX_FINDING_IDS),
+        ...(action.notify === undefined
+          ? {}
+          : {
+              taken_back_finding_ids: [...(alert.taken_back_finding_ids ?? []), action.finding_id].slice(
+                -MAX_FINDING_IDS,
+              ),
+            }),
       }
     case 'acknowledged':
       if (alert.status !== 'open') return next
@@ -186,6 +201,11 @@ function addFinding(alert: Alert, finding: Finding, notify: readonly PlannedDeli
       : [...alert.finding_ids, finding.finding_id].slice(-MAX_FINDING_IDS),
     finding_count: alert.finding_count + (known ? 0 : 1),
     superseded_finding_ids: alert.superseded_finding_ids.filter((id) => id !== finding.finding_id),
+    ...(alert.taken_back_finding_ids === undefined
+      ? {}
+      : {
+          taken_back_finding_ids: alert.taken_back_finding_ids.filter((id) => id !== finding.finding_id),
+        }),
     notified: notifiedAfter(alert.notified, notify, severity),
   }
 }

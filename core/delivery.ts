@@ -8,8 +8,18 @@ export const DELIVERY_KINDS = ['webhook', 'slack', 'pagerduty'] as const
 /** The way a receiver is spoken to. */
 export type DeliveryKind = (typeof DELIVERY_KINDS)[number]
 
-/** What a notice says: the alert opened, became worse, came back after a pause, was acknowledged, was closed. */
-export const NOTICE_KINDS = ['opened', 'severity_raised', 'recurred', 'acknowledged', 'closed'] as const
+/**
+ * What a notice says: the alert opened, became worse, came back after a pause or after it was taken back; a finding that it
+ * told of no longer holds; it was acknowledged, was closed.
+ */
+export const NOTICE_KINDS = [
+  'opened',
+  'severity_raised',
+  'recurred',
+  'taken_back',
+  'acknowledged',
+  'closed',
+] as const
 export type NoticeKind = (typeof NOTICE_KINDS)[number]
 
 export const DELIVERY_STATUSES = ['due', 'delivered', 'failed'] as const

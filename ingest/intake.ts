@@ -26,6 +26,8 @@ export interface IntakeBody {
   readonly idempotencyKey?: string
   /** The sender, who may, says that the records are history. */
   readonly imported?: true
+  /** The operator brings history: what is old is learned from. */
+  readonly history?: boolean
 }
 
 /** What became of the body. `read = stored + deadLettered + duplicate`, each call, part of a call and fault counted. */
@@ -85,6 +87,7 @@ export function createIntake({ pipeline, segments, keys, limits, telemetry }: In
       ...coordinates,
       ...(format === undefined ? {} : { format }),
       ...(body.imported && { imported: true }),
+      ...(body.history === true ? { history: true } : {}),
     })
     telemetry.recordsRead('http', records.length)
     const batch = await processInSlices(pipeline, records)

@@ -92,9 +92,7 @@ function normaliseDelegates(draft: EventDraft, tenant: string, redactor: Redacto
   const chain = draft['delegation.chain']
   if (chain === undefined) return
   // Cut, not refused: a chain that somebody made too long must not make the call vanish.
-  const clean = chain
-    .slice(0, MAX_DELEGATES)
-    .map((principal) => redactor.name(boundName(principal), tenant))
+  const clean = chain.slice(0, MAX_DELEGATES).map((principal) => redactor.name(boundName(principal), tenant))
   if (chain.length > MAX_DELEGATES || clean.some(({ length }) => length > MAX_NAME))
     addFlag(draft, 'shortened')
   draft['delegation.chain'] = clean.map(shortenName)

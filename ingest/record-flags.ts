@@ -7,7 +7,7 @@ import type { RawRecord } from './record.ts'
 const DAY_MS = 86_400_000
 
 /** When a record came, and whether it may be old. */
-export type Arrival = Pick<RawRecord, 'timestampMs' | 'timestampSource' | 'topic' | 'history'>
+export type Arrival = Pick<RawRecord, 'timestampMs' | 'timestampSource' | 'topic' | 'history' | 'imported'>
 
 /**
  * Marks a draft whose call happened more than `latenessDays` days before its record came: as `late`, so that nobody teaches the
@@ -22,12 +22,12 @@ export function createFlagRecord(options: {
   const { clock, sources, latenessDays } = options
   if (latenessDays === undefined) return () => {}
   return (draft, arrival) => {
-    const { timestampMs, timestampSource, topic, history } = arrival
+    const { timestampMs, timestampSource, topic, history, imported } = arrival
     const cameMs = timestampSource === 'received' && timestampMs > 0 ? timestampMs : clock.now()
     // Days, as detection counts lateness (detectors/arrivals.ts).
     const oldest = fromMillis(Math.floor(cameMs) - latenessDays * DAY_MS).slice(0, 10)
     if (draft.occurred_at === undefined || draft.occurred_at >= oldest) return
-    addFlag(draft, history === true || sources.isHistory(topic) ? 'history' : 'late')
+    addFlag(draft, history === true || imported === true || sources.isHistory(topic) ? 'history' : 'late')
   }
 }
 

@@ -29,7 +29,7 @@ export function createSlackNotifier(options: SlackOptions): Notifier {
     receiver: options.receiver,
     kind: 'slack',
     target: egress.target,
-    notices: ['opened', 'severity_raised', 'recurred'],
+    notices: ['opened', 'severity_raised', 'recurred', 'taken_back'],
     rate: { perSecond: 1, burst: 1 },
     async send(notice, { nowMs, signal }) {
       const body = JSON.stringify(slackMessage(notice, options.publicUrl))
@@ -98,6 +98,7 @@ export function slackMessage(notice: Notice, publicUrl?: string): SlackMessage {
 const HEADLINES: Readonly<Partial<Record<Notice['kind'], string>>> = {
   severity_raised: 'now ',
   recurred: 'again ',
+  taken_back: 'taken back: ',
 }
 
 const headline = (notice: Notice, { severity }: Summary): string =>

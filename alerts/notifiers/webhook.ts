@@ -51,6 +51,7 @@ const EVENT_TYPES: Readonly<Record<Notice['kind'], string>> = {
   opened: 'finding.created',
   severity_raised: 'finding.updated',
   recurred: 'finding.updated',
+  taken_back: 'finding.updated',
   acknowledged: 'finding.updated',
   closed: 'finding.closed',
 }

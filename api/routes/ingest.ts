@@ -52,6 +52,8 @@ export interface EventIntake {
     readonly idempotencyKey?: string
     /** The records are history: what is found by them alone tells nobody. */
     readonly imported?: true
+    /** The administrator brings them: baselines learn from what is old, too. */
+    readonly history?: boolean
   }): Promise<Receipt>
 }
 
@@ -82,7 +84,8 @@ export function addIngestRoutes(app: ApiServer, { intake, clock, budget }: Intak
             'With an `Idempotency-Key`, the same body sent again within a day gets the same answer ' +
             '(`idempotent-replayed: true`) and stores nothing again; another body under the same key is 422. ' +
             '`x-gatewatch-history: true` says that the records are history: what is found by them alone makes alerts and ' +
-            'tells nobody. It needs the capability `events:import`.',
+            'tells nobody. It needs the capability `events:import`. ' +
+            'With `x-gatewatch-learn: true` baselines learn from old records too; only the administrator’s word counts.',
           response: { 202: ReceiptSchema },
         },
       },
@@ -90,6 +93,7 @@ export function addIngestRoutes(app: ApiServer, { intake, clock, budget }: Intak
         const caller = callerOf(request)
         const { tenant, subject, source } = caller
         const imported = isHistory(request.headers[HISTORY_HEADER], caller)
+        const history = mayTeach(request.headers['x-gatewatch-learn'], caller)
         const idempotencyKey = idempotencyKeyOf(request.headers['idempotency-key'])
         const receipt = await takeBody(request, (bytes) =>
           intake.accept({
@@ -101,6 +105,7 @@ export function addIngestRoutes(app: ApiServer, { intake, clock, budget }: Intak
             ...(source === undefined ? {} : { source }),
             ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
             ...(imported && { imported }),
+            ...(history ? { history } : {}),
           }),
         )
         if (receipt.repeated) reply.header('idempotent-replayed', 'true')
@@ -157,6 +162,9 @@ export function idempotencyKeyOf(header: string | readonly string[] | undefined)
     remedy: 'Send 1 to 255 visible ASCII characters, such as a UUID.',
   })
 }
+
+/** Whether baselines may learn from the records, however old. Only the administrator’s word counts. */
+const mayTeach = (header: unknown, caller: Caller): boolean => header === 'true' && holds(caller, 'admin')
 
 const passedOn = (headers: Readonly<Record<string, unknown>>): Record<string, string> =>
   Object.fromEntries(

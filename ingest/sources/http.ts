@@ -19,6 +19,8 @@ export interface HttpBody {
   /** The records are history. */
   readonly imported?: true
   readonly nowMs: number
+  /** See `RawRecord`. */
+  readonly history?: boolean
   /** Offsets for the records: those that the segment log hands out, or `keyedCoordinates`. */
   readonly reserve: (topic: string, count: number) => number
 }
@@ -42,6 +44,7 @@ export function recordsOfBody({
   format,
   imported,
   nowMs,
+  history,
   reserve,
 }: HttpBody): HttpRecords {
   const binary = /protobuf|octet-stream/i.test(headers['content-type'] ?? '')
@@ -61,6 +64,7 @@ export function recordsOfBody({
       offset: first + index,
       ...(format === undefined ? {} : { format }),
       ...(imported && { imported }),
+      ...(history === undefined ? {} : { history }),
     })),
   }
 }

@@ -40,6 +40,7 @@ const MEANING = ({
   tenant,
   argument_fingerprints = [],
   result_fingerprints = [],
+  record_flags,
   ...meaning
 }: AuditEvent) => ({
   ...(JSON.parse(JSON.stringify(meaning).replace(/hmac:k1:[\w-]{22}/g, 'hmac')) as object),
@@ -96,6 +97,8 @@ for (const mode of ['embedded', 'roles on a ClickHouse server'] as const) {
             brokers: kafka.brokers,
             topics: [{ name: 'calls' }, { name: 'otlp_logs', format: 'otlp-json' }],
           },
+          // One gateway’s line and its OTLP record, and a month that is behind us.
+          sources: { together: [['calls', 'otlp_logs']], history: ['calls', 'otlp_logs'] },
           ...(clickhouse ? { clickhouse: { url: clickhouse.url } } : {}),
           receivers: [
             {

@@ -278,7 +278,9 @@ async function intoStore(
     const { reserve } = running.segments
     for (const path of files) {
       for await (const records of await readFrom(path, flags, output, counts, { registry, reserve })) {
-        await (await append(running, records, counts)).counted
+        // Whoever names a file answers for what it teaches.
+        const taught = records.map((record) => ({ ...record, history: true }))
+        await (await append(running, taught, counts)).counted
       }
     }
     await running.segments.flush()
@@ -324,7 +326,7 @@ async function overHttp(
     for (const path of files) {
       for await (const records of await readFrom(path, flags, output, counts, more)) {
         const key = path === '-' ? undefined : keyOfBody(records, flags.format)
-        refusedBefore += await post(access, records, flags, counts, key)
+        refusedBefore += await post(access, records, flags, counts, key, { 'x-gatewatch-learn': 'true' })
       }
     }
   } finally {
@@ -356,6 +358,7 @@ async function post(
   flags: IngestFlags,
   counts: Counts,
   key?: (body: Uint8Array) => string,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<number> {
   const isBinary = BINARY_FORMATS.has(flags.format)
   const body = Buffer.concat(
@@ -364,6 +367,7 @@ async function post(
   const headers = {
     'content-type': isBinary ? 'application/x-protobuf' : 'application/x-ndjson',
     'x-gatewatch-wait': 'stored',
+    ...more,
     ...(flags.format === 'auto' ? {} : { 'x-gatewatch-format': flags.format }),
     ...(records[0]?.imported ? { 'x-gatewatch-history': 'true' } : {}),
   }

@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { FindingStanding } from '../../../alerts/alert-log.ts'
 import { type AlertChange, deduplicate, digestOf } from '../../../alerts/deduplicate.ts'
-import { type NotifyPolicy, planForFinding, planForPerson } from '../../../alerts/route.ts'
+import { type NotifyPolicy, planForFinding, planForPerson, planForTakenBack } from '../../../alerts/route.ts'
 import { type Alert, applyAction, findingIdOf, fingerprintOf, foldAlert } from '../../../core/alert.ts'
+import { NOTICE_KINDS } from '../../../core/delivery.ts'
 import { type Finding, type FindingChange, SEVERITIES } from '../../../core/finding.ts'
 import { findingOf } from '../../helpers/findings.ts'
 
@@ -15,13 +16,13 @@ const policy: NotifyPolicy = {
       name: 'all',
       kind: 'webhook',
       minSeverity: 'info',
-      notices: ['opened', 'severity_raised', 'recurred', 'acknowledged', 'closed'],
+      notices: NOTICE_KINDS,
     },
     {
       name: 'serious',
       kind: 'slack',
       minSeverity: 'high',
-      notices: ['opened', 'severity_raised', 'recurred'],
+      notices: ['opened', 'severity_raised', 'recurred', 'taken_back'],
     },
   ],
   maxNotifyAgeMs: 86_400_000,
@@ -47,6 +48,7 @@ class Log {
       ),
       at,
       plan: (alertId, before, change) => planForFinding(alertId, before, change, nowMs, policy),
+      planTakenBack: (alert, change) => planForTakenBack(alert, change, policy.receivers),
     })
     for (const { alertId, entries } of decided) {
       for (const { state, finding_digest, action } of entries) {
@@ -167,6 +169,28 @@ describe('whom a finding is told to', () => {
       'serious opened',
     ])
     expect(told(log.handle(current({ finding_id: 'd', severity: 'high' })))).toEqual([])
+  })
+
+  it('tells those who were told that a finding no longer holds, and that it holds again', () => {
+    const log = new Log()
+    const arrivedAt = at
+    const finding = findingOf({ severity: 'critical' })
+    expect(told(log.handle({ finding, status: 'current', arrivedAt }))).toEqual([
+      'all opened',
+      'serious opened',
+    ])
+    const back: FindingChange = { finding, status: 'superseded', arrivedAt }
+    expect(told(log.handle(back))).toEqual(['all taken_back', 'serious taken_back'])
+    expect(told(log.handle(back))).toEqual([])
+    expect(told(log.handle({ finding, status: 'current', arrivedAt }))).toEqual([
+      'all recurred',
+      'serious recurred',
+    ])
+    // Another takes its place at once: nothing was taken back.
+    const next = { ...finding, finding_id: 'next' }
+    expect(told(log.handle(back, { finding: next, status: 'current', arrivedAt }))).toEqual([])
+    // A rule that its operator retired.
+    expect(told(log.handle({ finding: next, status: 'superseded' }))).toEqual([])
   })
 
   // Issue 9, fault 11.

@@ -229,6 +229,7 @@ describe('Standard Webhooks', () => {
       'finding.updated 200402',
       'finding.updated 200402',
       'finding.updated 200402',
+      'finding.updated 200402',
       'finding.closed 200403',
     ])
   })

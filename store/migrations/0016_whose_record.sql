@@ -1,5 +1,5 @@
 -- What is unusual about a record: too long, or later than its time by more than the allowed lateness
--- (ingest/record-flags.ts, docs/adr/0016-whose-record-it-is.md).
+-- (ingest/record-flags.ts, docs/adr/0017-whose-record-it-is.md).
 ALTER TABLE events ADD COLUMN IF NOT EXISTS record_flags Array(LowCardinality(String)) AFTER argument_flags;
 
 -- No baseline learns from what came late. The rollups keep beside all calls those that were late, and beside the first use that
@@ -32,3 +32,20 @@ FROM events
 WHERE gen_ai_tool_name != ''
 GROUP BY tenant, actor, mcp_server_name, gen_ai_tool_name
 HAVING countIf(sign = 1) > 0 OR calls != 0;
+
+-- Events whose id another one had, in order of arrival: who raises alerts about them must not look through all events.
+CREATE TABLE id_conflicts
+(
+    recorded_at DateTime64(6, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    tenant LowCardinality(String),
+    topic LowCardinality(String),
+    event_id String CODEC(ZSTD(1)),
+    conflicting_event_id String CODEC(ZSTD(1))
+)
+ENGINE = MergeTree
+ORDER BY (recorded_at, tenant, topic)
+TTL toDateTime(recorded_at) + INTERVAL 30 DAY
+SETTINGS non_replicated_deduplication_window = 10000;
+
+CREATE MATERIALIZED VIEW id_conflicts_view TO id_conflicts AS
+SELECT recorded_at, tenant, topic, event_id, conflicting_event_id FROM events WHERE conflicting_event_id != '' AND sign = 1;
