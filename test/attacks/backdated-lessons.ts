@@ -17,7 +17,7 @@ export const attack: Attack = {
       })),
     )
     await leak(victim, destination)
-    const found = await findingsOf(target, 'credential-then-send', destination, 20)
+    const found = await findingsOf(target, 'credential-then-send', destination)
     const marked = await target.search(`record:late destination:${destination}`)
     await target.stop()
     return {

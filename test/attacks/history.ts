@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type AttackContext, randomHex, type Sender, type Target } from './attack.ts'
 
 const DAY_MS = 86_400_000
-const TICKS_WAITED = 8
+const TICKS_WAITED = 60
+const LEARNING_S = 300
 
 /** A tenant that shipped rules know: two people read secrets and send mail to one partner, for three weeks. */
 export interface KnownTenant {
@@ -31,6 +32,10 @@ export async function knownTenant(context: AttackContext): Promise<KnownTenant> 
     }
   }
   await victim.sendEvents(records)
+  // An ordinary leak is found when the baselines are learned.
+  await leak(victim, 'canary.example')
+  const canary = await findingsOf(target, 'credential-then-send', 'canary.example', LEARNING_S)
+  if (canary.length === 0) throw new Error('the ordinary leak was not found')
   return { target, victim, attacker }
 }
 
@@ -49,7 +54,8 @@ export const callOf = (user: string, tool: 'read_secret' | 'send', destination?:
 export async function leak(victim: Sender, destination: string, more: object = {}): Promise<void> {
   const session = { 'mcp.session.id': `leak-${randomHex(8)}` }
   await victim.sendEvents([
-    { ...callOf('ada', 'read_secret'), ...session },
+    // Before the other: of calls of one moment nobody knows the order.
+    { ...callOf('ada', 'read_secret'), ...session, occurred_at: new Date(Date.now() - 2000).toISOString() },
     { ...callOf('ada', 'send', destination), ...session, ...more },
   ])
 }

