@@ -142,7 +142,7 @@ function cleanKeys(draft: EventDraft, keys: readonly string[], tenant: string, r
   for (const key of keys) {
     if (key.length > MAX_KEY || clean.length === MAX_KEYS) addFlag(draft, 'shortened')
     if (clean.length === MAX_KEYS) break
-    clean.push(shorten(redactor.name(boundName(key), tenant), MAX_KEY))
+    clean.push(shorten(redactor.name(shorten(key, MAX_NAME), tenant), MAX_KEY))
   }
   return clean
 }
