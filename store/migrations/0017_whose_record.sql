@@ -1,5 +1,5 @@
 -- What is unusual about a record: too long, or later than its time by more than the allowed lateness
--- (ingest/record-flags.ts, docs/adr/0017-whose-record-it-is.md).
+-- (ingest/record-flags.ts, docs/adr/0018-whose-record-it-is.md).
 ALTER TABLE events ADD COLUMN IF NOT EXISTS record_flags Array(LowCardinality(String)) AFTER argument_flags;
 
 -- No baseline learns from what came late. The rollups keep beside all calls those that were late, and beside the first use that
