@@ -1,7 +1,7 @@
 /**
  * Whose record it is. A record’s topic says where it came in: a Kafka topic, `http-<source>` of a credential, a file. What
  * has one sender is one source, and only what one source says is compared by ids, and put together
- * (docs/adr/0018-whose-record-it-is.md).
+ * (docs/adr/0019-whose-record-it-is.md).
  */
 export interface Sources {
   /** The source of a topic, or of the sources that belong together the one that stands for them. */
