@@ -6,7 +6,7 @@ import { judgePlans } from './judgement.ts'
 import type { Lock } from './lock.ts'
 import type { OwnedShards } from './owned-shards.ts'
 import { daysTouchedBy, readDays, type TenantDay } from './plan.ts'
-import { createProfiles, groupOf, type ProfileStore, type Profiles } from './profiles.ts'
+import { createProfiles, groupOf, type KeptProfiles, type Profiles } from './profiles.ts'
 import type { Publisher } from './publisher.ts'
 import { type BackfillReport, type JudgedCounts, NOTHING_JUDGED, plusCounts } from './reports.ts'
 import type { Rule } from './rule.ts'
@@ -21,7 +21,7 @@ export interface BackfillOptions {
   readonly backlog: Backlog
   /** Those of the ticks. */
   readonly profiles: Profiles
-  readonly profileStore?: ProfileStore
+  readonly profileStore?: KeptProfiles
   readonly publisher: Publisher
   readonly shards: OwnedShards
   readonly latenessDays: number

@@ -8,7 +8,7 @@ import { type DetectionHealth, healthOf } from './health.ts'
 import { createLock } from './lock.ts'
 import { type BackfillRequests, createOwnedShards } from './owned-shards.ts'
 import { createSoleOwnership, type ShardOwnership } from './ownership.ts'
-import { createProfiles, type ProfileStore } from './profiles.ts'
+import { createProfiles, fencedProfiles, type ProfileStore } from './profiles.ts'
 import type { WatermarkStore } from './progress.ts'
 import { createPublisher, type FindingWriter } from './publisher.ts'
 import {
@@ -81,9 +81,19 @@ export function createEngine(given: EngineOptions): Engine {
   let rules = options.rules
   let nowUs = 0
   const backlog = createBacklog()
-  const kept = options.profiles === undefined ? {} : { store: options.profiles }
-  const profiles = createProfiles({ keptDays: options.latenessDays + 4, ...kept })
-  const publisher = createPublisher(options)
+  let profileVersion = 0
+  const store =
+    options.profiles &&
+    fencedProfiles(
+      options.profiles,
+      (tenant, group) => shards.ownsBaseline(tenant, group),
+      () => {
+        profileVersion = Math.max(nowUs, profileVersion + 1)
+        return profileVersion
+      },
+    )
+  const profiles = createProfiles({ keptDays: options.latenessDays + 4, ...(store && { store }) })
+  const publisher = createPublisher({ ...options, owns: (tenant, rule) => shards.owns(tenant, rule) })
   const rulesNow = () => rules
   const shards = createOwnedShards({ ...options, backlog, profiles, publisher, rulesNow })
   const tickLock = createLock()
@@ -100,7 +110,7 @@ export function createEngine(given: EngineOptions): Engine {
     query: options.backfillQuery ?? options.query,
     urgentQuery: options.query,
     ...{ backlog, profiles, publisher, shards, rulesNow },
-    ...(options.profiles === undefined ? {} : { profileStore: options.profiles }),
+    ...(store && { profileStore: store }),
     betweenTicks: tickLock,
   })
 

@@ -4,7 +4,7 @@ import type { Backlog, BacklogEntry } from './backlog.ts'
 import type { Query } from './detector.ts'
 import { type ShardOwnership, shardOf } from './ownership.ts'
 import { readTenants } from './plan.ts'
-import { type Profiles, shardKeyOf } from './profiles.ts'
+import { groupOf, type Profiles, shardKeyOf } from './profiles.ts'
 import { readProgress, type ShardProgress, type WatermarkStore, writeProgress } from './progress.ts'
 import type { Publisher } from './publisher.ts'
 import type { Rule } from './rule.ts'
@@ -60,6 +60,10 @@ export interface OwnedShards {
   takeRequests(members: readonly ShardProgress[], nowMs: number): Promise<boolean>
   /** Stores how far the shards have come; those that were lost are forgotten. */
   write(members: readonly ShardProgress[], nowUs: number): Promise<void>
+  /** Whether the shard of the rule is still owned as it was when its work began: asked right before results are written. */
+  owns(tenant: string, rule: Rule): boolean
+  /** The same for a baseline. */
+  ownsBaseline(tenant: string, group: string): boolean
   all(): readonly ShardProgress[]
 }
 
@@ -95,6 +99,11 @@ export function createOwnedShards(options: OwnedShardsOptions): OwnedShards {
   function lose(shard: number): void {
     states.delete(shard)
     backlog.drop((entry) => shardOfEntry(entry) === shard)
+  }
+
+  function owns(tenant: string, rule: Rule): boolean {
+    const owned = states.get(shardOfRule(tenant, rule))?.owned
+    return owned !== undefined && ownership.stillOwns(owned.shard, owned.epoch)
   }
 
   async function addForAll(
@@ -187,6 +196,12 @@ export function createOwnedShards(options: OwnedShardsOptions): OwnedShards {
       const entries = Map.groupBy(backlog.all(), shardOfEntry)
       for (const state of owned) state.findingsVersion = publisher.version()
       await writeProgress(watermarks, ownership.shards, owned, nowUs, (shard) => entries.get(shard) ?? [])
+    },
+
+    owns,
+    ownsBaseline: (tenant, group) => {
+      const rule = rulesNow().find((known) => groupOf(known) === group)
+      return rule !== undefined && owns(tenant, rule)
     },
 
     all: () => [...states.values()],

@@ -31,14 +31,43 @@ export interface StoredProfile {
 export interface ProfileStore {
   /** The newest profile of the group as of a day that is not after `throughDay`. */
   newest(tenant: string, group: string, throughDay: number): Promise<StoredProfile | undefined>
-  write(tenant: string, group: string, profile: StoredProfile): Promise<void>
+  write(tenant: string, group: string, profile: StoredProfile, version: number): Promise<void>
   /** Drops what an event before its day made wrong. */
+  dropAfter(tenant: string, group: string, day: number, version: number): Promise<void>
+}
+
+/** What profiles need of it: who writes, and as which version, is seen to. */
+export interface KeptProfiles extends Pick<ProfileStore, 'newest'> {
+  write(tenant: string, group: string, profile: StoredProfile): Promise<void>
   dropAfter(tenant: string, group: string, day: number): Promise<void>
+}
+
+/**
+ * A store that only the owner of a baseline writes to. Versions are of the store’s clock, read before it is asked whether
+ * the baseline is still owned: so what is written by an owner that is suspended right after that is older than anything
+ * that the next owner writes, and loses.
+ */
+export function fencedProfiles(
+  store: ProfileStore,
+  mayWrite: (tenant: string, group: string) => boolean,
+  nextVersion: () => number,
+): KeptProfiles {
+  return {
+    newest: (tenant, group, throughDay) => store.newest(tenant, group, throughDay),
+    async write(tenant, group, profile) {
+      const version = nextVersion()
+      if (mayWrite(tenant, group)) await store.write(tenant, group, profile, version)
+    },
+    async dropAfter(tenant, group, day) {
+      const version = nextVersion()
+      if (mayWrite(tenant, group)) await store.dropAfter(tenant, group, day, version)
+    },
+  }
 }
 
 export interface ProfilesOptions {
   /** Absent: nothing is kept between processes. */
-  readonly store?: ProfileStore
+  readonly store?: KeptProfiles
   /** Days whose profiles are held in memory, for each tenant and group. */
   readonly keptDays: number
   /** The last day that will be asked for, where more than one question leads there. Default: the day of the question. */

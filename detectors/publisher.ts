@@ -5,6 +5,7 @@ import { type Before, changesOf } from './changes.ts'
 import type { Judgement } from './judgement.ts'
 import type { RulePlan } from './plan.ts'
 import type { JudgedCounts } from './reports.ts'
+import type { Rule } from './rule.ts'
 import { DAY_MS } from './utc-day.ts'
 
 /** Where findings are kept (`store/findings.ts`). */
@@ -19,6 +20,8 @@ export interface PublisherOptions {
   readonly onFindings: (changes: readonly FindingChange[]) => Promise<void>
   /** Days that a call may be late and is still news. */
   readonly latenessDays: number
+  /** Whether this process still judges the rule at the tenant: what another one judges by now is not written. */
+  readonly owns: (tenant: string, rule: Rule) => boolean
 }
 
 /** Why units are judged: by a tick, or by the backfill for this reason. */
@@ -80,7 +83,7 @@ function marked(
   return isPast ? { ...change, history: true } : { ...change, arrivedAt: fromMillis(atMs) }
 }
 
-export function createPublisher({ findings, onFindings, latenessDays }: PublisherOptions): Publisher {
+export function createPublisher({ findings, onFindings, latenessDays, owns }: PublisherOptions): Publisher {
   let version = 0
   let turn: Promise<unknown> = Promise.resolve()
   const slowWorks = new Set<SlowWork>()
@@ -93,16 +96,25 @@ export function createPublisher({ findings, onFindings, latenessDays }: Publishe
   }
 
   async function publish(publication: Publication): Promise<JudgedCounts> {
-    const { judgements, before, atUs, slowWork } = publication
+    const { before, atUs, slowWork } = publication
+    const isOwned = ({ rule, unit }: Judgement) => owns(unit.tenant, rule)
+    // The version is of a time before this question: an owner that is suspended after it writes older versions than the next.
+    const next = Math.max(atUs, version + 1)
+    const judgements = publication.judgements.filter(isOwned)
     const changes = judgements.flatMap((judgement) =>
       changesOf(judgement, before, isNewer(slowWork, judgement)).map((change) =>
         marked(change, publication, latenessDays, judgement.imported.has(change.finding.finding_id)),
       ),
     )
     if (changes.length > 0) {
-      const next = Math.max(atUs, version + 1)
       await findings.write(changes, next)
-      await onFindings(changes)
+      // Whoever owns them by now judges the same calls, and tells.
+      const told = changes.filter(({ finding }) =>
+        judgements.some(
+          (one) => one.rule.id === finding.rule && one.unit.tenant === finding.tenant && isOwned(one),
+        ),
+      )
+      if (told.length > 0) await onFindings(told)
       version = next
     }
     const current = changes.filter(({ status }) => status === 'current').length

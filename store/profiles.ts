@@ -19,24 +19,30 @@ export function createProfileStore(database: Database) {
       return newest
     },
 
-    async write(tenant: string, group: string, { day, body }: { day: number; body: string }): Promise<void> {
+    /** @param version grows with the store’s clock, microseconds; the greatest of a day counts */
+    async write(
+      tenant: string,
+      group: string,
+      { day, body }: { day: number; body: string },
+      version: number,
+    ): Promise<void> {
       await database.insert({
         table: 'profiles',
-        columns: ['tenant', 'profile', 'day', 'body'],
-        rows: Buffer.from(JSON.stringify([tenant, group, isoDay(day), body])),
+        columns: ['tenant', 'profile', 'day', 'version', 'body'],
+        rows: Buffer.from(JSON.stringify([tenant, group, isoDay(day), version, body])),
         // The same text may be written again after it was dropped; a token of its content would swallow it.
         token: `profiles/${randomUUID()}`,
       })
     },
 
     /** Drops the profiles of the group as of days after `day`: an empty version takes their place. */
-    async dropAfter(tenant: string, group: string, day: number): Promise<void> {
+    async dropAfter(tenant: string, group: string, day: number, version: number): Promise<void> {
       await database.command(
-        `INSERT INTO profiles (tenant, profile, day, body)
-         SELECT tenant, profile, day, '' FROM profiles FINAL
+        `INSERT INTO profiles (tenant, profile, day, version, body)
+         SELECT tenant, profile, day, greatest(profiles.version + 1, {version:UInt64}), '' FROM profiles FINAL
          WHERE tenant = {tenant:String} AND profile = {group:String} AND toUInt32(day) > {day:UInt32} AND body != ''
          SETTINGS insert_deduplicate = 0`,
-        { tenant, group, day },
+        { tenant, group, day, version },
       )
     },
 

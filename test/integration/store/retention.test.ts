@@ -37,7 +37,7 @@ beforeAll(async () => {
     )
     const profiles = createProfileStore(database)
     for (const day of ['2026-04-15', TODAY])
-      await profiles.write(tenant, 'hours', { day: Date.parse(day) / 86_400_000, body: '{}' })
+      await profiles.write(tenant, 'hours', { day: Date.parse(day) / 86_400_000, body: '{}' }, 1)
   }
 })
 afterAll(async () => {
