@@ -48,8 +48,11 @@ function spoil(value: unknown, key: string): unknown {
 export async function hostileAnswers(page: Page): Promise<void> {
   await page.route('**/v1/**', async (route) => {
     const url = new URL(route.request().url())
+    // The browser keeps spoiled answers with the tag of the real ones: asked with it, the server would say 304.
+    const { 'if-none-match': _, ...headers } = route.request().headers()
     const first = async (list: string, member: string, id: string): Promise<string> => {
-      const response = await page.request.get(new URL(list, url).href, { timeout: PATIENCE_MS })
+      // With the headers of the page: the cookie alone is no session.
+      const response = await page.request.get(new URL(list, url).href, { headers, timeout: PATIENCE_MS })
       const body = (await response.json()) as Record<string, Record<string, string>[]>
       return body[member]?.[0]?.[id] ?? 'none'
     }
@@ -66,8 +69,6 @@ export async function hostileAnswers(page: Page): Promise<void> {
     } else if (pathname === '/v1/chains') {
       url.searchParams.set('key', await first('/v1/events?from=-7d&limit=1', 'events', 'chain'))
     }
-    // The browser keeps spoiled answers with the tag of the real ones: asked with it, the server would say 304.
-    const { 'if-none-match': _, ...headers } = route.request().headers()
     const response = await route.fetch({ url: url.href, headers, timeout: PATIENCE_MS })
     await route.fulfill({ response, body: JSON.stringify(spoil(await response.json(), '')) })
   })
