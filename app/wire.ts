@@ -170,7 +170,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
       logger,
       registry,
       intake,
-      redaction: createTokenSearch(ingest.redactor, database),
+      redaction: createTokenSearch(ingest.redactor, database, ingest.sources),
       deadLetterReplays: createReplays(config, { ingest, segments, database, clock }),
       ...(options.receiver ? { receiver: options.receiver } : {}),
       ...(has('api') && listens

@@ -16,7 +16,6 @@ import { setProducer } from './producer.ts'
 import type { Batch, DeadLetter, EventPart, RawRecord, ToolSighting } from './record.ts'
 import { addFlag, createFlagRecord } from './record-flags.ts'
 import type { ArgumentPolicy } from './redact/argument-policy.ts'
-import { markSourceOf } from './redact/mark-source.ts'
 import { MAX_KEPT_BYTES, type RedactedRecord, redactPiece, redactRecord } from './redact/redact-record.ts'
 import { createRedactor, type RedactionKey, type Redactor } from './redact/redactor.ts'
 import { WorkExceeded } from './redact/work-meter.ts'
@@ -86,7 +85,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         deadLetters: batch.deadLetters.length,
         definitions: batch.definitions?.length ?? 0,
       }
-      redactor.from(markSourceOf(record.topic), () => {
+      redactor.from(sources.of(record.topic), () => {
         try {
           redactor.within(unitsOfRecord(record), () => takeRecord(record, decode(record), work))
         } catch (cause) {

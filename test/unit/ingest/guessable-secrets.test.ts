@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { loadToolCatalogue } from '../../../app/wire/pipeline.ts'
 import { resolveField } from '../../../core/filter/fields.ts'
+import { createSources, type Sources, sourceOf } from '../../../core/sources.ts'
 import { createFingerprints } from '../../../ingest/fingerprints.ts'
-import { markSourceOf } from '../../../ingest/redact/mark-source.ts'
+import { createPipeline } from '../../../ingest/pipeline.ts'
 import { createRedactor } from '../../../ingest/redact/redactor.ts'
 import { isGuessable } from '../../../ingest/redact/tokens.ts'
 
@@ -65,11 +67,45 @@ describe('the source of a token', () => {
     ['mcp-audit', 'mcp-audit'],
     ['file:/var/log/gateway/a.log', 'file:/var/log/gateway/'],
   ])('of %s is %s', (topic, source) => {
-    expect(markSourceOf(topic)).toBe(source)
+    expect(sourceOf(topic)).toBe(source)
   })
 })
 
 it('lets nobody ask about fingerprints', () => {
   for (const name of ['argument_fingerprints', 'result_fingerprints', 'ARGUMENT_FINGERPRINTS'])
     expect(resolveField(name)).toBeUndefined()
+})
+
+it('gives sources that the operator put together the same tokens, and others their own', () => {
+  const tokensIn = (sources: Sources) => {
+    const pipeline = createPipeline({
+      catalogue: loadToolCatalogue(),
+      redactionKey: { id: 'k1', secret: new Uint8Array(32).fill(7) },
+      clock: { now: () => Date.UTC(2026, 10, 1, 13) },
+      sources,
+    })
+    const value = Buffer.from(
+      JSON.stringify({
+        occurred_at: '2026-11-01T12:00:00Z',
+        'user.email': 'anna@example.com',
+        'mcp.method.name': 'tools/call',
+        'gen_ai.tool.name': 'login',
+        'gen_ai.tool.call.arguments': { password: 'correct-horse-battery' },
+      }),
+    )
+    const records = ['kong', 'access'].map((topic) => ({
+      ...{ value, headers: {}, timestampMs: Date.UTC(2026, 10, 1, 13), timestampSource: 'broker' as const },
+      ...{ tenant: 'default', topic, partition: 0, offset: 0 },
+    }))
+    return pipeline(records).events.map(
+      (event) => /hmac:[^"]+/.exec(event['gen_ai.tool.call.arguments'] ?? '')?.[0],
+    )
+  }
+  const [one, other] = tokensIn(createSources())
+  expect(one).toMatch(/^hmac:/)
+  expect(other).toMatch(/^hmac:/)
+  expect(other).not.toBe(one)
+  const [first, second] = tokensIn(createSources({ together: [['kong', 'access']] }))
+  expect(first).toMatch(/^hmac:/)
+  expect(second).toBe(first)
 })
