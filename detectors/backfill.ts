@@ -104,19 +104,19 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
   /** A step of each walk. What one of them throws is thrown when all have ended. */
   async function stepAll(kind: Kind, walking: readonly Walk[], nowUs: number): Promise<JudgedCounts> {
     const steps = await Promise.allSettled(walking.map((walk) => prepareAndStep(walk, nowUs)))
-    const left = walking.filter((walk, index) => {
-      if (steps[index]?.status === 'fulfilled') return !settle(walk, nowUs)
-      // Begun anew from what the backlog knows, after others had their turn.
-      for (const { id } of walk.rules) backlog.postpone(walk.tenant, id, nowUs / 1000 + PAUSE_MS)
-      return false
-    })
-    walks.set(kind, left)
     const failed = steps.find((one) => one.status === 'rejected')
-    if (failed !== undefined) throw failed.reason
     try {
+      const left = walking.filter(
+        (walk, index) => steps[index]?.status === 'fulfilled' && !settle(walk, nowUs),
+      )
       await shards.write(shards.all(), nowUs)
+      if (failed !== undefined) throw failed.reason
+      walks.set(kind, left)
     } catch (error) {
-      walks.set(kind, [])
+      // Begun anew from what the backlog knows, after others had their turn.
+      walks.delete(kind)
+      for (const { tenant, rules } of walking)
+        for (const { id } of rules) backlog.postpone(tenant, id, nowUs / 1000 + PAUSE_MS)
       throw error
     }
     return steps.reduce(
