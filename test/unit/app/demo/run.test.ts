@@ -62,7 +62,8 @@ it('outlives refused records: the live traffic of the demo waits, says so, and g
       retryMs: 1,
     },
   )
-  await expect.poll(() => notes).toEqual([expect.stringContaining('waits')])
+  // A segment that is sealed makes room for a moment: then more is said before anybody looks.
+  await expect.poll(() => notes[0]).toContain('waits')
   isAway = false
   await expect.poll(() => stored.length).toBeGreaterThan(20)
   live.abort()
