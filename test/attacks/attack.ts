@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -224,3 +224,17 @@ export function toolSpan(call: {
 
 /** Random hexadecimal digits, for ids of traces (16 bytes) and spans (8). */
 export const randomHex = (bytes: number): string => randomBytes(bytes).toString('hex')
+
+const TICKS_PER_SECOND = 100
+
+/** What the product spends on some work, seconds: CPU time, unlike time, does not depend on who else uses the machine. */
+export async function cpuSecondsOf({ pid }: Target, work: () => Promise<void>): Promise<number> {
+  const seconds = async (): Promise<number> => {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+  }
+  const before = await seconds()
+  await work()
+  return (await seconds()) - before
+}

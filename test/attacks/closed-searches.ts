@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Attack, Target } from './attack.ts'
+import { type Attack, cpuSecondsOf } from './attack.ts'
 
 const SEARCHES = 60
 const CALLS = 400
@@ -53,17 +53,3 @@ const call = (number: number): object => ({
   'gen_ai.tool.name': 'read_file',
   'gen_ai.tool.call.arguments': JSON.stringify({ text: `${number} `.padEnd(BYTES, 'figures of the week ') }),
 })
-
-const TICKS_PER_SECOND = 100
-
-/** CPU time, unlike time, does not depend on who else uses the machine. */
-async function cpuSecondsOf({ pid }: Target, work: () => Promise<void>): Promise<number> {
-  const seconds = async (): Promise<number> => {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
-  }
-  const before = await seconds()
-  await work()
-  return (await seconds()) - before
-}

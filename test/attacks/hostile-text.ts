@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { repeated } from '../helpers/hostile/pieces.ts'
-import type { Attack, Sender, Target } from './attack.ts'
+import { type Attack, cpuSecondsOf, type Sender } from './attack.ts'
 
 const LENGTH = 256 * 1024
 const HOSTILE = [
@@ -54,18 +53,4 @@ async function send(sender: Sender, id: string, piece: string): Promise<void> {
   const reply = await sender.post('/v1/events', body, { 'content-type': 'application/x-ndjson' })
   if (reply.status !== 202) throw new Error(`${reply.status} ${await reply.text()}`)
   await reply.body?.cancel()
-}
-
-const TICKS_PER_SECOND = 100
-
-/** CPU time, unlike time, does not depend on who else uses the machine. */
-async function cpuSecondsOf({ pid }: Target, work: () => Promise<void>): Promise<number> {
-  const seconds = async (): Promise<number> => {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
-  }
-  const before = await seconds()
-  await work()
-  return (await seconds()) - before
 }

@@ -1,11 +1,3 @@
-import { afterAll, expect, it } from 'vitest'
-import { createAttackContext } from './attack.ts'
-import { loadAttacks } from './attacks.ts'
+import { testSection } from '../helpers/attack-section.ts'
 
-const context = createAttackContext()
-afterAll(() => context.stop())
-
-it.each(await loadAttacks(2))('does not succeed: $name', async (attack) => {
-  const { succeeded, detail } = await attack.run(context)
-  expect(succeeded, detail).toBe(false)
-})
+await testSection(2)
