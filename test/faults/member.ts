@@ -21,8 +21,8 @@ export interface Member {
   kill(signal?: NodeJS.Signals): Promise<void>
   stop(): void
   resume(): void
-  /** Sends lines to its HTTP intake. @returns whether they were accepted */
-  send(lines: readonly string[]): Promise<boolean>
+  /** Sends lines to its HTTP intake, as history that baselines learn from or as calls of now. @returns whether they were accepted */
+  send(lines: readonly string[], as?: 'history'): Promise<boolean>
 }
 
 // No member outlives the suite, however that ends.
@@ -73,12 +73,16 @@ export async function startMember(data: string, args: readonly string[]): Promis
     },
     stop: () => void child.kill('SIGSTOP'),
     resume: () => void child.kill('SIGCONT'),
-    send: async (lines) => {
+    send: async (lines, as) => {
       try {
         const reply = await fetch(new URL('/v1/events', (await url) ?? 'http://127.0.0.1:9'), {
           method: 'POST',
           body: lines.join('\n'),
-          headers: { authorization: `Bearer ${await key()}`, 'content-type': 'application/x-ndjson' },
+          headers: {
+            authorization: `Bearer ${await key()}`,
+            'content-type': 'application/x-ndjson',
+            ...(as === 'history' ? { 'x-gatewatch-history': 'true' } : {}),
+          },
           signal: AbortSignal.timeout(20_000),
         })
         await reply.arrayBuffer()
