@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { messageOf } from '../core/errors.ts'
+import { GatewatchError, messageOf } from '../core/errors.ts'
 
 /** A part of the program with a beginning and an end. */
 export interface Part {
@@ -7,6 +7,36 @@ export interface Part {
   start(): Promise<void>
   /** Must not throw; called once, also when a later part failed to start. */
   stop(): Promise<void>
+}
+
+/** What work ends with that is interrupted because the program stops: this very object, and no trouble. */
+export const STOPPING = new GatewatchError('store_unavailable', 'gatewatch is stopping.', {
+  remedy: 'The next start goes on where this one ended.',
+})
+
+/**
+ * Lanes of parts that do not need each other, as one part: each lane starts in order, and they stop side by side, each
+ * last part first. So the longest of them decides how long the stop takes, not their sum.
+ */
+export function sideBySide(name: string, lanes: readonly (readonly Part[])[], logger: Logger): Part {
+  let stops: (() => Promise<void>)[] = []
+  const stop = async () => {
+    const all = stops
+    stops = []
+    await Promise.all(all.map((one) => one()))
+  }
+  return {
+    name,
+    start: async () => {
+      try {
+        for (const parts of lanes) stops.push(await startInOrder(parts, logger))
+      } catch (error) {
+        await stop()
+        throw error
+      }
+    },
+    stop,
+  }
 }
 
 /**

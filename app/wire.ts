@@ -6,7 +6,7 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { GatewatchError, messageOf } from '../core/errors.ts'
 import type { SegmentLog } from '../ingest/segment-log.ts'
 import { keepAlerts } from '../store/alerts.ts'
-import type { Database } from '../store/database.ts'
+import { type Database, untilStopped } from '../store/database.ts'
 import { keepDeadLetters } from '../store/dead-letters.ts'
 import { createDoubledCount } from '../store/doubled-events.ts'
 import { makeFolder } from '../store/make-folder.ts'
@@ -15,7 +15,7 @@ import { plainHttpWarning, readTls } from './config/listen.ts'
 import { type Credentials, openCredentials } from './credentials.ts'
 import { dashboardFolder } from './dashboard-files.ts'
 import type { LastResort } from './last-resort.ts'
-import { type Part, startInOrder } from './lifecycle.ts'
+import { type Part, STOPPING, sideBySide, startInOrder } from './lifecycle.ts'
 import { removeRunFile, writeRunFile } from './run-file.ts'
 import { reloadTls } from './tls-reload.ts'
 import { createAlerting, createDispatchPart } from './wire/alerting.ts'
@@ -108,6 +108,9 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
 
   const database = await openStore(config, note)
   const opened: (() => Promise<void>)[] = [() => database.close()]
+  const stopping = new AbortController()
+  /** For looks at the store that nobody needs when the program stops. */
+  const looked = untilStopped(database, 'look', stopping.signal)
   try {
     const ingest = createIngest({ config, credentials, database, clock, logger, registry })
     await keepDeadLetters(database, config.deadLetters.keepDays)
@@ -193,9 +196,9 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
       rules && detect
         ? createOperationalPart({
             checks: [
-              deadLetterCheck(database, config.deadLetters.alertPerHour),
-              lostRecordsCheck(database, clock),
-              idConflictsCheck(database),
+              deadLetterCheck(looked, config.deadLetters.alertPerHour),
+              lostRecordsCheck(looked, clock),
+              idConflictsCheck(looked),
               refusedRulesCheck(rules.errors, clock),
               detectionCheck(detect.health, clock),
               ...(kafka ? [haltedPartitionsCheck(() => kafka.source.status().partitions, clock)] : []),
@@ -208,26 +211,41 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
     const http = listens ? createHttpPart(api, config, logger) : undefined
     const stopParts = await startInOrder(
       [
-        ...(has('ingest')
-          ? [annotations, createAssemblerPart(ingest, database, logger, () => leases.mayRun('assemble'))]
-          : []),
-        ...(kafka ? [kafka] : []),
-        ...(files ? [files] : []),
-        ...(detect ? [createDispatchPart(alerting), detect] : []),
-        ...(operational ? [operational] : []),
-        ...(has('detect')
-          ? [
-              createRetentionPart({
-                retention: config.retention,
-                database,
-                clock,
-                logger,
-                registry,
-                mayRun: () => leases.mayRun('retention'),
-              }),
-            ]
-          : []),
-        createStoreFigures({ countDoubled: createDoubledCount(database), registry, logger }),
+        sideBySide(
+          'lanes',
+          [
+            [
+              ...(has('ingest')
+                ? [
+                    annotations,
+                    createAssemblerPart(ingest, database, logger, () => leases.mayRun('assemble')),
+                  ]
+                : []),
+              ...(kafka ? [kafka] : []),
+              ...(files ? [files] : []),
+            ],
+            [
+              ...(detect ? [createDispatchPart(alerting), detect] : []),
+              ...(operational ? [operational] : []),
+            ],
+            [
+              ...(has('detect')
+                ? [
+                    createRetentionPart({
+                      retention: config.retention,
+                      database: looked,
+                      clock,
+                      logger,
+                      registry,
+                      mayRun: () => leases.mayRun('retention'),
+                    }),
+                  ]
+                : []),
+              createStoreFigures({ countDoubled: createDoubledCount(looked), registry, logger }),
+            ],
+          ],
+          logger,
+        ),
         ...(http ? [http] : []),
       ],
       logger,
@@ -240,6 +258,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
       api,
       ...(http ? { url: http.url() } : {}),
       stop: async () => {
+        stopping.abort(STOPPING)
         await stopParts()
         if (!http) await api.server.close()
         for (const close of opened) await close()
@@ -251,7 +270,8 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
   }
 }
 
-// With the four of Kafka and one for leaving its group, less than ten seconds for a whole stop.
+// With the four of Kafka and one for leaving its group, less than ten seconds for a whole stop: detection and what is
+// being sent end beside Kafka.
 const HTTP_CLOSE_MS = 2000
 const SEGMENTS_DRAIN_MS = 2000
 

@@ -27,6 +27,8 @@ export interface BackfillOptions {
   readonly latenessDays: number
   readonly lateDelayMs: number
   readonly rulesNow: () => readonly Rule[]
+  /** Ends a piece between two readings and two days. */
+  readonly signal?: AbortSignal | undefined
   /** Work that no tick may run beside. */
   readonly betweenTicks: Lock
 }
@@ -159,6 +161,7 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
     const profiles = createProfiles({
       keptDays: Math.max(PIECE_DAYS + 2, options.latenessDays + 4),
       lastDay: today,
+      signal: options.signal,
       ...(options.profileStore === undefined ? {} : { store: options.profileStore }),
     })
     return {
@@ -274,7 +277,8 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
       const before = await findingsBefore(options.findings, tenant, plans)
       const onFailure = ({ rule, error }: { rule: Rule; error: unknown }) => fail(walk, rule, error, nowUs)
       const profiles = handedOver ? options.profiles : walk.profiles
-      for await (const judgements of judgePlans(walk.source.query, profiles, plans, { onFailure })) {
+      const judging = { onFailure, signal: options.signal }
+      for await (const judgements of judgePlans(walk.source.query, profiles, plans, judging)) {
         for (const [rule, ofRule] of Map.groupBy(judgements, (judgement) => judgement.rule)) {
           const occasion = backlog.get(tenant, rule.id)?.reason ?? 'late'
           const published = await publisher.publish({

@@ -50,6 +50,8 @@ export interface EngineOptions {
   readonly tickBudgetMs?: number
   /** Work for late calls waits this long for more of them, milliseconds. Default 30,000. */
   readonly lateDelayMs?: number
+  /** Ends work between two readings and two days when it aborts; `query` and `backfillQuery` are to end with it too. */
+  readonly signal?: AbortSignal
   /** A tenant with more waiting calls of days before today is left to the backfill. Default 500,000. */
   readonly catchUpRows?: number
 }
@@ -92,7 +94,11 @@ export function createEngine(given: EngineOptions): Engine {
         return profileVersion
       },
     )
-  const profiles = createProfiles({ keptDays: options.latenessDays + 4, ...(store && { store }) })
+  const profiles = createProfiles({
+    keptDays: options.latenessDays + 4,
+    signal: options.signal,
+    ...(store && { store }),
+  })
   const publisher = createPublisher({ ...options, owns: (tenant, rule) => shards.owns(tenant, rule) })
   const rulesNow = () => rules
   const shards = createOwnedShards({ ...options, backlog, profiles, publisher, rulesNow })

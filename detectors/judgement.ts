@@ -33,6 +33,8 @@ export interface Failure {
 export interface JudgeOptions {
   /** Called for what fails, and the other rules go on. Without it the first failure is thrown. */
   readonly onFailure?: (failure: Failure) => Promise<void>
+  /** Ends it between two readings and two days, with its reason. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Units of several rules whose candidates are the same question to the store. */
@@ -57,20 +59,22 @@ export async function* judgePlans(
   query: Query,
   profiles: Pick<Profiles, 'asOf'>,
   plans: readonly RulePlan[],
-  { onFailure }: JudgeOptions = {},
+  options: JudgeOptions = {},
 ): AsyncGenerator<readonly Judgement[]> {
+  const { onFailure, signal } = options
   const readings = readingsOf(plans)
   let next = readings[0] && ask(query, readings[0])
   try {
     for (const [index, reading] of readings.entries()) {
       const asked = next
       if (asked === undefined) continue
+      signal?.throwIfAborted()
       const following = readings[index + 1]
       try {
         const candidates = await asked.candidates
         // The store works on the next question while this process judges the answer to this one.
         next = following && ask(query, following)
-        const judged = await judgeReading(asked.source, profiles, reading, candidates, onFailure)
+        const judged = await judgeReading(asked.source, profiles, reading, candidates, options)
         yield await withEvidence(asked.source, reading.span.tenant, judged)
       } catch (error) {
         if (next === asked) next = following && ask(query, following)
@@ -108,12 +112,12 @@ async function judgeReading(
   profiles: Pick<Profiles, 'asOf'>,
   { unitsOf }: Reading,
   candidates: Candidates,
-  onFailure: JudgeOptions['onFailure'],
+  { onFailure, signal }: JudgeOptions,
 ): Promise<Judged[]> {
   const judged: Judged[] = []
   for (const [rule, units] of unitsOf) {
     try {
-      judged.push(...(await judgeUnits(source, profiles, rule, units, candidates)))
+      judged.push(...(await judgeUnits(source, profiles, rule, units, candidates, signal)))
     } catch (error) {
       if (onFailure === undefined) throw error
       await onFailure({ rule, units, error })
@@ -128,12 +132,14 @@ async function judgeUnits(
   rule: Rule,
   units: readonly Unit[],
   candidates: Candidates,
+  signal: AbortSignal | undefined,
 ): Promise<Judged[]> {
   const judged: Judged[] = []
   // The last day’s profile first: it is a fold over the others, which are then at hand.
   const last = units.findLast(({ day }) => candidates.has(day))
   if (last !== undefined) await profiles.asOf(rule, source, last.tenant, last.day)
   for (const unit of units) {
+    signal?.throwIfAborted()
     const ofDay = candidates.get(unit.day) ?? []
     const drafts = ofDay.length === 0 ? [] : await judgeDay(source, profiles, rule, unit, ofDay)
     judged.push({ rule, unit, drafts })

@@ -72,6 +72,8 @@ export interface ProfilesOptions {
   readonly keptDays: number
   /** The last day that will be asked for, where more than one question leads there. Default: the day of the question. */
   readonly lastDay?: number
+  /** Ends a fold between two days, with its reason. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Rows of history that are read at a time: they are objects in memory, and folding them holds up the process. */
@@ -122,7 +124,7 @@ export interface Nearness {
   readonly trustThrough: number
 }
 
-export function createProfiles({ store, keptDays, lastDay }: ProfilesOptions): Profiles {
+export function createProfiles({ store, keptDays, lastDay, signal }: ProfilesOptions): Profiles {
   const lines = new Map<string, Line>()
   const lineOf = (tenant: string, group: string): Line =>
     getOrMake(lines, JSON.stringify([tenant, group]), () => ({ asOf: new Map() }))
@@ -163,7 +165,10 @@ export function createProfiles({ store, keptDays, lastDay }: ProfilesOptions): P
         if (store === undefined || !isKeptInStore(asOf.day, lastDay ?? day)) return
         await store.write(tenant, group, { day: asOf.day, body: rule.question.codec.encode(asOf.profile) })
       }
-      for await (const folded of fold(rule.question, source, tenant, start, day)) await hold(folded)
+      for await (const folded of fold(rule.question, source, tenant, start, day)) {
+        await hold(folded)
+        signal?.throwIfAborted()
+      }
       // Days without calls lead from there to the day that was asked for.
       if (last.day < day) await hold({ day, profile: last.profile })
       else if (line.asOf.get(day) === undefined) keep(line, day, last.profile, keptDays)

@@ -10,6 +10,8 @@ export interface ScheduleOptions {
   readonly expression: string
   /** Share of the time, 0 to 1, that the backfill works while it has work. */
   readonly backfillShare: number
+  /** What the engine’s questions end with; what fails after it has aborted is no trouble. */
+  readonly signal?: AbortSignal
   readonly onTick?: (report: TickReport, durationMs: number) => void
   readonly onBackfill?: (report: BackfillReport, durationMs: number) => void
   /** A failed tick is repeated by the next one; this is called for the first failure of a row and for the recovery. */
@@ -53,6 +55,7 @@ export function startSchedule(options: ScheduleOptions): Schedule {
   }
   const troubles = new Map<Lane, string>()
   const stopping = new AbortController()
+  const isOver = () => stopping.signal.aborted || options.signal?.aborted === true
   let running: Promise<void> | undefined
   let beganMs: number | undefined
 
@@ -64,6 +67,7 @@ export function startSchedule(options: ScheduleOptions): Schedule {
       onDone?.(report, performance.now() - startedMs)
       return report
     } catch (error) {
+      if (isOver()) return undefined
       const message = messageOf(error)
       if (!troubles.has(lane)) options.onTrouble?.(lane, message)
       troubles.set(lane, message)
@@ -81,8 +85,10 @@ export function startSchedule(options: ScheduleOptions): Schedule {
   }
 
   async function backfill(): Promise<void> {
-    while (!stopping.signal.aborted) {
+    while (!isOver()) {
+      // A tick may have run when the stop was asked for: no piece begins after it.
       await running
+      if (isOver()) return
       const startedMs = performance.now()
       const report = await guarded('backfill', () => engine.backfill(), options.onBackfill)
       const tookMs = performance.now() - startedMs

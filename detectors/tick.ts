@@ -25,6 +25,8 @@ export interface TickOptions {
   readonly lateDelayMs: number
   /** A tenant with more waiting calls of days before today is the backfill’s. */
   readonly catchUpRows: number
+  /** Ends the tick between two readings and two days. */
+  readonly signal?: AbortSignal | undefined
   /** Told the store’s clock of each slice, microseconds. */
   readonly onClock: (us: number) => void
 }
@@ -148,7 +150,8 @@ async function judgeSlice(options: TickOptions, group: ShardGroup, slice: Slice)
         error: unknown
       }) =>
         quarantine(options, { tenant, rule, fromDay: units[0]?.day ?? dayOfUs(slice.nowUs), nowMs }, error)
-      for await (const judgements of judgePlans(options.query, options.profiles, plans, { onFailure })) {
+      const judging = { onFailure, signal: options.signal }
+      for await (const judgements of judgePlans(options.query, options.profiles, plans, judging)) {
         const published = await options.publisher.publish({
           ...{ judgements, before },
           ...{ occasion: 'tick', atUs: slice.throughUs },
@@ -164,13 +167,14 @@ async function judgeSlice(options: TickOptions, group: ShardGroup, slice: Slice)
 
 /**
  * A rule whose question failed is asked again later, and the others go on.
- * @throws GatewatchError when the store does not answer at all: then the whole tick is repeated
+ * @throws GatewatchError when the store does not answer at all: then the whole tick is repeated; or when work is to end
  */
 export async function quarantine(
-  { query, backlog }: Pick<TickOptions, 'query' | 'backlog'>,
+  { query, backlog, signal }: Pick<TickOptions, 'query' | 'backlog' | 'signal'>,
   of: { readonly tenant: string; readonly rule: Rule; readonly fromDay: number; readonly nowMs: number },
   error: unknown,
 ): Promise<void> {
+  signal?.throwIfAborted()
   await query('SELECT 1')
   backlog.fail({ ...of, rule: of.rule.id }, messageOf(error))
 }

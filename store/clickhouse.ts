@@ -17,7 +17,7 @@ import type { Database, InsertBlock, QueryParams } from './database.ts'
 import { inlineParams } from './inline-params.ts'
 import { migrationStatements } from './migration-files.ts'
 import { createQueryKiller } from './query-killer.ts'
-import { createReaderPool } from './reader-pool.ts'
+import { createReaderPool, type ReaderPool } from './reader-pool.ts'
 import { openSpool, type Spool } from './spool.ts'
 import { createTurns, type QueueLimits, runForAsker } from './turns.ts'
 
@@ -117,18 +117,21 @@ export async function openServer(options: ServerOptions): Promise<Database> {
   const reader = connectServer(reading)
   const peoples = connectServer(reading)
   const turns = createTurns(CONNECTIONS, PEOPLES_QUEUE)
+  const ask = <Row>(client: ClickHouseClient, sql: string, params?: QueryParams, asker?: Asker) =>
+    asker === undefined
+      ? select<Row>(client, sql, params)
+      : runForAsker(asker, PEOPLES_RUN_MS, (signal) => select<Row>(client, sql, params, signal))
   const sharded = cluster === undefined ? new Map() : shardedTables(await migrationStatements())
   const statementsOf = (sql: string): readonly string[] =>
     cluster === undefined ? [sql] : clusterStatements(sql, { name: cluster, database: DATABASE, sharded })
   const ofCluster = cluster === undefined ? {} : CLUSTER_INSERT_SETTINGS
   return {
     kind: 'server',
-    query: (sql, params) => select(reader, sql, params),
+    query: (sql, params, asker) => ask(reader, sql, params, asker),
     queryForPeople: async (sql, params, asker) => {
       const giveTurn = await turns.take(asker)
       try {
-        if (asker === undefined) return await select(peoples, sql, params)
-        return await runForAsker(asker, PEOPLES_RUN_MS, (signal) => select(peoples, sql, params, signal))
+        return await ask(peoples, sql, params, asker)
       } finally {
         giveTurn()
       }
@@ -238,22 +241,26 @@ async function connectEmbedded(chdb: Chdb, path: string, readerCount: number): P
   const killer = createQueryKiller(async () => (await open()).client)
   const textOf = (sql: string, params?: QueryParams) =>
     params === undefined ? sql : inlineParams(sql, params)
-  const query: Database['query'] = (sql, params) =>
-    readers.use((client) => select(client, textOf(sql, params)))
-  const ask = <Row>(client: ClickHouseClient, sql: string, asker: Asker) =>
-    runForAsker(asker, PEOPLES_RUN_MS, (signal) =>
-      killer.run(sql, signal, (marked) => select<Row>(client, marked)),
-    )
+  const ask = <Row>(
+    pool: ReaderPool<ClickHouseClient>,
+    sql: string,
+    params: QueryParams | undefined,
+    asker: Asker | undefined,
+  ) =>
+    pool.use<Row[]>((client) => {
+      const text = textOf(sql, params)
+      if (asker === undefined) return select(client, text)
+      return runForAsker(asker, PEOPLES_RUN_MS, (signal) =>
+        killer.run(text, signal, (marked) => select<Row>(client, marked)),
+      )
+    }, asker)
+  const query: Database['query'] = (sql, params, asker) => ask(readers, sql, params, asker)
   const structureOf = createStructures(query)
   const spool = await openSpool(join(resolve(path), 'gatewatch-spool'))
   return {
     kind: 'embedded',
     query,
-    queryForPeople: <Row>(sql: string, params?: QueryParams, asker?: Asker) =>
-      peoples.use<Row[]>((client) => {
-        const text = textOf(sql, params)
-        return asker === undefined ? select(client, text) : ask(client, text, asker)
-      }, asker),
+    queryForPeople: (sql, params, asker) => ask(peoples, sql, params, asker),
     command: (sql, params) => run(writer.client, sql, params),
     insert: (block) => translate(insertEmbedded({ ...writer, structureOf, spool }, block)),
     close: async () => {

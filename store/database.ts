@@ -9,10 +9,11 @@ export interface Database {
   /**
    * Runs a SELECT on a connection that cannot write. Values go in as `{name:Type}` parameters, never by
    * concatenation.
+   * @param asker ends the question when it is gone; its bounds hold unless it is patient
    * @returns the rows, 64-bit integers as numbers, `DateTime64` as ClickHouse text in UTC
-   * @throws GatewatchError `store_unavailable` (a retry helps) or `store_rejected`
+   * @throws GatewatchError `store_unavailable` (a retry helps) or `store_rejected`; with an asker as `queryForPeople`
    */
-  query<Row>(sql: string, params?: QueryParams): Promise<Row[]>
+  query<Row>(sql: string, params?: QueryParams, asker?: Asker): Promise<Row[]>
   /**
    * The same for what people ask (dashboard, API, exports): on connections of their own, so that neither detection nor
    * ingest waits for the questions of people, however many and however slow. What is asked for an asker waits in a bounded
@@ -35,6 +36,19 @@ export const forPeople = (database: Database, askers?: Pick<Askers, 'current'>):
   ...database,
   query: (sql, params) => database.queryForPeople(sql, params, askers?.current()),
 })
+
+/**
+ * The store for a part of gatewatch that is told to stop: its questions end, and no further one is answered, when `signal`
+ * aborts; they end with its reason. What it writes is finished.
+ */
+export function untilStopped(database: Database, name: string, signal: AbortSignal): Database {
+  const asker: Asker = { name, signal, patient: true }
+  return {
+    ...database,
+    query: (sql, params) => database.query(sql, params, asker),
+    queryForPeople: (sql, params) => database.queryForPeople(sql, params, asker),
+  }
+}
 
 export type QueryParams = Readonly<
   Record<string, string | number | boolean | readonly string[] | readonly number[]>

@@ -1,7 +1,7 @@
 import type { Asker } from '../core/asker.ts'
 import { GatewatchError } from '../core/errors.ts'
 
-/** Bounds of a queue. They hold for askers; the program's own work waits as long as it takes. */
+/** Bounds of a queue. They hold for askers that are not patient; the program's own work waits as long as it takes. */
 export interface QueueLimits {
   /** Questions that may wait. */
   readonly maxWaiting: number
@@ -66,18 +66,17 @@ export function createTurns(size: number, limits?: QueueLimits): Turns {
       const name = asker?.name ?? ''
       refuseGone(asker)
       if (taken < size) return grant(name)
-      if (asker !== undefined && limits !== undefined) refuseFull(name, limits)
+      const bounds = asker === undefined || asker.patient ? undefined : limits
+      if (bounds !== undefined) refuseFull(name, bounds)
       return new Promise((resolve, reject) => {
         const leave = (error: GatewatchError) => {
           waiting.delete(entry)
           done()
           reject(error)
         }
-        const onGone = () => leave(requestClosed())
+        const onGone = () => leave(whyGone(asker))
         const timer =
-          asker === undefined || limits === undefined
-            ? undefined
-            : setTimeout(() => leave(queueFull()), limits.maxWaitMs)
+          bounds === undefined ? undefined : setTimeout(() => leave(queueFull()), bounds.maxWaitMs)
         const done = () => {
           clearTimeout(timer)
           asker?.signal?.removeEventListener('abort', onGone)
@@ -103,9 +102,9 @@ export function createTurns(size: number, limits?: QueueLimits): Turns {
 }
 
 /**
- * Runs a question for as long as its asker waits for the answer, and no longer than `maxRunMs`.
+ * Runs a question for as long as its asker waits for the answer, and no longer than `maxRunMs` unless it is patient.
  * @param work has to end soon after its signal has aborted; it may end with any error
- * @throws GatewatchError `request_closed`, `query_timeout`; else what `work` throws
+ * @throws GatewatchError `request_closed` or the reason of the asker's signal, `query_timeout`; else what `work` throws
  */
 export async function runForAsker<T>(
   asker: Asker,
@@ -114,9 +113,11 @@ export async function runForAsker<T>(
 ): Promise<T> {
   refuseGone(asker)
   const controller = new AbortController()
-  const onGone = () => controller.abort(requestClosed())
+  const onGone = () => controller.abort(whyGone(asker))
   asker.signal?.addEventListener('abort', onGone, { once: true })
-  const timer = setTimeout(() => controller.abort(queryTimeout(maxRunMs)), maxRunMs)
+  const timer = asker.patient
+    ? undefined
+    : setTimeout(() => controller.abort(queryTimeout(maxRunMs)), maxRunMs)
   try {
     return await work(controller.signal)
   } catch (error) {
@@ -128,7 +129,12 @@ export async function runForAsker<T>(
 }
 
 const refuseGone = (asker: Asker | undefined): void => {
-  if (asker?.signal?.aborted) throw requestClosed()
+  if (asker?.signal?.aborted) throw whyGone(asker)
+}
+
+const whyGone = (asker: Asker | undefined): GatewatchError => {
+  const reason: unknown = asker?.signal?.reason
+  return reason instanceof GatewatchError ? reason : requestClosed()
 }
 
 const requestClosed = () =>

@@ -76,6 +76,9 @@ export interface AlertingOptions {
   readonly mayRun?: () => boolean | Promise<boolean>
 }
 
+// Part of the ten seconds that a whole stop may take. What is cut off is sent again by the next start.
+const SEND_GRACE_MS = 3_000
+
 /** Everything between a finding and a receiver, over one set of stores. */
 export function createAlerting(options: AlertingOptions) {
   const { database, clock, logger } = options
@@ -94,6 +97,7 @@ export function createAlerting(options: AlertingOptions) {
     notifiers,
     clock,
     logger,
+    graceMs: SEND_GRACE_MS,
     ...(options.mayRun ? { mayRun: options.mayRun } : {}),
   })
   const pipeline = createAlertPipeline({

@@ -8,12 +8,12 @@ import { supersedeRetired } from '../../detectors/retired-rules.ts'
 import type { ParsedRules } from '../../detectors/rule.ts'
 import { type Schedule, startSchedule } from '../../detectors/schedule.ts'
 import { createBackfills } from '../../store/backfills.ts'
-import type { Database } from '../../store/database.ts'
+import { type Database, untilStopped } from '../../store/database.ts'
 import { createFindings } from '../../store/findings.ts'
 import { createProfileStore } from '../../store/profiles.ts'
 import { createWatermarks } from '../../store/watermarks.ts'
 import type { Config } from '../config/config.ts'
-import type { Part } from '../lifecycle.ts'
+import { type Part, STOPPING } from '../lifecycle.ts'
 import type { Alerting } from './alerting.ts'
 import { createDetectMetrics } from './detect-metrics.ts'
 import type { DetectionHealth, DetectionTrouble } from './operational-checks/detection.ts'
@@ -59,18 +59,21 @@ export function createDetectPart({
 }: DetectOptions): DetectPart {
   for (const error of errors)
     logger.error({ rule: error.place.at, remedy: error.place.remedy }, error.toLine())
-  const profiles = createProfileStore(database)
-  const findings = createFindings(database)
+  const stopping = new AbortController()
+  const asked = untilStopped(database, 'detect', stopping.signal)
+  const profiles = createProfileStore(asked)
+  const findings = createFindings(asked)
   const onFindings = async (changes: readonly FindingChange[]) => {
     await alerting.pipeline.handle(changes)
   }
   const engine = createEngine({
-    query: (sql, params) => database.query(sql, params),
-    backfillQuery: (sql, params) => database.queryForPeople(sql, params),
+    query: (sql, params) => asked.query(sql, params),
+    backfillQuery: (sql, params) => asked.queryForPeople(sql, params),
     findings,
-    watermarks: createWatermarks(database),
+    watermarks: createWatermarks(asked),
     profiles,
-    requests: createBackfills(database),
+    requests: createBackfills(asked),
+    signal: stopping.signal,
     ...(ownership === undefined ? {} : { ownership }),
     rules,
     settleMs: config.detect.settleMs,
@@ -113,6 +116,7 @@ export function createDetectPart({
         engine: { tick, backfill: engine.backfill },
         expression: config.detect.every,
         backfillShare: config.detect.backfillShare,
+        signal: stopping.signal,
         onTick: (report, durationMs) => {
           metrics.tick(report, durationMs)
           if (report.lateRows > 0)
@@ -135,6 +139,7 @@ export function createDetectPart({
     },
     stop: async () => {
       clearInterval(thinning)
+      stopping.abort(STOPPING)
       await schedule?.stop()
     },
   }

@@ -20,7 +20,7 @@ import { resolveTopics } from '../../ingest/sources/kafka-topics.ts'
 import { createRateLimits } from '../../ingest/sources/rate-limits.ts'
 import type { NoteSetAside, SetAside } from '../../ingest/state-file.ts'
 import { createIngestTelemetry, INGEST_COUNTERS, type IngestTelemetry } from '../../ingest/telemetry.ts'
-import type { Database } from '../../store/database.ts'
+import { type Database, untilStopped } from '../../store/database.ts'
 import { markReplayed, type ReplayMark } from '../../store/dead-letters.ts'
 import { createBatchWriter, createBlockEncoder, encodeBatch } from '../../store/event-writer.ts'
 import { createKnownEvents } from '../../store/known-events.ts'
@@ -28,7 +28,7 @@ import { createPartStore } from '../../store/parts.ts'
 import { listToolAnnotations } from '../../store/tool-definitions.ts'
 import type { Config } from '../config/config.ts'
 import type { Credentials } from '../credentials.ts'
-import type { Part } from '../lifecycle.ts'
+import { type Part, STOPPING } from '../lifecycle.ts'
 import { createPipelineOf } from './pipeline.ts'
 
 const ASSEMBLE_EVERY_MS = 1000
@@ -355,13 +355,13 @@ export function createAssemblerPart(
   logger: Logger,
   mayRun: () => boolean = () => true,
 ): Part & { catchUp(): Promise<void> } {
+  const stop = new AbortController()
   const assembler = createAssembler({
-    store: createPartStore(database, undefined, ingest.sources),
+    store: createPartStore(untilStopped(database, 'assemble', stop.signal), undefined, ingest.sources),
     fold: ingest.assemble,
     identityOf: ingest.assemble.identityOf,
     telemetry: ingest.telemetry,
   })
-  const stop = new AbortController()
   let loop: Promise<void> = Promise.resolve()
   const run = async () => {
     let failing = false
@@ -371,6 +371,7 @@ export function createAssemblerPart(
         failing = false
         if (more) continue
       } catch (error) {
+        if (stop.signal.aborted) return
         if (!failing) logger.error({ reason: String(error) }, 'assembling calls failed; trying again')
         failing = true
       }
@@ -383,7 +384,7 @@ export function createAssemblerPart(
       loop = run()
     },
     stop: async () => {
-      stop.abort()
+      stop.abort(STOPPING)
       await loop
     },
     catchUp: async () => {

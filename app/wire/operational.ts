@@ -1,7 +1,7 @@
 import type { OperationalAlerts, OperationalIssue } from '../../alerts/operational.ts'
 import type { Logger } from '../../alerts/telemetry.ts'
 import { messageOf } from '../../core/errors.ts'
-import type { Part } from '../lifecycle.ts'
+import { type Part, STOPPING } from '../lifecycle.ts'
 
 /** Looks for one kind of trouble; asked again it gives the same issues, or grown ones. */
 export type OperationalCheck = () => Promise<readonly OperationalIssue[]>
@@ -38,6 +38,7 @@ export function createOperationalPart(options: {
       told = new Set(issues.keys())
       failing = false
     } catch (error) {
+      if (error === STOPPING) return
       if (!failing) logger.error({ reason: messageOf(error) }, 'looking for operational trouble failed')
       failing = true
     }

@@ -7,7 +7,7 @@ import { isCarried } from '../../store/carry-events.ts'
 import type { Database } from '../../store/database.ts'
 import { expiredOn, removeExpired } from '../../store/retention.ts'
 import type { RetentionConfig } from '../config/retention.ts'
-import type { Part } from '../lifecycle.ts'
+import { type Part, STOPPING } from '../lifecycle.ts'
 
 export interface RetentionPart extends Part {
   /** Removes what is past its time now; resolves when that is done. Never throws. */
@@ -64,6 +64,7 @@ export function createRetentionPart(options: {
       succeeded.set(clock.now() / 1000)
       logger.info({ removals: expired.length }, 'retention is up to date')
     } catch (error) {
+      if (error === STOPPING) return
       failures.inc()
       logger.error(
         { reason: messageOf(error) },

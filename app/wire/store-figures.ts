@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { Gauge, type Registry } from 'prom-client'
 import { messageOf } from '../../core/errors.ts'
-import type { Part } from '../lifecycle.ts'
+import { type Part, STOPPING } from '../lifecycle.ts'
 
 const MEASURE_EVERY_MS = 60_000
 
@@ -41,6 +41,7 @@ export function createStoreFigures(options: StoreFiguresOptions): Part {
       if (failing) logger.info({}, 'the figures of the store are measured again')
       failing = false
     } catch (error) {
+      if (error === STOPPING) return
       if (!failing) {
         logger.warn(
           { reason: messageOf(error) },
