@@ -10,6 +10,7 @@ import { createProfiles, groupOf, type KeptProfiles, type Profiles } from './pro
 import type { Publisher } from './publisher.ts'
 import { type BackfillReport, type JudgedCounts, NOTHING_JUDGED, plusCounts } from './reports.ts'
 import type { Rule } from './rule.ts'
+import type { Pause } from './steps.ts'
 import { quarantine, trustedThrough } from './tick.ts'
 import { startOfDay } from './utc-day.ts'
 
@@ -31,6 +32,8 @@ export interface BackfillOptions {
   readonly signal?: AbortSignal | undefined
   /** Work that no tick may run beside. */
   readonly betweenTicks: Lock
+  /** Resolves while no tick runs: what may wait gives way to them. */
+  readonly afterTick: Pause
 }
 
 /** Calls whose days one piece judges, and days of them: a piece is to be short. */
@@ -62,6 +65,8 @@ interface Walk {
   day: number
   prepared: boolean
   handedOver: boolean
+  /** Between two turns of the work on it. */
+  readonly pause?: Pause
 }
 
 /** Where the walk gets its time: the store’s clock, and whether delays count. */
@@ -143,7 +148,10 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
     const rule = first && ruleOf(first)
     if (first === undefined || rule === undefined) return undefined
     const { tenant } = first
-    const query = backlog.isBlocked(tenant, rule.id) ? options.urgentQuery : options.query
+    // Ticks do without the rule until the work is done: then it gives way to nothing.
+    const isBlocked = backlog.isBlocked(tenant, rule.id)
+    const query = isBlocked ? options.urgentQuery : options.query
+    const pause = isBlocked ? {} : { pause: options.afterTick }
     const group = groupOf(rule)
     // What failed is asked alone: the fault of one rule is not the others’.
     const rules =
@@ -162,10 +170,11 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
       keptDays: Math.max(PIECE_DAYS + 2, options.latenessDays + 4),
       lastDay: today,
       signal: options.signal,
+      ...pause,
       ...(options.profileStore === undefined ? {} : { store: options.profileStore }),
     })
     return {
-      ...{ tenant, group, rules, profiles, today },
+      ...{ tenant, group, rules, profiles, today, ...pause },
       source: rule.where === undefined ? { query } : { query, where: rule.where },
       days: [],
       tickFrom,
@@ -277,8 +286,8 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
       const before = await findingsBefore(options.findings, tenant, plans)
       const onFailure = ({ rule, error }: { rule: Rule; error: unknown }) => fail(walk, rule, error, nowUs)
       const profiles = handedOver ? options.profiles : walk.profiles
-      const judging = { onFailure, signal: options.signal }
-      for await (const judgements of judgePlans(walk.source.query, profiles, plans, judging)) {
+      const how = { onFailure, signal: options.signal, ...(walk.pause && { pause: walk.pause }) }
+      for await (const judgements of judgePlans(walk.source.query, profiles, plans, how)) {
         for (const [rule, ofRule] of Map.groupBy(judgements, (judgement) => judgement.rule)) {
           const occasion = backlog.get(tenant, rule.id)?.reason ?? 'late'
           const published = await publisher.publish({

@@ -1,6 +1,7 @@
 import type { Finding, Severity } from '../core/finding.ts'
 import type { BaselineLimits, Overflow } from './cardinality.ts'
 import type { Fields } from './fields.ts'
+import type { Steps } from './steps.ts'
 
 /**
  * What a kind of detector is. The store is the state; a detector is a question asked of it, in units of one tenant
@@ -108,7 +109,7 @@ export interface Draft {
 export interface ProfileCodec<Profile> {
   /** Raised when the meaning of a profile or its text changes: texts of another version are left alone. */
   readonly version: number
-  encode(profile: Profile): string
+  encode(profile: Profile): Steps<string>
   decode(text: string): Profile
 }
 
@@ -133,7 +134,7 @@ export interface Question<Profile, DayRow, Candidate, Wanted = unknown> {
     toDay: number,
   ): Promise<ReadonlyMap<number, readonly DayRow[]>>
   /** The profile after a day. Called in order of day, and only for days with rows: a day without calls costs nothing. */
-  absorb(profile: Profile, day: number, rows: readonly DayRow[]): Profile
+  absorb(profile: Profile, day: number, rows: readonly DayRow[]): Steps<Profile>
   /** How the store keeps a profile. */
   readonly codec: ProfileCodec<Profile>
   /** What of a day this question is about, for kinds whose candidates depend on it; else undefined. */
@@ -149,7 +150,7 @@ export interface Question<Profile, DayRow, Candidate, Wanted = unknown> {
     wanted: readonly Wanted[],
   ): Promise<ReadonlyMap<number, readonly Candidate[]>>
   /** Pure: no clock, no I/O. `profile` is that of the start of `unit.day`. */
-  judge(profile: Profile, unit: Unit, candidates: readonly Candidate[]): readonly Draft[]
+  judge(profile: Profile, unit: Unit, candidates: readonly Candidate[]): Steps<readonly Draft[]>
 }
 
 /** A kind of detector. `prepare` reads a rule's `params`, reporting what is wrong through `fields`; `limits` bound its baseline. */

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FindingChange } from '../core/finding.ts'
 import { dayOfUs } from './arrivals.ts'
 import { createBackfill } from './backfill.ts'
@@ -104,13 +105,24 @@ export function createEngine(given: EngineOptions): Engine {
   const shards = createOwnedShards({ ...options, backlog, profiles, publisher, rulesNow })
   const tickLock = createLock()
   const pieceLock = createLock()
-  const tick = createTick({
+  let ticking: Promise<unknown> | undefined
+  const judgeArrivals = createTick({
     ...options,
     ...{ backlog, profiles, publisher, shards },
     onClock: (us) => {
       nowUs = us
     },
   })
+  const tick = () =>
+    tickLock(async () => {
+      const work = judgeArrivals()
+      ticking = work
+      try {
+        return await work
+      } finally {
+        ticking = undefined
+      }
+    })
   const backfill = createBackfill({
     ...options,
     query: options.backfillQuery ?? options.query,
@@ -118,15 +130,19 @@ export function createEngine(given: EngineOptions): Engine {
     ...{ backlog, profiles, publisher, shards, rulesNow },
     ...(store && { profileStore: store }),
     betweenTicks: tickLock,
+    afterTick: async () => {
+      await nextTurn()
+      await ticking?.catch(() => {})
+    },
   })
 
   return {
-    tick: () => tickLock(tick),
+    tick,
     backfill: () => pieceLock(() => backfill({ nowUs })),
     async drain() {
       let total = NOTHING_JUDGED
       for (;;) {
-        const ticked = await tickLock(tick)
+        const ticked = await tick()
         const piece = await pieceLock(() => backfill({ nowUs, hurry: true }))
         total = plusCounts(total, plusCounts(ticked, piece))
         if (ticked.waiting === 0 && !piece.worked) return total

@@ -1,6 +1,7 @@
 import type { Overflow } from './cardinality.ts'
 import type { ProfileCodec } from './detector.ts'
-import type { Familiar } from './familiar.ts'
+import type { Familiar, Known, KnownActor } from './familiar.ts'
+import { jsonList, jsonObject } from './steps.ts'
 
 type ActorRow = readonly [
   name: string,
@@ -31,32 +32,30 @@ interface Text {
 /** JSON keeps every number exactly. Pairs name their actor by its place in the list of actors. */
 export const familiarCodec: ProfileCodec<Familiar> = {
   version: 2,
-  encode: ({ actors, tools, destinations, ...rest }) => {
-    const names = [...actors.keys()]
-    const indexOf = new Map(names.map((name, index) => [name, index]))
-    const rowsOf = (known: Familiar['tools']): KnownRow[] =>
-      [...known].map(([name, { calls, adopters }]) => [
-        name,
-        calls,
-        [...adopters].flatMap(([actor, ms]) => [indexOf.get(actor) ?? -1, ms]),
-      ])
-    const text: Text = {
-      ...rest,
-      actors: [...actors].map(([name, known]) => [
-        name,
-        known.firstDay,
-        known.calls,
-        known.settledCalls,
-        known.settledFirsts,
-        known.activeDays,
-        known.lastDay,
-        known.tools,
-        known.destinations,
-      ]),
-      tools: rowsOf(tools),
-      destinations: rowsOf(destinations),
+  *encode({ actors, tools, destinations, ...rest }) {
+    const indexOf = new Map([...actors.keys()].map((name, index) => [name, index]))
+    const actorRow = ([name, known]: [string, KnownActor]): ActorRow => [
+      name,
+      known.firstDay,
+      known.calls,
+      known.settledCalls,
+      known.settledFirsts,
+      known.activeDays,
+      known.lastDay,
+      known.tools,
+      known.destinations,
+    ]
+    const knownRow = ([name, { calls, adopters }]: [string, Known]): KnownRow => [
+      name,
+      calls,
+      [...adopters].flatMap(([actor, ms]) => [indexOf.get(actor) ?? -1, ms]),
+    ]
+    const texts = {
+      actors: yield* jsonList(actors, actorRow),
+      tools: yield* jsonList(tools, knownRow, 1),
+      destinations: yield* jsonList(destinations, knownRow, 1),
     }
-    return JSON.stringify(text)
+    return jsonObject(texts, rest)
   },
   decode: (text) => {
     const { actors, tools, destinations, ...rest } = JSON.parse(text) as Text

@@ -15,34 +15,38 @@ import {
   toolKey,
   type Use,
 } from './familiar.ts'
+import { STEP, type Steps } from './steps.ts'
 
 /** What is familiar after a day. */
-export function absorbUses(
+export function* absorbUses(
   before: Familiar,
   day: number,
   uses: readonly Use[],
   grace: Grace,
   limits = DEFAULT_LIMITS,
-): Familiar {
+): Steps<Familiar> {
   if (uses.length === 0) return before
-  const learned = learnUses(before, day, uses, grace, limits)
+  const learned = yield* learnUses(before, day, uses, grace, limits)
   return withinLimits(learned, day, uses, limits)
 }
 
-function learnUses(
+function* learnUses(
   before: Familiar,
   day: number,
   uses: readonly Use[],
   grace: Grace,
   limits: BaselineLimits,
-): Familiar {
+): Steps<Familiar> {
   const tools = new Map(before.tools)
   const destinations = new Map(before.destinations)
   const actors = new Map(before.actors)
   const copied = new Set<unknown>()
   const beyond = { tools: NOTHING_BEYOND, destinations: NOTHING_BEYOND }
   let { calls, toolPairs, destinationPairs } = before
+  let worked = 0
   for (const use of inOrder(before, uses, limits)) {
+    worked += 1
+    if (worked % STEP === 0) yield
     calls += use.calls
     const known = actors.get(use.actor)
     const settled = isSettled(before, use.actor, day, grace)

@@ -5,6 +5,7 @@ import { type EvidenceFields, evidenceOf } from './evidence.ts'
 import type { RulePlan } from './plan.ts'
 import type { Profiles } from './profiles.ts'
 import type { Rule } from './rule.ts'
+import { inTurns, type Pace } from './steps.ts'
 import { isoDay } from './utc-day.ts'
 
 /** The subject of a key within a day: what a later judgement of the same day and key replaces. */
@@ -30,11 +31,9 @@ export interface Failure {
   readonly error: unknown
 }
 
-export interface JudgeOptions {
+export interface JudgeOptions extends Pace {
   /** Called for what fails, and the other rules go on. Without it the first failure is thrown. */
   readonly onFailure?: (failure: Failure) => Promise<void>
-  /** Ends it between two readings and two days, with its reason. */
-  readonly signal?: AbortSignal | undefined
 }
 
 /** Units of several rules whose candidates are the same question to the store. */
@@ -112,12 +111,12 @@ async function judgeReading(
   profiles: Pick<Profiles, 'asOf'>,
   { unitsOf }: Reading,
   candidates: Candidates,
-  { onFailure, signal }: JudgeOptions,
+  { onFailure, ...pace }: JudgeOptions,
 ): Promise<Judged[]> {
   const judged: Judged[] = []
   for (const [rule, units] of unitsOf) {
     try {
-      judged.push(...(await judgeUnits(source, profiles, rule, units, candidates, signal)))
+      judged.push(...(await judgeUnits(source, profiles, rule, units, candidates, pace)))
     } catch (error) {
       if (onFailure === undefined) throw error
       await onFailure({ rule, units, error })
@@ -132,16 +131,16 @@ async function judgeUnits(
   rule: Rule,
   units: readonly Unit[],
   candidates: Candidates,
-  signal: AbortSignal | undefined,
+  pace: Pace,
 ): Promise<Judged[]> {
   const judged: Judged[] = []
   // The last day’s profile first: it is a fold over the others, which are then at hand.
   const last = units.findLast(({ day }) => candidates.has(day))
   if (last !== undefined) await profiles.asOf(rule, source, last.tenant, last.day)
   for (const unit of units) {
-    signal?.throwIfAborted()
+    pace.signal?.throwIfAborted()
     const ofDay = candidates.get(unit.day) ?? []
-    const drafts = ofDay.length === 0 ? [] : await judgeDay(source, profiles, rule, unit, ofDay)
+    const drafts = ofDay.length === 0 ? [] : await judgeDay(source, profiles, rule, unit, ofDay, pace)
     judged.push({ rule, unit, drafts })
   }
   return judged
@@ -153,9 +152,10 @@ async function judgeDay(
   rule: Rule,
   unit: Unit,
   candidates: readonly unknown[],
+  pace: Pace,
 ): Promise<readonly Draft[]> {
   const profile = await profiles.asOf(rule, source, unit.tenant, unit.day)
-  const drafts = rule.question.judge(profile, unit, candidates)
+  const drafts = await inTurns(rule.question.judge(profile, unit, candidates), pace)
   return unit.keys === undefined ? drafts : drafts.filter(({ key }) => unit.keys?.has(key))
 }
 

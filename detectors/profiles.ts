@@ -1,9 +1,9 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { DEFAULT_LIMITS, limitsKey, type Overflow } from './cardinality.ts'
 import { crowdsOf } from './crowds.ts'
 import type { Question, Source } from './detector.ts'
 import { readDays } from './plan.ts'
 import type { Rule } from './rule.ts'
+import { inTurns, type Pace } from './steps.ts'
 import { weekdayOf } from './utc-day.ts'
 
 type AnyQuestion = Question<unknown, unknown, unknown>
@@ -65,15 +65,13 @@ export function fencedProfiles(
   }
 }
 
-export interface ProfilesOptions {
+export interface ProfilesOptions extends Pace {
   /** Absent: nothing is kept between processes. */
   readonly store?: KeptProfiles
   /** Days whose profiles are held in memory, for each tenant and group. */
   readonly keptDays: number
   /** The last day that will be asked for, where more than one question leads there. Default: the day of the question. */
   readonly lastDay?: number
-  /** Ends a fold between two days, with its reason. */
-  readonly signal?: AbortSignal | undefined
 }
 
 /** Rows of history that are read at a time: they are objects in memory, and folding them holds up the process. */
@@ -124,7 +122,7 @@ export interface Nearness {
   readonly trustThrough: number
 }
 
-export function createProfiles({ store, keptDays, lastDay, signal }: ProfilesOptions): Profiles {
+export function createProfiles({ store, keptDays, lastDay, ...pace }: ProfilesOptions): Profiles {
   const lines = new Map<string, Line>()
   const lineOf = (tenant: string, group: string): Line =>
     getOrMake(lines, JSON.stringify([tenant, group]), () => ({ asOf: new Map() }))
@@ -163,12 +161,10 @@ export function createProfiles({ store, keptDays, lastDay, signal }: ProfilesOpt
         last = asOf
         keep(line, asOf.day, asOf.profile, keptDays)
         if (store === undefined || !isKeptInStore(asOf.day, lastDay ?? day)) return
-        await store.write(tenant, group, { day: asOf.day, body: rule.question.codec.encode(asOf.profile) })
+        const body = await inTurns(rule.question.codec.encode(asOf.profile), pace)
+        await store.write(tenant, group, { day: asOf.day, body })
       }
-      for await (const folded of fold(rule.question, source, tenant, start, day)) {
-        await hold(folded)
-        signal?.throwIfAborted()
-      }
+      for await (const folded of fold(rule.question, source, tenant, start, day, pace)) await hold(folded)
       // Days without calls lead from there to the day that was asked for.
       if (last.day < day) await hold({ day, profile: last.profile })
       else if (line.asOf.get(day) === undefined) keep(line, day, last.profile, keptDays)
@@ -221,6 +217,7 @@ async function* fold(
   tenant: string,
   start: AsOf,
   toDay: number,
+  pace: Pace,
 ): AsyncGenerator<AsOf> {
   if (start.day >= toDay) return
   let { profile } = start
@@ -250,11 +247,8 @@ async function* fold(
     reading = first < days.length ? read(first) : undefined
     for (const day of chunk) {
       const ofDay = history.get(day)
-      if (ofDay !== undefined && ofDay.length > 0) {
-        profile = question.absorb(profile, day, ofDay)
-        // Other work, a live tick among it, comes in between two days.
-        await nextTurn()
-      }
+      if (ofDay !== undefined && ofDay.length > 0)
+        profile = await inTurns(question.absorb(profile, day, ofDay), pace)
       yield { day: day + 1, profile }
     }
   }

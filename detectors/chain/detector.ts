@@ -19,6 +19,7 @@ import {
 import { familiarCodec } from '../familiar-codec.ts'
 import { absorbUses } from '../familiar-days.ts'
 import { inline } from '../sentence.ts'
+import { STEP, type Steps } from '../steps.ts'
 import { DAY_MS, dayOf, HOUR_MS } from '../utc-day.ts'
 import { readChainCalls } from './calls.ts'
 import {
@@ -97,15 +98,18 @@ function questionOf(params: ChainParams): Question<Familiar, Use, ChainCall, Sig
   }
 }
 
-function judgeChains(
+function* judgeChains(
   params: ChainParams,
   familiar: Familiar,
   { day }: Unit,
   calls: readonly ChainCall[],
-): Draft[] {
+): Steps<Draft[]> {
   if (familiar.firstDay === undefined || day - familiar.firstDay < params.grace.days) return []
   const drafts: Draft[] = []
+  let worked = 0
   for (const [key, ofChain] of Map.groupBy(calls, (call) => call.chain)) {
+    worked += 1
+    if (worked % STEP === 0) yield
     for (const part of splitAtGaps(key, ofChain)) {
       const draft = judgePart(params, familiar, day, part)
       if (draft !== undefined) drafts.push(draft)

@@ -17,6 +17,7 @@ import {
 import { familiarCodec } from '../familiar-codec.ts'
 import { absorbUses } from '../familiar-days.ts'
 import { inline, listed } from '../sentence.ts'
+import type { Steps } from '../steps.ts'
 import { DAY_MS, isoDay, startOfDay } from '../utc-day.ts'
 import { type FirstUse, keyOfActor, keyOfTool, readFirstUses } from './first-uses.ts'
 
@@ -77,12 +78,12 @@ function questionOf(params: NewValueParams): Question<Familiar, Use, FirstUse> {
   }
 }
 
-function judgeFirstUses(
+function* judgeFirstUses(
   params: NewValueParams,
   familiar: Familiar,
   { day }: Unit,
   uses: readonly FirstUse[],
-): Draft[] {
+): Steps<Draft[]> {
   // Where everything is new, nothing is.
   if (familiar.firstDay === undefined || day - familiar.firstDay < params.grace.days) return []
   const drafts: Draft[] = []
@@ -90,6 +91,7 @@ function judgeFirstUses(
     (use) => !familiar.tools.get(toolKey(use.server, use.tool))?.adopters.has(use.actor),
   )
   for (const ofTool of Map.groupBy(fresh, (use) => toolKey(use.server, use.tool)).values()) {
+    yield
     drafts.push(...judgeTool(params, familiar, day, ofTool))
   }
   const settled = [...familiar.actors.keys()].filter((actor) => isSettled(familiar, actor, day, params.grace))
@@ -98,6 +100,7 @@ function judgeFirstUses(
     (use) => !familiar.actors.has(use.actor) && use.firstMs < startOfDay(day + 1),
   )
   for (const ofActor of Map.groupBy(newcomers, (use) => use.actor).values()) {
+    yield
     drafts.push(...judgeNewcomer(params, familiar, day, ofActor))
   }
   return drafts

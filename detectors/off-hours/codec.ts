@@ -1,7 +1,8 @@
 import type { Overflow } from '../cardinality.ts'
 import type { ProfileCodec } from '../detector.ts'
+import { jsonList, jsonObject, type Steps } from '../steps.ts'
 import type { HalfHour, Moments, OffHoursProfile, OpenNights } from './profile.ts'
-import { HALF_HOURS, type Rhythm } from './rhythm.ts'
+import { HALF_HOURS, offsetOf, type Rhythm } from './rhythm.ts'
 
 const CELLS = 7 * HALF_HOURS
 const MASK_BYTES = CELLS / 8
@@ -43,13 +44,13 @@ interface Text extends Known {
  */
 export const offHoursCodec: ProfileCodec<OffHoursProfile> = {
   version: 1,
-  encode: (profile) => {
-    const text: Text = {
-      ...encodeKnown(profile),
-      rhythms: [...profile.rhythms].map(encodeRhythm),
-      ...(profile.open === undefined ? {} : { open: encodeOpen(profile.open) }),
+  *encode(profile) {
+    const texts = {
+      ...(yield* encodeKnown(profile)),
+      rhythms: yield* jsonList(profile.rhythms, encodeRhythm),
+      ...(profile.open === undefined ? {} : { open: yield* encodeOpen(profile.open) }),
     }
-    return JSON.stringify(text)
+    return jsonObject(texts, {})
   },
   decode: (source) => {
     const text = JSON.parse(source) as Text
@@ -59,14 +60,18 @@ export const offHoursCodec: ProfileCodec<OffHoursProfile> = {
   },
 }
 
-function encodeOpen({ day, rows, profile }: OpenNights): NonNullable<Text['open']> {
+function* encodeOpen({ day, rows, profile }: OpenNights): Steps<string> {
   const changed = new Set(rows.map(({ actor }) => actor))
-  return {
-    day,
-    rows: rows.map(({ actor, halfHour, calls }) => [actor, halfHour, calls]),
-    known: encodeKnown(profile),
-    before: [...profile.rhythms].filter(([name]) => changed.has(name)).map(encodeRhythm),
+  const rowOf = ({ actor, halfHour, calls }: HalfHour): HalfHourRow => [actor, halfHour, calls]
+  const texts = {
+    rows: yield* jsonList(rows, rowOf),
+    known: jsonObject(yield* encodeKnown(profile), {}),
+    before: yield* jsonList(
+      profile.rhythms.entries().filter(([name]) => changed.has(name)),
+      encodeRhythm,
+    ),
   }
+  return jsonObject(texts, { day })
 }
 
 function decodeOpen(
@@ -83,13 +88,23 @@ function decodeOpen(
   return { day, rows: halfHours, profile: { ...decodeKnown(known), rhythms } }
 }
 
-const encodeKnown = ({ peers, usual, ownLlr, scores, overflow }: OffHoursProfile): Known => ({
-  peers: bytesOf(peers).toString('base64'),
+/** The JSON texts of the values of a `Known`. */
+function* encodeKnown({
+  peers,
   usual,
-  ownLlr: [...ownLlr].map(([name, { n, sum, squares }]) => [name, n, sum, squares]),
+  ownLlr,
   scores,
-  ...(overflow === undefined ? {} : { overflow }),
-})
+  overflow,
+}: OffHoursProfile): Steps<Readonly<Record<string, string>>> {
+  const rowOf = ([name, { n, sum, squares }]: [string, Moments]): MomentsRow => [name, n, sum, squares]
+  return {
+    peers: JSON.stringify(bytesOf(peers).toString('base64')),
+    usual: JSON.stringify(usual),
+    ownLlr: yield* jsonList(ownLlr, rowOf),
+    scores: yield* jsonList(scores, (score) => score),
+    ...(overflow === undefined ? {} : { overflow: JSON.stringify(overflow) }),
+  }
+}
 
 const decodeKnown = ({ peers, usual, ownLlr, scores, overflow }: Known) => ({
   peers: new Float64Array(alignedBytes(peers).buffer),
@@ -100,15 +115,15 @@ const decodeKnown = ({ peers, usual, ownLlr, scores, overflow }: Known) => ({
 })
 
 function encodeRhythm([name, { cells, used, activeDays, firstDay, lastDay }]: [string, Rhythm]): RhythmRow {
-  const mask = Buffer.alloc(MASK_BYTES)
-  const values: number[] = []
-  for (const [cell, count] of cells.entries()) {
+  const bytes = Buffer.alloc(MASK_BYTES + cells.byteLength)
+  let end = MASK_BYTES
+  for (let cell = 0; cell < CELLS; cell += 1) {
+    const count = cells[cell] ?? 0
     if (count === 0) continue
-    mask[cell >> 3] = (mask[cell >> 3] ?? 0) | (1 << (cell & 7))
-    values.push(count)
+    bytes[cell >> 3] = (bytes[cell >> 3] ?? 0) | (1 << (cell & 7))
+    end = bytes.writeFloatLE(count, end)
   }
-  const text = Buffer.concat([mask, bytesOf(new Float32Array(values))]).toString('base64')
-  return [name, text, [...used], activeDays, firstDay, lastDay]
+  return [name, bytes.toString('base64', 0, end), [...used], activeDays, firstDay, lastDay]
 }
 
 function decodeRhythm([name, text, used, activeDays, firstDay, lastDay]: RhythmRow): [string, Rhythm] {
@@ -120,7 +135,7 @@ function decodeRhythm([name, text, used, activeDays, firstDay, lastDay]: RhythmR
     cells[cell] = bytes.readFloatLE(at)
     at += Float32Array.BYTES_PER_ELEMENT
   }
-  return [name, { cells, used: new Set(used), activeDays, firstDay, lastDay }]
+  return [name, { cells, used: new Set(used), activeDays, firstDay, lastDay, offset: offsetOf(cells) }]
 }
 
 const bytesOf = (numbers: Float64Array | Float32Array): Buffer =>

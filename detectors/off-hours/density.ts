@@ -1,14 +1,16 @@
-import { HALF_HOURS } from './rhythm.ts'
+import { HALF_HOURS, type Rhythm } from './rhythm.ts'
 
 /** Cells by class of day: 48 half hours of Monday to Friday, then 48 of the weekend. */
 export const CLASS_CELLS = 2 * HALF_HOURS
 
-/** Five weekdays and two days of a weekend folded into two classes. */
-export function byClass(weekCells: Float64Array): Float64Array {
+/** Cells in local time, five weekdays and two days of a weekend folded into two classes. */
+export function classCells({ cells, offset }: Pick<Rhythm, 'cells' | 'offset'>): Float64Array {
   const classes = new Float64Array(CLASS_CELLS)
-  for (let cell = 0; cell < weekCells.length; cell += 1) {
-    const classCell = (cell < 5 * HALF_HOURS ? 0 : HALF_HOURS) + (cell % HALF_HOURS)
-    classes[classCell] = (classes[classCell] ?? 0) + (weekCells[cell] ?? 0)
+  for (let local = 0; local < cells.length; local += 1) {
+    const count = cells[(local - offset + cells.length) % cells.length] ?? 0
+    if (count === 0) continue
+    const classCell = (local < 5 * HALF_HOURS ? 0 : HALF_HOURS) + (local % HALF_HOURS)
+    classes[classCell] = (classes[classCell] ?? 0) + count
   }
   return classes
 }

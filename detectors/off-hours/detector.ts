@@ -2,6 +2,7 @@ import type { Severity } from '../../core/finding.ts'
 import { type BaselineLimits, beyondLimit } from '../cardinality.ts'
 import type { Detector, Draft, Question, Unit } from '../detector.ts'
 import { inline } from '../sentence.ts'
+import { STEP, type Steps } from '../steps.ts'
 import { DAY_MS, HALF_HOUR_MS, isoDay } from '../utc-day.ts'
 import { offHoursCodec } from './codec.ts'
 import { type NightHalfHour, readHalfHours, readNights } from './half-hours.ts'
@@ -86,16 +87,19 @@ function nightsByDay(rows: readonly NightHalfHour[]): Map<number, NightHalfHour[
   return days
 }
 
-function judgeNights(
+function* judgeNights(
   params: OffHoursParams,
   profile: OffHoursProfile,
   { day }: Unit,
   rows: readonly NightHalfHour[],
-): Draft[] {
+): Steps<Draft[]> {
   if (profile.scores.length < params.minNights) return []
   const sorted = profile.scores.toSorted((a, b) => a - b)
   const drafts: Draft[] = []
+  let worked = 0
   for (const [actor, ofActor] of Map.groupBy(rows, (row) => row.actor)) {
+    worked += 1
+    if (worked % STEP === 0) yield
     const rhythm = profile.rhythms.get(actor)
     if (!isJudged(rhythm, params.minActiveDays)) continue
     const night = nightOf(rhythm, day, ofActor)
@@ -157,7 +161,7 @@ function draftOf(
         distance: round(night.distance),
         sum: round(night.score),
       },
-      cells: [...localCells(rhythm, night.offset)].map(round),
+      cells: [...localCells(rhythm.cells, night.offset)].map(round),
       flagged: outside.map(({ halfHour }) => {
         const place = localPlace(halfHour, night.offset)
         return { weekday: place.weekday, half_hour: place.halfHour }
@@ -180,7 +184,7 @@ function severityOf(score: number, risky: boolean): Severity {
 /** From the first to the last half hour with at least a tenth of the busiest one’s days, around the longest gap. */
 function usualHours(rhythm: Rhythm, offset: number): string {
   const days = new Float64Array(HALF_HOURS)
-  for (const [cell, count] of localCells(rhythm, offset).entries()) {
+  for (const [cell, count] of localCells(rhythm.cells, offset).entries()) {
     days[cell % HALF_HOURS] = (days[cell % HALF_HOURS] ?? 0) + count
   }
   const bar = 0.1 * Math.max(...days)

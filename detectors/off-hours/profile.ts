@@ -1,16 +1,9 @@
 import { quantileSorted } from 'simple-statistics'
 import { addOverflow, callsOf, DEFAULT_LIMITS, leaving, type Overflow } from '../cardinality.ts'
+import { STEP, type Steps } from '../steps.ts'
 import { weekdayOf } from '../utc-day.ts'
-import { byClass, CLASS_CELLS, densityOf } from './density.ts'
-import {
-  distanceToUsed,
-  HALF_HOURS,
-  isRoundTheClock,
-  learnDay,
-  localCells,
-  offsetOf,
-  type Rhythm,
-} from './rhythm.ts'
+import { CLASS_CELLS, classCells, densityOf } from './density.ts'
+import { distanceToUsed, HALF_HOURS, isRoundTheClock, learnDay, type Rhythm } from './rhythm.ts'
 
 /** What is known of when actors work, as of the start of a day. */
 export interface OffHoursProfile {
@@ -86,7 +79,7 @@ export const nightStart = (day: number, offset: number): number =>
 
 /** The actor’s half hours in the night of `day`. */
 export function nightOf<Row extends HalfHour>(rhythm: Rhythm, day: number, rows: readonly Row[]): Row[] {
-  const start = nightStart(day, offsetOf(rhythm))
+  const start = nightStart(day, rhythm.offset)
   return rows.filter(({ halfHour }) => halfHour >= start && halfHour < start + HALF_HOURS)
 }
 
@@ -97,8 +90,8 @@ export function measureNight(
   rhythm: Rhythm,
   night: readonly HalfHour[],
 ): Night {
-  const offset = offsetOf(rhythm)
-  const density = densityOf(byClass(localCells(rhythm, offset)), profile.peers)
+  const { offset } = rhythm
+  const density = densityOf(classCells(rhythm), profile.peers)
   let tMax = 0
   let llrSum = 0
   let furthest = 0
@@ -139,17 +132,20 @@ export const isJudged = (rhythm: Rhythm | undefined, minActiveDays: number): rhy
   rhythm !== undefined && rhythm.activeDays >= minActiveDays && !isRoundTheClock(rhythm)
 
 /** The profile after a day: the nights that closed are measured, then the day is learned. */
-export function absorbHalfHours(
+export function* absorbHalfHours(
   before: OffHoursProfile,
   day: number,
   rows: readonly HalfHour[],
   minActiveDays: number,
   limits = DEFAULT_LIMITS,
-): OffHoursProfile {
+): Steps<OffHoursProfile> {
   if (rows.length === 0) return before
-  const closed = measureClosed(before, rows, minActiveDays)
+  const closed = yield* measureClosed(before, rows, minActiveDays)
   const rhythms = new Map(before.rhythms)
+  let worked = 0
   for (const [actor, ofActor] of Map.groupBy(rows, (row) => row.actor)) {
+    worked += 1
+    if (worked % STEP === 0) yield
     const halfHours = ofActor.map(({ halfHour }) => utcHalfHour(halfHour))
     rhythms.set(actor, learnDay(before.rhythms.get(actor), day, weekdayOf(day), halfHours))
   }
@@ -167,7 +163,7 @@ export function absorbHalfHours(
   const profile = names.size === 0 ? known : { ...known, rhythms: without(known.rhythms, names) }
   return {
     rhythms,
-    peers: peersOf(rhythms),
+    peers: yield* peersOf(rhythms),
     ...closed,
     open: { day, profile, rows: names.size === 0 ? rows : rows.filter(({ actor }) => !names.has(actor)) },
     ...(overflow.length === 0 ? {} : { overflow }),
@@ -177,7 +173,11 @@ export function absorbHalfHours(
 const without = <T>(known: ReadonlyMap<string, T>, names: ReadonlySet<string>): Map<string, T> =>
   new Map([...known].filter(([name]) => !names.has(name)))
 
-function measureClosed(before: OffHoursProfile, rows: readonly HalfHour[], minActiveDays: number) {
+function* measureClosed(
+  before: OffHoursProfile,
+  rows: readonly HalfHour[],
+  minActiveDays: number,
+): Steps<Pick<OffHoursProfile, 'usual' | 'scores'> & { readonly ownLlr: Map<string, Moments> }> {
   const { open } = before
   let { usual } = before
   const ownLlr = new Map(before.ownLlr)
@@ -185,7 +185,10 @@ function measureClosed(before: OffHoursProfile, rows: readonly HalfHour[], minAc
   if (open !== undefined) {
     const { profile, day } = open
     const byActor = Map.groupBy([...open.rows, ...rows], (row) => row.actor)
+    let worked = 0
     for (const [actor, ofActor] of byActor) {
+      worked += 1
+      if (worked % STEP === 0) yield
       const rhythm = profile.rhythms.get(actor)
       if (!isJudged(rhythm, minActiveDays)) continue
       const night = nightOf(rhythm, day, ofActor)
@@ -203,11 +206,15 @@ function measureClosed(before: OffHoursProfile, rows: readonly HalfHour[], minAc
   return { usual, ownLlr, scores: scores.slice(-KEPT_SCORES) }
 }
 
-function peersOf(rhythms: ReadonlyMap<string, Rhythm>): Float64Array {
+function* peersOf(rhythms: ReadonlyMap<string, Rhythm>): Steps<Float64Array> {
   const total = new Float64Array(CLASS_CELLS)
+  let worked = 0
   for (const rhythm of rhythms.values()) {
-    const classes = byClass(localCells(rhythm, offsetOf(rhythm)))
-    const sum = classes.reduce((all, count) => all + count, 0)
+    worked += 1
+    if (worked % STEP === 0) yield
+    const classes = classCells(rhythm)
+    let sum = 0
+    for (const count of classes) sum += count
     // Each actor counts the same, up to ten half hours’ worth, however busy it is.
     for (let cell = 0; cell < CLASS_CELLS; cell += 1) {
       total[cell] = (total[cell] ?? 0) + (10 * (classes[cell] ?? 0)) / Math.max(10, sum)

@@ -11,6 +11,8 @@ export interface Rhythm {
   readonly activeDays: number
   readonly firstDay: number
   readonly lastDay: number
+  /** From UTC, in half hours: what `offsetOf` makes of the cells. */
+  readonly offset: number
 }
 
 export const HALF_HOURS = 48
@@ -30,10 +32,11 @@ export function learnDay(
   weekday: number,
   halfHours: readonly number[],
 ): Rhythm {
-  const cells =
-    known === undefined
-      ? new Float32Array(7 * HALF_HOURS)
-      : known.cells.map((count) => count * FADE_PER_DAY ** (day - known.lastDay))
+  const cells = new Float32Array(7 * HALF_HOURS)
+  if (known !== undefined) {
+    const factor = FADE_PER_DAY ** (day - known.lastDay)
+    for (let cell = 0; cell < cells.length; cell += 1) cells[cell] = (known.cells[cell] ?? 0) * factor
+  }
   for (const halfHour of halfHours)
     cells[weekday * HALF_HOURS + halfHour] = (cells[weekday * HALF_HOURS + halfHour] ?? 0) + 1
   return {
@@ -44,6 +47,7 @@ export function learnDay(
     activeDays: (known?.activeDays ?? 0) + 1,
     firstDay: known?.firstDay ?? day,
     lastDay: day,
+    offset: offsetOf(cells),
   }
 }
 
@@ -58,8 +62,7 @@ const LAST_POPULATED_WEST = -20
  * or so of the true zone for people who work by day. Around the date line two zones have the same clock and different
  * dates (UTC−11 and UTC+13): the one in which the weekend is quieter is taken.
  */
-export function offsetOf(rhythm: Rhythm): number {
-  const { cells } = rhythm
+export function offsetOf(cells: Float32Array): number {
   let x = 0
   let y = 0
   for (let cell = 0; cell < cells.length; cell += 1) {
@@ -75,16 +78,17 @@ export function offsetOf(rhythm: Rhythm): number {
     FIRST_OFFSET + HALF_HOURS + ((((offset - FIRST_OFFSET) % HALF_HOURS) + HALF_HOURS) % HALF_HOURS)
   const west = east - HALF_HOURS
   if (east > LAST_OFFSET) return west
-  const [ofWest, ofEast] = [weekendActivity(rhythm, west), weekendActivity(rhythm, east)]
+  const [ofWest, ofEast] = [weekendActivity(cells, west), weekendActivity(cells, east)]
   if (ofWest === ofEast) return west >= LAST_POPULATED_WEST ? west : east
   return ofWest < ofEast ? west : east
 }
 
 /** Activity on Saturdays and Sundays in local time. */
-function weekendActivity(rhythm: Rhythm, offset: number): number {
-  return localCells(rhythm, offset)
-    .subarray(5 * HALF_HOURS)
-    .reduce((sum, count) => sum + count, 0)
+function weekendActivity(cells: Float32Array, offset: number): number {
+  let sum = 0
+  for (let local = 5 * HALF_HOURS; local < cells.length; local += 1)
+    sum += cells[(local - offset + cells.length) % cells.length] ?? 0
+  return sum
 }
 
 /** Active throughout the day: no quiet stretch of three hours, so that no hour is off. */
@@ -113,7 +117,7 @@ export function distanceToUsed(used: ReadonlySet<number>, halfHour: number): num
 }
 
 /** Cells in the actor’s local time: 7 × 48, Monday first. */
-export function localCells({ cells }: Rhythm, offset: number): Float64Array {
+export function localCells(cells: Float32Array, offset: number): Float64Array {
   const local = new Float64Array(cells.length)
   for (let cell = 0; cell < cells.length; cell += 1) {
     local[(cell + offset + cells.length) % cells.length] = cells[cell] ?? 0

@@ -1,6 +1,7 @@
 import type { Overflow } from '../cardinality.ts'
 import type { ProfileCodec } from '../detector.ts'
 import type { TailCalibration } from '../statistics/tail-calibration.ts'
+import { jsonList, jsonObject } from '../steps.ts'
 import type { HourSums, VolumeProfile } from './profile.ts'
 
 type ActorRow = readonly [
@@ -26,9 +27,10 @@ interface Text {
 /** JSON keeps every number exactly. Actors are rows: their names would be most of the text. */
 export const volumeCodec: ProfileCodec<VolumeProfile> = {
   version: 1,
-  encode: ({ actors, ...rest }) => {
-    const text: Text = {
-      actors: [...actors].map(([name, own]) => [
+  *encode({ actors, ...rest }) {
+    const rows = jsonList(
+      actors,
+      ([name, own]): ActorRow => [
         name,
         own.lived,
         own.active,
@@ -38,10 +40,9 @@ export const volumeCodec: ProfileCodec<VolumeProfile> = {
         own.lastDay,
         own.activeDays,
         own.fadedTo,
-      ]),
-      ...rest,
-    }
-    return JSON.stringify(text)
+      ],
+    )
+    return jsonObject({ actors: yield* rows }, rest)
   },
   decode: (text) => {
     const { actors, ...rest } = JSON.parse(text) as Text

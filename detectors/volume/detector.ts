@@ -3,6 +3,7 @@ import { type BaselineLimits, beyondLimit } from '../cardinality.ts'
 import type { Detector, Draft, Question, Unit } from '../detector.ts'
 import { inline } from '../sentence.ts'
 import { type Recalibration, recalibration } from '../statistics/tail-calibration.ts'
+import { STEP, type Steps } from '../steps.ts'
 import { clockTime, DAY_MS, HOUR_MS, isoDay, startOfDay } from '../utc-day.ts'
 import { volumeCodec } from './codec.ts'
 import { readHours } from './hours.ts'
@@ -65,15 +66,18 @@ function questionOf(params: VolumeParams): Question<VolumeProfile, HourCount, Ho
 const byDay = (hours: readonly HourCount[]) =>
   Map.groupBy(hours, ({ hour }) => Math.floor(hour / HOURS_A_DAY))
 
-function judgeHours(
+function* judgeHours(
   params: VolumeParams,
   profile: VolumeProfile,
   { day }: Unit,
   hours: readonly HourCount[],
-): Draft[] {
+): Steps<Draft[]> {
   const recalibrate = recalibration(profile.calibration)
   const drafts: Draft[] = []
+  let worked = 0
   for (const [actor, ofActor] of Map.groupBy(hours, (row) => row.actor)) {
+    worked += 1
+    if (worked % STEP === 0) yield
     const known = profile.actors.get(actor)
     if (known === undefined || known.activeDays < params.minActiveDays) continue
     if (day - known.lastDay > SILENCE_DAYS) continue

@@ -6,6 +6,7 @@ import {
   emptyCalibration,
   type TailCalibration,
 } from '../statistics/tail-calibration.ts'
+import { STEP, type Steps } from '../steps.ts'
 
 /**
  * What is known of how many calls an actor makes in an hour, as of the start of a day. Hurdle model: an hour is
@@ -95,12 +96,12 @@ export function nominalScore({ activity, mean, dispersion }: Expectation, calls:
  * The profile after a day: its hours are scored against the profile before (for the calibration), then learned. The days
  * since the last one were lived without a call of anybody.
  */
-export function absorbHours(
+export function* absorbHours(
   before: VolumeProfile,
   day: number,
   rows: readonly HourCount[],
   limits = DEFAULT_LIMITS,
-): VolumeProfile {
+): Steps<VolumeProfile> {
   if (rows.length === 0) return before
   const actors = new Map(before.actors)
   const scores: number[] = []
@@ -109,7 +110,10 @@ export function absorbHours(
   const silentHours = testedActors * HOURS_A_DAY
   const quietDays = before.lastDay === undefined ? 0 : day - before.lastDay - 1
   const calibration = addQuietDays(before.calibration, quietDays, silentHours)
+  let worked = 0
   for (const [actor, hours] of Map.groupBy(rows, (row) => row.actor)) {
+    worked += 1
+    if (worked % STEP === 0) yield
     const known = before.actors.get(actor)
     let learned = hours
     if (known !== undefined && known.activeDays >= 3) {
@@ -128,7 +132,9 @@ export function absorbHours(
     ...{ limit: 'actors', what: 'actors' },
     ...{ keys: beyond.size, calls: callsOf(rows, beyond) },
   })
-  const peers = [...actors.values()].reduce((sums, own) => plus(sums, fade(own, day + 1)), NOTHING)
+  yield
+  let peers = NOTHING
+  for (const own of actors.values()) peers = plus(peers, fade(own, day + 1))
   return {
     actors,
     peers,

@@ -6,6 +6,7 @@ import { absorbUses } from '../../../../detectors/familiar-days.ts'
 import { Fields } from '../../../../detectors/fields.ts'
 import { newValue } from '../../../../detectors/new-value/detector.ts'
 import type { FirstUse } from '../../../../detectors/new-value/first-uses.ts'
+import { completed } from '../../../../detectors/steps.ts'
 import { startOfDay } from '../../../../detectors/utc-day.ts'
 
 const FIRST_DAY = 20_605
@@ -14,7 +15,7 @@ const grace = { days: 7, calls: 100 }
 const judgeWith = (params: Readonly<Record<string, unknown>>) => {
   const question = newValue.prepare(new Fields(params, ['params'], () => 'rule.yaml'), DEFAULT_LIMITS)
   return (past: Familiar, day: number, uses: readonly FirstUse[]): readonly Draft[] =>
-    question.judge(past, { tenant: 'default', day }, uses)
+    completed(question.judge(past, { tenant: 'default', day }, uses))
 }
 const judge = judgeWith({})
 
@@ -34,7 +35,7 @@ function past(actors: number, days: number, calls = 20): Familiar {
         firstMs: startOfDay(day) + index,
       }),
     )
-    familiar = absorbUses(familiar, day, uses, grace)
+    familiar = completed(absorbUses(familiar, day, uses, grace))
   }
   return familiar
 }

@@ -1,14 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { byClass, densityOf } from '../../../../detectors/off-hours/density.ts'
+import { classCells, densityOf } from '../../../../detectors/off-hours/density.ts'
 import { nightStart } from '../../../../detectors/off-hours/profile.ts'
 import {
   distanceToUsed,
   HALF_HOURS,
   isRoundTheClock,
   learnDay,
-  localCells,
-  offsetOf,
   type Rhythm,
 } from '../../../../detectors/off-hours/rhythm.ts'
 import { weekdayOf } from '../../../../detectors/utc-day.ts'
@@ -38,16 +36,16 @@ function workerAt(offset: number, days = 28): Rhythm {
 describe('the rhythm of an actor', () => {
   it('finds the time zone of people who work by day, in every zone', () => {
     for (let offset = -24; offset <= 28; offset += 1) {
-      expect(Math.abs(offsetOf(workerAt(offset)) - offset), `offset ${offset}`).toBeLessThanOrEqual(2)
+      expect(Math.abs(workerAt(offset).offset - offset), `offset ${offset}`).toBeLessThanOrEqual(2)
     }
   })
 
   it('knows the date on both sides of the date line', () => {
     // UTC+13 and UTC−11 have the same clock; Monday begins a day apart.
-    expect(offsetOf(workerAt(26))).toBe(26)
-    expect(offsetOf(workerAt(28))).toBe(28)
-    expect(offsetOf(workerAt(-22))).toBe(-22)
-    expect(offsetOf(workerAt(-20))).toBe(-20)
+    expect(workerAt(26).offset).toBe(26)
+    expect(workerAt(28).offset).toBe(28)
+    expect(workerAt(-22).offset).toBe(-22)
+    expect(workerAt(-20).offset).toBe(-20)
   })
 
   it('places every night in its day and the next', () => {
@@ -61,7 +59,7 @@ describe('the rhythm of an actor', () => {
   it('keeps offsets within −12 and +14 hours', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 47 }), { minLength: 1, maxLength: 20 }), (halfHours) => {
-        const offset = offsetOf(learnDay(undefined, 20_000, 0, halfHours))
+        const offset = learnDay(undefined, 20_000, 0, halfHours).offset
         expect(offset).toBeGreaterThanOrEqual(-24)
         expect(offset).toBeLessThanOrEqual(28)
       }),
@@ -82,8 +80,8 @@ describe('the rhythm of an actor', () => {
   })
 
   it('has densities that sum to 1', () => {
-    const peers = densityOf(byClass(localCells(workerAt(0), 0)))
-    for (const density of [peers, densityOf(byClass(localCells(workerAt(4), 4)), peers)]) {
+    const peers = densityOf(classCells({ ...workerAt(0), offset: 0 }))
+    for (const density of [peers, densityOf(classCells({ ...workerAt(4), offset: 4 }), peers)]) {
       expect(density.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 6)
       expect(Math.min(...density)).toBeGreaterThan(0)
     }
