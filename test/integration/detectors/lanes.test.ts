@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { AuditEvent } from '../../../core/audit-event.ts'
 import type { FindingChange } from '../../../core/finding.ts'
@@ -56,6 +57,42 @@ describe('a call of 2001', () => {
       await database.command(`TRUNCATE TABLE ${table}`)
     await engineOver(database, rules).drain()
     expect(await finalFindings(database)).toEqual(found)
+  })
+})
+
+describe('a backfill that may wait', () => {
+  it('gives way to a tick that runs, and ends after it', async () => {
+    const query = database.query.bind(database)
+    let held: PromiseWithResolvers<void> | undefined
+    let asked = 0
+    const engine = engineOver(database, rules, undefined, {
+      lateDelayMs: 0,
+      query: async (sql, params) => {
+        await held?.promise
+        return query(sql, params)
+      },
+      backfillQuery: async (sql, params) => {
+        asked += 1
+        return query(sql, params)
+      },
+    })
+    await store(database, events)
+    await engine.drain()
+    await store(database, [at(sample, Date.parse('2001-09-09T01:46:40Z'))])
+    await engine.tick()
+
+    asked = 0
+    held = Promise.withResolvers<void>()
+    const done: string[] = []
+    const tick = engine.tick().then(() => done.push('tick'))
+    const piece = engine.backfill().then(({ worked }) => done.push(`backfill ${worked}`))
+    // It has begun, and then learns and judges nothing.
+    while (asked === 0) await sleep(10)
+    await sleep(500)
+    expect(done).toEqual([])
+    held.resolve()
+    await Promise.all([tick, piece])
+    expect(done).toEqual(['tick', 'backfill true'])
   })
 })
 
