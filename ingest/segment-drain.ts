@@ -4,8 +4,10 @@ import { GatewatchError, messageOf } from '../core/errors.ts'
 import type { ComparedRows, CompareEvents, EventIdentity, EventLines } from './known-events.ts'
 import { type Backoff, untilDone } from './retry.ts'
 import {
+  damagedFolder,
   type RecoveredSegment,
   readRows,
+  recoverSegment,
   removeSegment,
   type Segment,
   sealSegment,
@@ -62,6 +64,8 @@ export interface SegmentDrain {
   waitingSegments(): number
   /** Why the segment in front is not stored yet, after a failed attempt. */
   stuck(): StuckSegment | undefined
+  /** Whether rows were damaged while they waited; what is left of them is stored, all is set aside. */
+  isDamaged(): boolean
   /** Resolves when nothing waits. Rejects when closed before. */
   idle(): Promise<void>
   close(drainMs: number): Promise<void>
@@ -101,6 +105,7 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
   let running: Promise<void> | undefined
   let started = false
   let stuck: StuckSegment | undefined
+  let isDamaged = false
 
   const failed = (segment: number, attempts: number, error: unknown): StuckSegment => {
     stuck = { files: segmentPattern(folder, segment), reason: messageOf(error), attempts }
@@ -118,6 +123,16 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
       options.backoff,
     )
 
+  const checked = async (job: Job): Promise<readonly TableFile[]> => {
+    const { sealed, damage } = await recoverSegment(folder, job.number)
+    if (damage !== undefined && sealed !== undefined && job.sealed !== undefined) {
+      job.sealed = { ...job.sealed, files: sealed }
+      isDamaged = true
+      telemetry.logFault(damageText(folder, job.number, damage))
+    }
+    return filesOf(job)
+  }
+
   const store = async (job: Job): Promise<boolean> => {
     const waiting = expectations.get(job.number) ?? []
     let attempts = 0
@@ -132,12 +147,18 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
       job.sealed = done.value
       attempts += done.attempts - 1
     }
-    const { files, duplicates, conflicts } = job.sealed
+    const { duplicates, conflicts } = job.sealed
+    let isRepeated = false
     if (job.written === undefined) {
-      const blocks = files
-        .filter(({ count }) => count > 0)
-        .map(({ table, columns, path }) => ({ table, columns, rows: { path } }))
-      const done = await retry(job.number, () => write(blocks, tokenOf(job.number)))
+      const done = await retry(job.number, async () => {
+        // It may have waited for hours, and the disk is not what it was.
+        const files = isRepeated ? await checked(job) : filesOf(job)
+        isRepeated = true
+        const blocks = files
+          .filter(({ count }) => count > 0)
+          .map(({ table, columns, path }) => ({ table, columns, rows: { path } }))
+        return write(blocks, tokenOf(job.number))
+      })
       if (done === undefined) return false
       job.written = done.value
       attempts += done.attempts - 1
@@ -149,7 +170,7 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
     job.compared?.release()
     settleAll(waiting, { duplicates, conflicts })
     telemetry.rowsStored('segment-log', {
-      stored: files.reduce((sum, { count }) => sum + count, 0),
+      stored: filesOf(job).reduce((sum, { count }) => sum + count, 0),
       duplicates: duplicates.size,
       conflicts: conflicts.size,
       rejected: job.written.rejected,
@@ -212,6 +233,7 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
     waitingBytes: () => jobs.reduce((sum, job) => sum + job.bytes, 0),
     waitingSegments: () => jobs.length,
     stuck: () => stuck,
+    isDamaged: () => isDamaged,
     idle: async () => {
       while (running !== undefined) await running
       if (jobs.length > 0) throw closedBefore()
@@ -225,6 +247,13 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
     },
   }
 }
+
+/** What is said of a segment that the disk has damaged. */
+export const damageText = (folder: string, number: number, damage: string): string =>
+  `a segment is damaged: ${damage}; the rest goes to the store, all is kept as ${segmentPattern(damagedFolder(folder), number)}`
+
+const filesOf = ({ sealed, files }: Pick<Job, 'sealed' | 'files'>): readonly TableFile[] =>
+  sealed?.files ?? files
 
 /** What those hear who wait for the store when the log is closed. */
 export const closedBefore = (): GatewatchError =>

@@ -13,6 +13,7 @@ import {
 import { basename, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { messageOf } from '../core/errors.ts'
+import { intactStretches, type Stretch, stretchesOf } from './row-stretches.ts'
 
 /**
  * A segment on disk: one file of rows a table, and a journal that says which of those rows count.
@@ -23,7 +24,9 @@ import { messageOf } from '../core/errors.ts'
  *
  * Each journal line carries the checksum of itself and of the rows it vouches for, so rows and journal are synced side
  * by side in one round, and an append of several tables counts wholly or not at all: whatever a crash left of an
- * append without a journal line that checks out was never acknowledged, and is cut off.
+ * append without a journal line that checks out was never acknowledged, and is cut off. The seal carries checksums of the
+ * rows that go to the store (older seals have none: their rows are held against the appends’ where they are
+ * the same).
  */
 export interface TableRows {
   readonly table: string
@@ -82,10 +85,18 @@ interface JournalContent {
   readonly mended: number
   readonly sequences: Sequences
   readonly appends: readonly { readonly line: AppendLine; readonly endsAt: number }[]
-  readonly sealed: readonly Omit<TableFile, 'path'>[] | undefined
+  readonly sealed: readonly SealedLine[] | undefined
   readonly headerEnd: number
   /** Where the last line that checks out ends. */
   readonly end: number
+}
+
+/** A table of a seal. */
+interface SealedLine extends Omit<TableFile, 'path'> {
+  /** The rows lie in a file of the seal’s own. */
+  readonly own?: boolean
+  /** Checksums of stretches of lines, from the one before to `end`. */
+  readonly stretches?: readonly Stretch[]
 }
 
 const nameOf = (number: number): string => String(number).padStart(12, '0')
@@ -233,6 +244,7 @@ export async function readRows({ path, bytes }: Pick<TableFile, 'path' | 'bytes'
  * Decides, once and durably, which rows of a segment go to the store. `replaced` holds tables whose rows are not the
  * file's (duplicates left out). Every later attempt, in this run or the next, inserts exactly the returned files.
  * After an error it may be called again: what a failed attempt left of its line is overwritten.
+ * @throws Error where the rows of a file are not those that were appended
  */
 export async function sealSegment(
   folder: string,
@@ -241,10 +253,17 @@ export async function sealSegment(
   replaced: ReadonlyMap<string, Pick<TableFile, 'columns' | 'count'> & { readonly rows: Uint8Array }>,
 ): Promise<readonly TableFile[]> {
   const sealed: TableFile[] = []
+  const lines: SealedLine[] = []
+  const { appends } = parseJournal(await readFile(journalPath(folder, number)))
   for (const file of files) {
     const other = replaced.get(file.table)
     if (other === undefined) {
       await cutAt(file)
+      const rows = await readRows(file)
+      if (!isAsAppended(rows, file.table, appends))
+        throw new Error(`${file.path} has other rows than were written to it: the disk has damaged it`)
+      const { path: _, ...line } = file
+      lines.push({ ...line, own: false, stretches: stretchesOf(rows) })
       sealed.push(file)
     } else {
       await writeWhole(folder, `${nameOf(number)}.${file.table}.sealed.jsonl`, other.rows)
@@ -255,11 +274,13 @@ export async function sealSegment(
         count: other.count,
         columns: other.columns,
       })
+      lines.push({
+        ...{ table: file.table, columns: other.columns, count: other.count },
+        ...{ bytes: other.rows.byteLength, own: true, stretches: stretchesOf(other.rows) },
+      })
     }
   }
-  const line = journalLine({
-    sealed: sealed.map(({ path: _, ...rest }) => ({ ...rest, own: replaced.has(rest.table) })),
-  })
+  const line = journalLine({ sealed: lines })
   const journal = await open(journalPath(folder, number), 'r+')
   try {
     // Not just at the end of the file: a disk that was full has left half a line there, and ours would be glued to it.
@@ -270,6 +291,18 @@ export async function sealSegment(
     await journal.close()
   }
   return sealed
+}
+
+function isAsAppended(rows: Uint8Array, table: string, appends: JournalContent['appends']): boolean {
+  let start = 0
+  return appends.every(({ line }) => {
+    const part = line.tables[table]
+    // Of an append that failed, only its line may be there.
+    if (part === undefined || part.end > rows.byteLength) return true
+    const isWhole = crc32(rows.subarray(start, part.end)) === part.crc
+    start = part.end
+    return isWhole
+  })
 }
 
 /** The store reads a file to its end, so nothing may lie behind the rows that count. */
@@ -343,6 +376,7 @@ export async function inspectSegments(folder: string): Promise<WaitingSegments> 
         const { size } = await stat(path)
         if (size < bytes) throw new Error(`${path} has ${size} bytes of ${bytes}`)
       }
+      if (recovered.damage !== undefined) throw new Error(recovered.damage)
     } catch (error) {
       faults.push({ files: segmentPattern(folder, number), reason: messageOf(error) })
     }
@@ -352,7 +386,9 @@ export async function inspectSegments(folder: string): Promise<WaitingSegments> 
 
 /**
  * Reads a segment back after a crash: keeps every append that its journal vouches for, and cuts what a crash left of the
- * last one. Where the disk has damaged an append that others follow, a copy of the segment is set aside first.
+ * last one. Where the disk has damaged an append that others follow, or rows that are sealed, a copy of the segment is set
+ * aside first. Of sealed rows the rest keeps the segment’s token: what was stored before the damage is not
+ * stored again.
  */
 export async function recoverSegment(folder: string, number: number): Promise<RecoveredSegment> {
   const { recovered, cuts, intact } = await readSegment(folder, number)
@@ -375,8 +411,18 @@ export async function recoverSegment(folder: string, number: number): Promise<Re
   }
   const { sequences } = recovered
   const journal = [journalLine({ segment: number, sequences, mended }), journalLine({ tables, sequences })]
+  if (recovered.sealed !== undefined) {
+    const sealed: SealedLine[] = []
+    for (const { path: _, ...line } of files)
+      sealed.push({
+        ...line,
+        own: false,
+        stretches: stretchesOf(Buffer.concat(intact.get(line.table)?.rows ?? [])),
+      })
+    journal.push(journalLine({ sealed }))
+  }
   await writeWhole(folder, `${nameOf(number)}.journal`, Buffer.concat(journal))
-  return { ...recovered, files }
+  return { ...recovered, files, sealed: recovered.sealed && files }
 }
 
 /** Where segments lie that the disk has damaged, as they were found. */
@@ -452,16 +498,34 @@ async function readSegment(
   const isDamaged = journal.isDamaged || (broken !== undefined && broken < journal.appends.length - 1)
   if (isDamaged) sequences = journal.appends.at(-1)?.line.sequences ?? sequences
   if (journal.sealed !== undefined) {
-    const sealed = journal.sealed.map((file) => ({
-      ...file,
-      path: (file as { own?: boolean }).own
-        ? sealedPath(folder, number, file.table)
-        : rowsPath(folder, number, file.table, mended),
-    }))
+    const sealed: TableFile[] = []
+    const whole = new Map<string, IntactRows>()
+    const hurt: string[] = []
+    for (const { own = false, stretches, ...file } of journal.sealed) {
+      const path = own ? sealedPath(folder, number, file.table) : rowsPath(folder, number, file.table, mended)
+      sealed.push({ ...file, path })
+      const content = await readFile(path).catch(() => Buffer.alloc(0))
+      const rows = content.subarray(0, file.bytes)
+      const kept = { columns: file.columns, count: file.count, rows: [rows] }
+      // Rows that are gone are not damaged ones: the segment is stuck, until they are back or a person decides.
+      if (rows.byteLength < file.bytes) whole.set(file.table, kept)
+      else if (stretches !== undefined) {
+        const good = intactStretches(rows, stretches)
+        whole.set(file.table, { columns: file.columns, ...good })
+        if (good.count < file.count) hurt.push(`${file.count - good.count} rows of ${basename(path)}`)
+      } else if (own || isAsAppended(rows, file.table, journal.appends)) whole.set(file.table, kept)
+      else {
+        whole.set(file.table, intact.get(file.table) ?? { ...kept, count: 0, rows: [] })
+        hurt.push(`rows of ${basename(path)}`)
+      }
+    }
     return {
-      recovered: { number, files: [...files.values()], sequences, sealed, cutBytes: 0, mended },
+      recovered: {
+        ...{ number, files: [...files.values()], sequences, sealed, cutBytes: 0, mended },
+        ...(hurt.length === 0 ? {} : { damage: `sealed rows have wrong checksums: ${hurt.join(', ')}` }),
+      },
       cuts: [],
-      intact,
+      intact: whole,
     }
   }
   let cutBytes = 0

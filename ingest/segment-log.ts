@@ -8,6 +8,7 @@ import {
   closedBefore,
   createSegmentDrain,
   type DrainOptions,
+  damageText,
   type StoredCounts,
   type StuckSegment,
 } from './segment-drain.ts'
@@ -17,7 +18,6 @@ import {
   listSegments,
   recoverSegment,
   type Segment,
-  segmentPattern,
   type TableRows,
   writeWhole,
 } from './segment-file.ts'
@@ -98,12 +98,7 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
   let left = { segments: 0, rows: 0, cutBytes: 0 }
   for (const number of await listSegments(folder)) {
     const recovered = await recoverSegment(folder, number)
-    if (recovered.damage !== undefined) {
-      const files = segmentPattern(damagedFolder(folder), number)
-      telemetry.logFault(
-        `a segment is damaged: ${recovered.damage}; the rest goes to the store, all is kept as ${files}`,
-      )
-    }
+    if (recovered.damage !== undefined) telemetry.logFault(damageText(folder, number, recovered.damage))
     lastNumber = number
     for (const [topic, next] of Object.entries(recovered.sequences)) {
       sequences[topic] = Math.max(sequences[topic] ?? 0, next)
@@ -247,7 +242,7 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
       waitingBytes: drain.waitingBytes() + active.byteCount() + queuedBytes,
       waitingSegments: drain.waitingSegments() + (active.rowCount() > 0 ? 1 : 0),
       stuck: drain.stuck(),
-      damaged,
+      damaged: drain.isDamaged() ? damagedFolder(folder) : damaged,
       lastError: lastError ?? drain.stuck()?.reason,
     }),
     close: async (drainMs = 10_000) => {
