@@ -1,5 +1,8 @@
+import type { Alert } from '../core/alert.ts'
 import type { Clock } from '../core/clock.ts'
+import { GatewatchError } from '../core/errors.ts'
 import { type Finding, type FindingChange, findingId, type Severity } from '../core/finding.ts'
+import type { AlertLifecycle } from './lifecycle.ts'
 import type { AlertPipeline } from './pipeline.ts'
 
 /** Whose the alerts about the whole of gatewatch are: those who run it work in this tenant. */
@@ -34,12 +37,21 @@ export interface OperationalAlerts {
    * @throws GatewatchError of the store
    */
   raise(...issues: readonly OperationalIssue[]): Promise<void>
+  /**
+   * Closes the open alerts of a code that are about none of `lasting` (ids of entities): what they told of is over. Who was
+   * told of them hears it.
+   * @throws GatewatchError of the store
+   */
+  closeOthers(code: string, lasting: ReadonlySet<string>): Promise<void>
 }
 
 export interface OperationalAlertsOptions {
   readonly pipeline: Pick<AlertPipeline, 'handle'>
   /** Where findings are kept, so that an alert leads to its finding; see `store/findings.ts`. */
   readonly findings: { write(changes: readonly FindingChange[], version: number): Promise<void> }
+  /** Open alerts by rule; see `store/alerts.ts`. */
+  readonly alerts: { openOfRule(tenant: string, rule: string): Promise<readonly Alert[]> }
+  readonly lifecycle: Pick<AlertLifecycle, 'close'>
   readonly clock: Clock
 }
 
@@ -47,6 +59,8 @@ export interface OperationalAlertsOptions {
 export function createOperationalAlerts({
   pipeline,
   findings,
+  alerts,
+  lifecycle,
   clock,
 }: OperationalAlertsOptions): OperationalAlerts {
   return {
@@ -58,11 +72,27 @@ export function createOperationalAlerts({
       await findings.write(changes, clock.now() * 1000)
       await pipeline.handle(changes)
     },
+    closeOthers: async (code, lasting) => {
+      for (const { alert_id: alertId, entity } of await alerts.openOfRule(OPERATOR_TENANT, ruleOf(code))) {
+        if (lasting.has(entity.id)) continue
+        try {
+          await lifecycle.close({
+            ...{ tenant: OPERATOR_TENANT, alertId, by: 'gatewatch', reason: 'other' },
+            note: 'It is over: gatewatch found it well again.',
+          })
+        } catch (error) {
+          // Somebody closed it at this moment.
+          if (!(error instanceof GatewatchError && error.code === 'conflict')) throw error
+        }
+      }
+    },
   }
 }
 
+const ruleOf = (code: string): string => `operational.${code}`
+
 function findingOf(issue: OperationalIssue): Finding {
-  const rule = `operational.${issue.code}`
+  const rule = ruleOf(issue.code)
   const { tenant, window, severity, entity, title, explanation } = issue
   const identity = {
     ...{ rule, rule_version: 1, tenant, window: { ...window } },

@@ -84,24 +84,15 @@ export function healthOf({ backlog, overflows: all, shards, nowUs, today }: Heal
     })
   }
   for (const { tenant, rule, reason, sinceMs, error, attempts } of backlog.all()) {
-    if (reason === 'failed') {
-      const what = `rule ${rule}, tenant ${tenant}`
-      reasons.push({
-        code: 'rule_quarantined',
-        what,
-        sinceMs,
-        detail: `Its question failed ${attempts} times and is asked again: ${error ?? ''}`,
-      })
-    } else if (reason === 'learning') {
-      const what = `rule ${rule}, tenant ${tenant}`
-      reasons.push({
-        code: 'baseline_learning',
-        what,
-        sinceMs,
-        detail: 'It judges when the baseline is there.',
-      })
-    }
+    if (reason !== 'failed') continue
+    reasons.push({
+      code: 'rule_quarantined',
+      what: `rule ${rule}, tenant ${tenant}`,
+      sinceMs,
+      detail: `Its question failed ${attempts} times and is asked again: ${error ?? ''}`,
+    })
   }
+  reasons.push(...learningOf(backlog))
   if (throughUs !== undefined && nowUs - throughUs > BEHIND_US) {
     const seconds = Math.round((nowUs - throughUs) / 1e6)
     reasons.push({
@@ -120,6 +111,20 @@ export function healthOf({ backlog, overflows: all, shards, nowUs, today }: Heal
     backfills: backfillsOf(backlog, today),
     overflows,
   }
+}
+
+/** A tenant’s rules learn together, from the same calls: one reason for all of them. */
+function learningOf(backlog: Backlog): HealthReason[] {
+  const learning = backlog.all().filter(({ reason }) => reason === 'learning')
+  return [...Map.groupBy(learning, ({ tenant }) => tenant)].map(([tenant, entries]) => {
+    const rules = entries.map(({ rule }) => rule).sort()
+    return {
+      code: 'baseline_learning',
+      what: `baselines, tenant ${tenant}`,
+      sinceMs: Math.min(...entries.map(({ sinceMs }) => sinceMs)),
+      detail: `${rules.length === 1 ? 'A rule judges' : `${rules.length} rules judge`} when the baselines are there: ${rules.join(', ')}.`,
+    }
+  })
 }
 
 function reasonOf({ tenant, rules, overflow }: BaselineOverflow): HealthReason {

@@ -18,6 +18,7 @@ export interface Alerts {
     findingIds: readonly string[],
   ): Promise<{ finding_id: string; digest: string; alert: Alert }[]>
   byId(tenant: string, alertId: string): Promise<Alert | undefined>
+  openOfRule(tenant: string, rule: string): Promise<Alert[]>
   open(entries: readonly AlertEntry[]): Promise<void>
   append(entries: readonly AlertEntry[]): Promise<'stored' | 'conflict'>
   unplaced(sinceMs: number): Promise<AlertEntry[]>
@@ -69,6 +70,9 @@ const COLUMNS = [
 const ONE_EACH = 'ORDER BY alert_id, sequence, action_id DESC LIMIT 1 BY alert_id, sequence'
 const NEWEST = '(sequence, action_id)'
 
+// More open alerts of one rule than these are asked for again.
+const MOST_OF_RULE = 1_000
+
 interface StateRow {
   state: string
 }
@@ -113,6 +117,17 @@ export function createAlerts(database: Database): Alerts {
          ORDER BY sequence DESC, action_id DESC LIMIT 1`,
         { tenant, id: alertId },
       ),
+    async openOfRule(tenant, rule) {
+      const rows = await database.query<StateRow>(
+        `SELECT state FROM (
+           SELECT alert_id, argMax(state, ${NEWEST}) AS state, argMax(status, ${NEWEST}) AS status
+           FROM alert_log WHERE tenant = {tenant:String} GROUP BY alert_id)
+         WHERE status != 'closed' AND JSONExtractString(state, 'rule') = {rule:String}
+         ORDER BY alert_id LIMIT ${MOST_OF_RULE}`,
+        { tenant, rule },
+      )
+      return rows.map(stateOf)
+    },
     async open(entries) {
       await database.insert({
         table: 'alert_log',

@@ -109,7 +109,10 @@ export function createAlerting(options: AlertingOptions) {
     maxNotifyAgeMs: options.notifyWithinHours * 3_600_000,
   })
   const lifecycle: AlertLifecycle = createAlertLifecycle({ alerts, outbox, receivers: routes, clock })
-  const operational = createOperationalAlerts({ pipeline, findings: createFindings(database), clock })
+  const operational = createOperationalAlerts({
+    ...{ pipeline, alerts, lifecycle, clock },
+    findings: createFindings(database),
+  })
   return { alerts, deliveries, outbox, dispatcher, pipeline, lifecycle, operational }
 }
 

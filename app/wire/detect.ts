@@ -3,7 +3,7 @@ import type { Registry } from 'prom-client'
 import type { FindingChange } from '../../core/finding.ts'
 import type { HealthCheck } from '../../core/health.ts'
 import { createEngine } from '../../detectors/engine.ts'
-import type { ShardOwnership } from '../../detectors/ownership.ts'
+import { createSoleOwnership, type ShardOwnership } from '../../detectors/ownership.ts'
 import { supersedeRetired } from '../../detectors/retired-rules.ts'
 import type { ParsedRules } from '../../detectors/rule.ts'
 import { type Schedule, startSchedule } from '../../detectors/schedule.ts'
@@ -88,7 +88,11 @@ export function createDetectPart({
   }
   let schedule: Schedule | undefined
   let thinning: NodeJS.Timeout | undefined
-  const health = () => withSchedule(engine.health(), schedule)
+  const health = () => {
+    const { throughUs, shards, nowUs, reasons } = engine.health()
+    const isWhole = throughUs !== undefined && shards.length === (ownership ?? createSoleOwnership()).shards
+    return { ...withSchedule({ nowUs, reasons }, schedule), isWhole }
+  }
   const metrics = createDetectMetrics(registry, () => engine.health())
   const thin = () => {
     const today = Math.floor(engine.health().nowUs / 86_400e6)
@@ -157,7 +161,7 @@ export function createDetectPart({
 function withSchedule(
   { nowUs, reasons }: { readonly nowUs: number; readonly reasons: readonly DetectionTrouble[] },
   schedule: Schedule | undefined,
-): DetectionHealth {
+): Pick<DetectionHealth, 'state' | 'reasons'> {
   const all = [...reasons]
   const sinceMs = Math.floor(nowUs / 1000)
   for (const lane of ['tick', 'backfill'] as const) {

@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createAlertLifecycle } from '../../../alerts/lifecycle.ts'
 import { createOperationalAlerts, type OperationalAlerts } from '../../../alerts/operational.ts'
 import { createOutbox } from '../../../alerts/outbox.ts'
 import { createAlertPipeline } from '../../../alerts/pipeline.ts'
@@ -30,16 +31,24 @@ beforeAll(async () => {
   alerts = createAlerts(database)
   deliveries = createDeliveries(database)
   const receivers = [
-    { name: 'soc', kind: 'webhook' as const, minSeverity: 'low' as const, notices: ['opened' as const] },
+    {
+      ...{ name: 'soc', kind: 'webhook' as const, minSeverity: 'low' as const },
+      notices: ['opened' as const, 'closed' as const],
+    },
   ]
+  const outbox = createOutbox({ alerts, deliveries })
   const pipeline = createAlertPipeline({
     alerts,
-    outbox: createOutbox({ alerts, deliveries }),
+    outbox,
     receivers,
     clock: systemClock,
     logger: quiet,
   })
-  operational = createOperationalAlerts({ pipeline, findings: createFindings(database), clock: systemClock })
+  operational = createOperationalAlerts({
+    ...{ pipeline, alerts, clock: systemClock },
+    findings: createFindings(database),
+    lifecycle: createAlertLifecycle({ alerts, outbox, receivers, clock: systemClock }),
+  })
 })
 afterAll(async () => {
   await database.close()
@@ -151,41 +160,92 @@ it('tells of records that Kafka deleted, however few, each range once', async ()
   expect((await listed('initech'))[0]?.finding_ids).toHaveLength(2)
 })
 
-it('tells of detection that stays degraded, once, and again when it is degraded anew', async () => {
+describe('detection that is degraded', () => {
   const clock = createManualClock(Date.now())
   const startMs = clock.now()
-  let health: DetectionHealth = { state: 'ok', reasons: [] }
-  const part = createOperationalPart({
-    checks: [detectionCheck(() => health, clock)],
-    alerts: operational,
-    logger: quiet,
+  const trouble = (code: string, what: string, sinceMs: number, detail = 'Why.') => ({
+    ...{ code, what, sinceMs, detail },
   })
-  const degraded = (sinceMs: number, detail: string): DetectionHealth => ({
-    state: 'degraded',
-    reasons: [{ code: 'rule_quarantined', what: 'volume-spike', sinceMs, detail }],
-  })
-  const found = async () => (await listed('default')).filter(({ entity }) => entity.id === 'volume-spike')
-  health = degraded(startMs, 'Its question fails.')
-  await part.look()
-  expect(await found()).toEqual([])
-  clock.set(startMs + 60_000)
-  await part.look()
-  health = degraded(startMs, 'Its question fails, for the 14th time.')
-  clock.set(startMs + 90_000)
-  await part.look()
-  expect(await found()).toMatchObject([
-    {
+  let health: DetectionHealth
+  const is = (...reasons: DetectionHealth['reasons']) => {
+    health = { state: reasons.length === 0 ? 'ok' : 'degraded', reasons, isWhole: true }
+  }
+  const newPart = () =>
+    createOperationalPart({
+      checks: [],
+      ongoing: [detectionCheck(() => health, clock)],
+      alerts: operational,
+      logger: quiet,
+    })
+  const found = async (what: string) => (await listed('default')).filter(({ entity }) => entity.id === what)
+  const told = async (alertId: string | undefined) =>
+    (await deliveries.newest('default', 100)).filter(({ alert_id }) => alert_id === alertId).length
+
+  it('is told when it lasts, once, and closed when it is well; later it is told anew', async () => {
+    const part = newPart()
+    is(trouble('rule_quarantined', 'volume-spike', startMs, 'Its question fails.'))
+    await part.look()
+    expect(await found('volume-spike')).toEqual([])
+    clock.set(startMs + 60_000)
+    await part.look()
+    is(trouble('rule_quarantined', 'volume-spike', startMs, 'Its question fails, for the 14th time.'))
+    clock.set(startMs + 90_000)
+    await part.look()
+    const [opened] = await found('volume-spike')
+    expect(opened).toMatchObject({
       rule: 'operational.detection-degraded',
+      status: 'open',
       severity: 'high',
       title: expect.stringContaining('(rule_quarantined), volume-spike: Its question fails.'),
       revision: 1,
-    },
-  ])
-  health = { state: 'ok', reasons: [] }
-  await part.look()
-  health = degraded(startMs + 600_000, 'Its question fails.')
-  clock.set(startMs + 700_000)
-  await part.look()
-  expect(await found()).toMatchObject([{ finding_count: 2 }])
-  expect(await deliveries.newest('default', 10)).toHaveLength(1)
+    })
+    is()
+    await part.look()
+    await part.look()
+    expect(await found('volume-spike')).toMatchObject([
+      { status: 'closed', closed_by: 'gatewatch', closed_reason: 'other', note: expect.any(String) },
+    ])
+    expect(await told(opened?.alert_id)).toBe(2)
+    is(trouble('rule_quarantined', 'volume-spike', startMs + 600_000, 'Its question fails.'))
+    clock.set(startMs + 700_000)
+    await part.look()
+    expect((await found('volume-spike')).map(({ status }) => status).sort()).toEqual(['closed', 'open'])
+  })
+
+  it('stays one finding while how far behind it is goes up', async () => {
+    const part = newPart()
+    for (let behind = 0; behind < 4; behind++) {
+      clock.set(clock.now() + 100_000)
+      is(trouble('behind', 'arrivals', clock.now() - 70_000, `Behind since ${clock.now()}.`))
+      await part.look()
+    }
+    expect(await found('arrivals')).toMatchObject([{ status: 'open', finding_count: 1, revision: 1 }])
+  })
+
+  it('is no alert while baselines are learned for less than half an hour', async () => {
+    const part = newPart()
+    const beganMs = clock.now()
+    is(
+      trouble('baseline_learning', 'baselines, tenant t', beganMs),
+      trouble('rule_quarantined', 'kept', beganMs),
+    )
+    clock.set(beganMs + 1_700_000)
+    await part.look()
+    expect(await found('baselines, tenant t')).toEqual([])
+    clock.set(beganMs + 1_800_000)
+    await part.look()
+    expect(await found('baselines, tenant t')).toMatchObject([{ status: 'open' }])
+  })
+
+  it('is closed by the next process, once that knows how it is', async () => {
+    const part = newPart()
+    is()
+    health = { ...health, isWhole: false }
+    await part.look()
+    expect(await found('baselines, tenant t')).toMatchObject([{ status: 'open' }])
+    is(trouble('rule_quarantined', 'kept', clock.now()))
+    await part.look()
+    expect(await found('baselines, tenant t')).toMatchObject([{ status: 'closed' }])
+    expect(await found('kept')).toMatchObject([{ status: 'open' }])
+  })
 })

@@ -14,7 +14,7 @@ it('operational trouble is raised by the process whose turn it is, again after a
   const raised: OperationalIssue[] = []
   const part = createOperationalPart({
     checks: [async () => [issue]],
-    alerts: { raise: async (...issues) => void raised.push(...issues) },
+    alerts: { raise: async (...issues) => void raised.push(...issues), closeOthers: async () => {} },
     logger: { info: () => {}, warn: () => {}, error: () => {} },
     mayRun: () => isOurs,
   })
