@@ -18,6 +18,7 @@ import { inlineParams } from './inline-params.ts'
 import { migrationStatements } from './migration-files.ts'
 import { createQueryKiller } from './query-killer.ts'
 import { createReaderPool, type ReaderPool } from './reader-pool.ts'
+import { ROW_FORMAT, rowsOf } from './row-text.ts'
 import { openSpool, type Spool } from './spool.ts'
 import { createTurns, type QueueLimits, runForAsker } from './turns.ts'
 
@@ -336,11 +337,12 @@ async function select<Row>(
     client
       .query({
         query: sql,
-        format: 'JSONEachRow',
+        format: ROW_FORMAT,
         ...(params ? { query_params: bound(params) } : {}),
         ...(signal ? { abort_signal: signal } : {}),
       })
-      .then((result) => result.json<Row>()),
+      .then((result) => result.text())
+      .then((text) => rowsOf<Row>(text)),
   )
 }
 
