@@ -1,22 +1,22 @@
 import type { Overflow } from '../cardinality.ts'
 import type { ProfileCodec } from '../detector.ts'
 import { jsonList, jsonObject, type Steps } from '../steps.ts'
-import type { HalfHour, Moments, OffHoursProfile, OpenNights } from './profile.ts'
-import { HALF_HOURS, offsetOf, type Rhythm } from './rhythm.ts'
+import type { Moments, OffHoursProfile, OpenNights } from './profile.ts'
+import { HALF_HOURS, offsetOf, type Rhythm, WEEK_CELLS } from './rhythm.ts'
 
-const CELLS = 7 * HALF_HOURS
-const MASK_BYTES = CELLS / 8
+const MASK_BYTES = WEEK_CELLS / 8
 
 type RhythmRow = readonly [
   name: string,
-  cells: string,
+  weights: string,
   used: readonly number[],
   activeDays: number,
   firstDay: number,
   lastDay: number,
+  baseDay: number,
 ]
 type MomentsRow = readonly [name: string, n: number, sum: number, squares: number]
-type HalfHourRow = readonly [actor: string, halfHour: number, calls: number]
+type HalfHoursRow = readonly [actor: string, halfHours: readonly number[]]
 
 interface Known {
   readonly peers: string
@@ -30,7 +30,7 @@ interface Text extends Known {
   readonly rhythms: readonly RhythmRow[]
   readonly open?: {
     readonly day: number
-    readonly rows: readonly HalfHourRow[]
+    readonly halfHours: readonly HalfHoursRow[]
     /** What was known at the start of the day; the rhythms are those of the actors that the day changed. */
     readonly known: Known
     readonly before: readonly RhythmRow[]
@@ -38,12 +38,12 @@ interface Text extends Known {
 }
 
 /**
- * JSON keeps every double exactly; cells of a rhythm are a bit for each cell and the single-precision values of those
+ * JSON keeps every double exactly; a rhythm is a bit for each cell of the week and the single-precision weights of those
  * that are not zero. The nights that are still open need the profile of the day before: of its rhythms only those are
  * kept that the day changed.
  */
 export const offHoursCodec: ProfileCodec<OffHoursProfile> = {
-  version: 1,
+  version: 2,
   *encode(profile) {
     const texts = {
       ...(yield* encodeKnown(profile)),
@@ -60,14 +60,13 @@ export const offHoursCodec: ProfileCodec<OffHoursProfile> = {
   },
 }
 
-function* encodeOpen({ day, rows, profile }: OpenNights): Steps<string> {
-  const changed = new Set(rows.map(({ actor }) => actor))
-  const rowOf = ({ actor, halfHour, calls }: HalfHour): HalfHourRow => [actor, halfHour, calls]
+function* encodeOpen({ day, halfHours, profile }: OpenNights): Steps<string> {
+  const rowOf = (row: [string, readonly number[]]): HalfHoursRow => row
   const texts = {
-    rows: yield* jsonList(rows, rowOf),
+    halfHours: yield* jsonList(halfHours, rowOf),
     known: jsonObject(yield* encodeKnown(profile), {}),
     before: yield* jsonList(
-      profile.rhythms.entries().filter(([name]) => changed.has(name)),
+      profile.rhythms.entries().filter(([name]) => halfHours.has(name)),
       encodeRhythm,
     ),
   }
@@ -75,17 +74,16 @@ function* encodeOpen({ day, rows, profile }: OpenNights): Steps<string> {
 }
 
 function decodeOpen(
-  { day, rows, known, before }: NonNullable<Text['open']>,
+  { day, halfHours, known, before }: NonNullable<Text['open']>,
   after: ReadonlyMap<string, Rhythm>,
 ): OpenNights {
-  const halfHours: HalfHour[] = rows.map(([actor, halfHour, calls]) => ({ actor, halfHour, calls }))
   const rhythms = new Map(after)
-  for (const { actor } of halfHours) rhythms.delete(actor)
+  for (const [actor] of halfHours) rhythms.delete(actor)
   for (const row of before) {
     const [name, rhythm] = decodeRhythm(row)
     rhythms.set(name, rhythm)
   }
-  return { day, rows: halfHours, profile: { ...decodeKnown(known), rhythms } }
+  return { day, halfHours: new Map(halfHours), profile: { ...decodeKnown(known), rhythms } }
 }
 
 /** The JSON texts of the values of a `Known`. */
@@ -114,31 +112,37 @@ const decodeKnown = ({ peers, usual, ownLlr, scores, overflow }: Known) => ({
   ...(overflow === undefined ? {} : { overflow }),
 })
 
-function encodeRhythm([name, { cells, used, activeDays, firstDay, lastDay }]: [string, Rhythm]): RhythmRow {
-  const bytes = Buffer.alloc(MASK_BYTES + cells.byteLength)
+function encodeRhythm([name, rhythm]: [string, Rhythm]): RhythmRow {
+  const { weekdays, used, activeDays, firstDay, lastDay, baseDay } = rhythm
+  const bytes = Buffer.alloc(MASK_BYTES + WEEK_CELLS * Float32Array.BYTES_PER_ELEMENT)
   let end = MASK_BYTES
-  for (let cell = 0; cell < CELLS; cell += 1) {
-    const count = cells[cell] ?? 0
-    if (count === 0) continue
+  for (let cell = 0; cell < WEEK_CELLS; cell += 1) {
+    const weight = weekdays[Math.floor(cell / HALF_HOURS)]?.[cell % HALF_HOURS] ?? 0
+    if (weight === 0) continue
     bytes[cell >> 3] = (bytes[cell >> 3] ?? 0) | (1 << (cell & 7))
-    end = bytes.writeFloatLE(count, end)
+    end = bytes.writeFloatLE(weight, end)
   }
-  return [name, bytes.toString('base64', 0, end), [...used], activeDays, firstDay, lastDay]
+  return [name, bytes.toString('base64', 0, end), [...used], activeDays, firstDay, lastDay, baseDay]
 }
 
-function decodeRhythm([name, text, used, activeDays, firstDay, lastDay]: RhythmRow): [string, Rhythm] {
+function decodeRhythm(row: RhythmRow): [string, Rhythm] {
+  const [name, text, used, activeDays, firstDay, lastDay, baseDay] = row
   const bytes = Buffer.from(text, 'base64')
-  const cells = new Float32Array(CELLS)
+  const weekdays: (Float32Array | undefined)[] = Array.from({ length: 7 }, () => undefined)
   let at = MASK_BYTES
-  for (let cell = 0; cell < CELLS; cell += 1) {
+  for (let cell = 0; cell < WEEK_CELLS; cell += 1) {
     if (((bytes[cell >> 3] ?? 0) & (1 << (cell & 7))) === 0) continue
-    cells[cell] = bytes.readFloatLE(at)
+    const weekday = Math.floor(cell / HALF_HOURS)
+    const weights = weekdays[weekday] ?? new Float32Array(HALF_HOURS)
+    weekdays[weekday] = weights
+    weights[cell % HALF_HOURS] = bytes.readFloatLE(at)
     at += Float32Array.BYTES_PER_ELEMENT
   }
-  return [name, { cells, used: new Set(used), activeDays, firstDay, lastDay, offset: offsetOf(cells) }]
+  const rhythm = { weekdays, used: new Set(used), activeDays, firstDay, lastDay, baseDay }
+  return [name, { ...rhythm, offset: offsetOf(weekdays) }]
 }
 
-const bytesOf = (numbers: Float64Array | Float32Array): Buffer =>
+const bytesOf = (numbers: Float64Array): Buffer =>
   Buffer.from(numbers.buffer, numbers.byteOffset, numbers.byteLength)
 
 // A copy of its own: a pooled buffer may start at any byte, an array of doubles only at a multiple of eight.

@@ -1,16 +1,21 @@
-import { HALF_HOURS, type Rhythm } from './rhythm.ts'
+import { fadeOf, HALF_HOURS, type Rhythm, WEEK_CELLS } from './rhythm.ts'
 
 /** Cells by class of day: 48 half hours of Monday to Friday, then 48 of the weekend. */
 export const CLASS_CELLS = 2 * HALF_HOURS
 
-/** Cells in local time, five weekdays and two days of a weekend folded into two classes. */
-export function classCells({ cells, offset }: Pick<Rhythm, 'cells' | 'offset'>): Float64Array {
+/** Counts as of the last day in local time, five weekdays and two days of a weekend folded into two classes. */
+export function classCells(rhythm: Rhythm): Float64Array {
   const classes = new Float64Array(CLASS_CELLS)
-  for (let local = 0; local < cells.length; local += 1) {
-    const count = cells[(local - offset + cells.length) % cells.length] ?? 0
-    if (count === 0) continue
-    const classCell = (local < 5 * HALF_HOURS ? 0 : HALF_HOURS) + (local % HALF_HOURS)
-    classes[classCell] = (classes[classCell] ?? 0) + count
+  const fade = fadeOf(rhythm)
+  for (const [weekday, weights] of rhythm.weekdays.entries()) {
+    if (weights === undefined) continue
+    for (let halfHour = 0; halfHour < HALF_HOURS; halfHour += 1) {
+      const weight = weights[halfHour] ?? 0
+      if (weight === 0) continue
+      const local = (weekday * HALF_HOURS + halfHour + rhythm.offset + WEEK_CELLS) % WEEK_CELLS
+      const cell = (local < 5 * HALF_HOURS ? 0 : HALF_HOURS) + (local % HALF_HOURS)
+      classes[cell] = (classes[cell] ?? 0) + fade * weight
+    }
   }
   return classes
 }

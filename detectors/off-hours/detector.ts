@@ -109,7 +109,12 @@ function* judgeNights(
     if (calls === 0) continue
     const risky = outside.some((row) => row.riskyCalls > 0)
     if (calls < params.minCalls && !risky) continue
-    const measured = measureNight(profile, actor, rhythm, night)
+    const measured = measureNight(
+      profile,
+      actor,
+      rhythm,
+      night.map(({ halfHour }) => halfHour),
+    )
     const score = tailScore(sorted, measured.score)
     if (score < params.score) continue
     drafts.push(draftOf(params, profile, day, actor, rhythm, measured, outside, { calls, score, risky }))
@@ -130,7 +135,7 @@ function draftOf(
   const startMs = nightStart(day, night.offset) * HALF_HOUR_MS
   const first = Math.min(...outside.map(({ halfHour }) => halfHour))
   const last = Math.max(...outside.map(({ halfHour }) => halfHour))
-  const usual = usualHours(rhythm, night.offset)
+  const usual = usualHours(rhythm)
   const zone = zoneName(night.offset)
   const from = localPlace(first, night.offset)
   return {
@@ -161,7 +166,7 @@ function draftOf(
         distance: round(night.distance),
         sum: round(night.score),
       },
-      cells: [...localCells(rhythm.cells, night.offset)].map(round),
+      cells: [...localCells(rhythm)].map(round),
       flagged: outside.map(({ halfHour }) => {
         const place = localPlace(halfHour, night.offset)
         return { weekday: place.weekday, half_hour: place.halfHour }
@@ -182,9 +187,9 @@ function severityOf(score: number, risky: boolean): Severity {
 }
 
 /** From the first to the last half hour with at least a tenth of the busiest one’s days, around the longest gap. */
-function usualHours(rhythm: Rhythm, offset: number): string {
+function usualHours(rhythm: Rhythm): string {
   const days = new Float64Array(HALF_HOURS)
-  for (const [cell, count] of localCells(rhythm.cells, offset).entries()) {
+  for (const [cell, count] of localCells(rhythm).entries()) {
     days[cell % HALF_HOURS] = (days[cell % HALF_HOURS] ?? 0) + count
   }
   const bar = 0.1 * Math.max(...days)

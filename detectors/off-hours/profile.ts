@@ -26,7 +26,8 @@ export interface OffHoursProfile {
 export interface OpenNights {
   readonly day: number
   readonly profile: OffHoursProfile
-  readonly rows: readonly HalfHour[]
+  /** The half hours of its actors, ascending. */
+  readonly halfHours: ReadonlyMap<string, readonly number[]>
 }
 
 export interface Moments {
@@ -88,14 +89,14 @@ export function measureNight(
   profile: OffHoursProfile,
   actor: string,
   rhythm: Rhythm,
-  night: readonly HalfHour[],
+  night: readonly number[],
 ): Night {
   const { offset } = rhythm
   const density = densityOf(classCells(rhythm), profile.peers)
   let tMax = 0
   let llrSum = 0
   let furthest = 0
-  for (const { halfHour } of night) {
+  for (const halfHour of night) {
     const cell = classCellOf(halfHour, offset)
     const own = Math.log(density[cell] ?? Number.MIN_VALUE)
     tMax = Math.max(tMax, -own)
@@ -142,12 +143,17 @@ export function* absorbHalfHours(
   if (rows.length === 0) return before
   const closed = yield* measureClosed(before, rows, minActiveDays)
   const rhythms = new Map(before.rhythms)
+  const halfHours = new Map<string, readonly number[]>()
   let worked = 0
   for (const [actor, ofActor] of Map.groupBy(rows, (row) => row.actor)) {
     worked += 1
     if (worked % STEP === 0) yield
-    const halfHours = ofActor.map(({ halfHour }) => utcHalfHour(halfHour))
-    rhythms.set(actor, learnDay(before.rhythms.get(actor), day, weekdayOf(day), halfHours))
+    halfHours.set(
+      actor,
+      ofActor.map(({ halfHour }) => halfHour),
+    )
+    const ofDay = ofActor.map(({ halfHour }) => utcHalfHour(halfHour))
+    rhythms.set(actor, learnDay(before.rhythms.get(actor), day, weekdayOf(day), ofDay))
   }
   const { names, beyond } = leaving(rhythms, day, limits.actors)
   for (const name of names) {
@@ -165,7 +171,7 @@ export function* absorbHalfHours(
     rhythms,
     peers: yield* peersOf(rhythms),
     ...closed,
-    open: { day, profile, rows: names.size === 0 ? rows : rows.filter(({ actor }) => !names.has(actor)) },
+    open: { day, profile, halfHours: names.size === 0 ? halfHours : without(halfHours, names) },
     ...(overflow.length === 0 ? {} : { overflow }),
   }
 }
@@ -184,14 +190,21 @@ function* measureClosed(
   const scores = [...before.scores]
   if (open !== undefined) {
     const { profile, day } = open
-    const byActor = Map.groupBy([...open.rows, ...rows], (row) => row.actor)
+    const byActor = new Map<string, number[]>()
+    for (const [actor, ofOpen] of open.halfHours) byActor.set(actor, [...ofOpen])
+    for (const { actor, halfHour } of rows) {
+      const known = byActor.get(actor)
+      if (known === undefined) byActor.set(actor, [halfHour])
+      else known.push(halfHour)
+    }
     let worked = 0
     for (const [actor, ofActor] of byActor) {
       worked += 1
       if (worked % STEP === 0) yield
       const rhythm = profile.rhythms.get(actor)
       if (!isJudged(rhythm, minActiveDays)) continue
-      const night = nightOf(rhythm, day, ofActor)
+      const start = nightStart(day, rhythm.offset)
+      const night = ofActor.filter((halfHour) => halfHour >= start && halfHour < start + HALF_HOURS)
       if (night.length === 0) continue
       const measured = measureNight(profile, actor, rhythm, night)
       usual = {

@@ -1,22 +1,29 @@
 /**
- * The daily rhythm of an actor: on how many days it was active in each half hour of each weekday. Cells are kept in
- * UTC (7 × 48, Monday first), so that a better guess of the time zone needs no rewriting; they are turned into
- * local time when read. Counts fade with a half-life of 120 days.
+ * The daily rhythm of an actor: on how many days it was active in each half hour of each weekday. Half hours are kept in
+ * UTC, so that a better guess of the time zone needs no rewriting; they are turned into local time when read. Counts
+ * fade with a half-life of 120 days.
  */
 export interface Rhythm {
-  /** 7 × 48 faded counts of days, in UTC; single precision, because many days’ profiles are kept. */
-  readonly cells: Float32Array
+  /**
+   * By weekday, 48 weights of half hours in UTC; undefined for a weekday without any. A day counts 2^(n/120), n days after
+   * `baseDay`: so nothing fades in place, and the profiles of many days share all weekdays but the one that a day changes.
+   */
+  readonly weekdays: readonly (Float32Array | undefined)[]
+  readonly baseDay: number
   /** Half hours of the UTC day that were ever used. */
   readonly used: ReadonlySet<number>
   readonly activeDays: number
   readonly firstDay: number
   readonly lastDay: number
-  /** From UTC, in half hours: what `offsetOf` makes of the cells. */
+  /** From UTC, in half hours: what `offsetOf` makes of the weights. */
   readonly offset: number
 }
 
 export const HALF_HOURS = 48
-const FADE_PER_DAY = 2 ** (-1 / 120)
+export const WEEK_CELLS = 7 * HALF_HOURS
+const HALF_LIFE_DAYS = 120
+/** Weights stay within single precision however long an actor lives. */
+const MOST_HALF_LIVES = 16
 
 /** Where the middle of an actor’s activity is taken to lie. */
 const MIDDAY_HALF_HOUR = 26 // 13:00
@@ -32,24 +39,39 @@ export function learnDay(
   weekday: number,
   halfHours: readonly number[],
 ): Rhythm {
-  const cells = new Float32Array(7 * HALF_HOURS)
-  if (known !== undefined) {
-    const factor = FADE_PER_DAY ** (day - known.lastDay)
-    for (let cell = 0; cell < cells.length; cell += 1) cells[cell] = (known.cells[cell] ?? 0) * factor
-  }
-  for (const halfHour of halfHours)
-    cells[weekday * HALF_HOURS + halfHour] = (cells[weekday * HALF_HOURS + halfHour] ?? 0) + 1
+  const { baseDay, weekdays: before } = rebased(known, day)
+  const own = Float32Array.from(before[weekday] ?? NO_WEIGHTS)
+  const weight = 2 ** ((day - baseDay) / HALF_LIFE_DAYS)
+  for (const halfHour of halfHours) own[halfHour] = (own[halfHour] ?? 0) + weight
+  const weekdays = before.with(weekday, own)
   return {
-    cells,
+    ...{ weekdays, baseDay },
     used: halfHours.every((halfHour) => known?.used.has(halfHour))
       ? (known?.used ?? new Set())
       : new Set([...(known?.used ?? []), ...halfHours]),
     activeDays: (known?.activeDays ?? 0) + 1,
     firstDay: known?.firstDay ?? day,
     lastDay: day,
-    offset: offsetOf(cells),
+    offset: offsetOf(weekdays),
   }
 }
+
+const NO_WEIGHTS = new Float32Array(HALF_HOURS)
+const NO_WEEKDAYS: Rhythm['weekdays'] = Array.from({ length: 7 }, () => undefined)
+
+/** The weights seen from a base that is not too far back. Whole half-lives are powers of two: nothing is rounded. */
+function rebased(known: Rhythm | undefined, day: number): Pick<Rhythm, 'weekdays' | 'baseDay'> {
+  if (known === undefined) return { weekdays: NO_WEEKDAYS, baseDay: day }
+  const halfLives = Math.floor((day - known.baseDay) / HALF_LIFE_DAYS)
+  if (halfLives < MOST_HALF_LIVES) return known
+  return {
+    weekdays: known.weekdays.map((weights) => weights?.map((weight) => weight * 2 ** -halfLives)),
+    baseDay: known.baseDay + halfLives * HALF_LIFE_DAYS,
+  }
+}
+
+/** What a weight counts as of the last day. */
+export const fadeOf = ({ lastDay, baseDay }: Rhythm): number => 2 ** ((baseDay - lastDay) / HALF_LIFE_DAYS)
 
 /** Offsets of real time zones, in half hours: UTC−12 to UTC+14. */
 const FIRST_OFFSET = -24
@@ -62,14 +84,17 @@ const LAST_POPULATED_WEST = -20
  * or so of the true zone for people who work by day. Around the date line two zones have the same clock and different
  * dates (UTC−11 and UTC+13): the one in which the weekend is quieter is taken.
  */
-export function offsetOf(cells: Float32Array): number {
+export function offsetOf(weekdays: Rhythm['weekdays']): number {
   let x = 0
   let y = 0
-  for (let cell = 0; cell < cells.length; cell += 1) {
-    const count = cells[cell] ?? 0
-    if (count === 0) continue
-    x += count * (COSINES[cell % HALF_HOURS] ?? 0)
-    y += count * (SINES[cell % HALF_HOURS] ?? 0)
+  for (const weights of weekdays) {
+    if (weights === undefined) continue
+    for (let halfHour = 0; halfHour < HALF_HOURS; halfHour += 1) {
+      const weight = weights[halfHour] ?? 0
+      if (weight === 0) continue
+      x += weight * (COSINES[halfHour] ?? 0)
+      y += weight * (SINES[halfHour] ?? 0)
+    }
   }
   const middle = (Math.atan2(y, x) / (2 * Math.PI)) * HALF_HOURS
   // Whole hours: real zones mostly are, and the guess then does not flicker.
@@ -78,24 +103,31 @@ export function offsetOf(cells: Float32Array): number {
     FIRST_OFFSET + HALF_HOURS + ((((offset - FIRST_OFFSET) % HALF_HOURS) + HALF_HOURS) % HALF_HOURS)
   const west = east - HALF_HOURS
   if (east > LAST_OFFSET) return west
-  const [ofWest, ofEast] = [weekendActivity(cells, west), weekendActivity(cells, east)]
+  const [ofWest, ofEast] = [weekendActivity(weekdays, west), weekendActivity(weekdays, east)]
   if (ofWest === ofEast) return west >= LAST_POPULATED_WEST ? west : east
   return ofWest < ofEast ? west : east
 }
 
 /** Activity on Saturdays and Sundays in local time. */
-function weekendActivity(cells: Float32Array, offset: number): number {
+function weekendActivity(weekdays: Rhythm['weekdays'], offset: number): number {
   let sum = 0
-  for (let local = 5 * HALF_HOURS; local < cells.length; local += 1)
-    sum += cells[(local - offset + cells.length) % cells.length] ?? 0
+  for (let local = 5 * HALF_HOURS; local < WEEK_CELLS; local += 1) sum += weightAt(weekdays, local - offset)
   return sum
 }
 
+/** The weight of a cell of the week in UTC; cells before Monday and after Sunday are those of the other end. */
+function weightAt(weekdays: Rhythm['weekdays'], cell: number): number {
+  const within = (cell + WEEK_CELLS) % WEEK_CELLS
+  return weekdays[Math.floor(within / HALF_HOURS)]?.[within % HALF_HOURS] ?? 0
+}
+
 /** Active throughout the day: no quiet stretch of three hours, so that no hour is off. */
-export function isRoundTheClock({ cells }: Rhythm): boolean {
+export function isRoundTheClock({ weekdays }: Rhythm): boolean {
   const perHalfHour = new Float64Array(HALF_HOURS)
-  for (let cell = 0; cell < cells.length; cell += 1) {
-    perHalfHour[cell % HALF_HOURS] = (perHalfHour[cell % HALF_HOURS] ?? 0) + (cells[cell] ?? 0)
+  for (const weights of weekdays) {
+    if (weights === undefined) continue
+    for (let halfHour = 0; halfHour < HALF_HOURS; halfHour += 1)
+      perHalfHour[halfHour] = (perHalfHour[halfHour] ?? 0) + (weights[halfHour] ?? 0)
   }
   const quiet = 0.05 * Math.max(...perHalfHour)
   let longest = 0
@@ -116,11 +148,11 @@ export function distanceToUsed(used: ReadonlySet<number>, halfHour: number): num
   return HALF_HOURS / 2
 }
 
-/** Cells in the actor’s local time: 7 × 48, Monday first. */
-export function localCells(cells: Float32Array, offset: number): Float64Array {
-  const local = new Float64Array(cells.length)
-  for (let cell = 0; cell < cells.length; cell += 1) {
-    local[(cell + offset + cells.length) % cells.length] = cells[cell] ?? 0
-  }
+/** Counts as of the last day by cell of the week in the actor’s local time: 7 × 48, Monday first. */
+export function localCells(rhythm: Rhythm): Float64Array {
+  const local = new Float64Array(WEEK_CELLS)
+  const fade = fadeOf(rhythm)
+  for (let cell = 0; cell < WEEK_CELLS; cell += 1)
+    local[cell] = fade * weightAt(rhythm.weekdays, cell - rhythm.offset)
   return local
 }

@@ -97,7 +97,7 @@ describe('a baseline of rhythms with 500 invented actors a day', () => {
     }
     expect(held.rhythms.size).toBe(limits.actors)
     expect(COLLEAGUES.filter((name) => !held.rhythms.has(name))).toEqual([])
-    expect(held.open?.rows.length).toBeLessThanOrEqual(2 * limits.actors)
+    expect(held.open?.halfHours.size).toBeLessThanOrEqual(limits.actors)
     expect(held.overflow?.[0]).toMatchObject({ limit: 'actors', what: 'actors', keys: 500 })
   })
 })

@@ -79,9 +79,31 @@ describe('the rhythm of an actor', () => {
     expect(distanceToUsed(new Set(), 10)).toBe(24)
   })
 
+  it('fades with a half-life of 120 days, over decades too', () => {
+    const at = (rhythm: Rhythm, cell: number) => classCells({ ...rhythm, offset: 0 })[cell]
+    let rhythm = learnDay(undefined, 11_571, 0, [20])
+    rhythm = learnDay(rhythm, 11_571 + 119 * 7, 0, [30])
+    expect(at(rhythm, 20)).toBeCloseTo(2 ** ((-119 * 7) / 120), 6)
+    expect(at(rhythm, 30)).toBeCloseTo(1, 6)
+    // Every Monday for fifty years: the sum that fading at each step comes to.
+    for (let week = 120; week < 120 + 52 * 50; week += 1)
+      rhythm = learnDay(rhythm, 11_571 + 7 * week, 0, [40])
+    expect(at(rhythm, 40)).toBeCloseTo(1 / (1 - 2 ** (-7 / 120)), 3)
+    expect(at(rhythm, 20)).toBeCloseTo(0, 9)
+    expect(rhythm.weekdays.filter((weights) => weights !== undefined)).toHaveLength(1)
+  })
+
+  it('shares with the day before what the day does not change', () => {
+    const monday = learnDay(learnDay(undefined, 20_601, 2, [18]), 20_606, 0, [20])
+    const tuesday = learnDay(monday, 20_607, 1, [20])
+    expect(tuesday.weekdays[0]).toBe(monday.weekdays[0])
+    expect(tuesday.weekdays[2]).toBe(monday.weekdays[2])
+    expect(monday.weekdays[1]).toBeUndefined()
+  })
+
   it('has densities that sum to 1', () => {
-    const peers = densityOf(classCells({ ...workerAt(0), offset: 0 }))
-    for (const density of [peers, densityOf(classCells({ ...workerAt(4), offset: 4 }), peers)]) {
+    const peers = densityOf(classCells(workerAt(0)))
+    for (const density of [peers, densityOf(classCells(workerAt(4)), peers)]) {
       expect(density.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 6)
       expect(Math.min(...density)).toBeGreaterThan(0)
     }
