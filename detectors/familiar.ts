@@ -120,7 +120,10 @@ export function fullness(
   return { baseline_full: `${words}: what is beyond that counts as new` }
 }
 
-/** Uses of the days `fromDay` to `toDay` (exclusive) that teach, by day, in a fixed order. */
+/**
+ * Uses of the days `fromDay` to `toDay` (exclusive) that teach, by day, in a fixed order: of a crowded day by actor and first
+ * use, else by actor and tool.
+ */
 export async function readUses(
   source: Source,
   tenant: string,
@@ -129,15 +132,14 @@ export async function readUses(
 ): Promise<Map<number, Use[]>> {
   const { crowd } = source
   const events = eventsBetween(tenant, startOfDay(fromDay), startOfDay(toDay), source.where)
-  const order = 'ORDER BY day, actor, server, tool, destination'
   const grouped = `SELECT toUInt32(toDate(occurred_at)) AS day, actor, mcp_server_name AS server, gen_ai_tool_name AS tool, destination,
        count() AS calls, toUnixTimestamp64Milli(min(occurred_at)) AS firstMs
      FROM events WHERE ${events.sql} AND ${TEACHES} ${crowd?.actors === undefined ? '' : `AND (${crowd.actors.sql})`}
      GROUP BY day, actor, server, tool, destination`
   const uses = await source.query<Use>(
     crowd === undefined
-      ? `${grouped} ${order}`
-      : `SELECT * FROM (${grouped} ORDER BY day, actor, firstMs, server, tool, destination LIMIT {rows:UInt32} BY day, actor) ${order}`,
+      ? `${grouped} ORDER BY day, actor, server, tool, destination`
+      : `${grouped} ORDER BY day, actor, firstMs, server, tool, destination LIMIT {rows:UInt32} BY day, actor`,
     {
       ...events.params,
       ...crowd?.actors?.params,

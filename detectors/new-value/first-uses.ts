@@ -1,4 +1,4 @@
-import type { Source, Span } from '../detector.ts'
+import type { Source, Span, SqlCondition } from '../detector.ts'
 import { eventsBetween, TEACHES } from '../evidence.ts'
 import { clickHouseTime, DAY_MS, startOfDay } from '../utc-day.ts'
 
@@ -30,16 +30,16 @@ export async function readFirstUses(source: Source, span: Span): Promise<Map<num
   const pairs = source.where === undefined ? await readPairs(source, span, wanted) : undefined
   if (pairs?.size === 0) return new Map()
   const events = eventsBetween(tenant, startOfDay(fromDay), startOfDay(toDay + 1), source.where)
-  const limits = pairs === undefined ? wanted : sidesOf(pairs.keys())
-  const both = pairs === undefined ? 'OR' : 'AND'
+  const limits =
+    pairs === undefined ? wanted && { sql: OF_ACTOR_OR_TOOL, params: { ...wanted } } : ofPairs(pairs.keys())
   const uses = await source.query<FirstUse>(
     `SELECT toUInt32(toDate(occurred_at)) AS day, actor, mcp_server_name AS server, gen_ai_tool_name AS tool,
        argMin(capability, (occurred_at, capability)) AS capability,
        toUnixTimestamp64Milli(min(occurred_at)) AS firstMs, count() AS calls
      FROM events WHERE ${events.sql} AND gen_ai_tool_name != ''
-       ${limits === undefined ? '' : `AND (actor IN {actors:Array(String)} ${both} gen_ai_tool_name IN {tools:Array(String)})`}
+       ${limits === undefined ? '' : `AND (${limits.sql})`}
      GROUP BY day, actor, server, tool ORDER BY day, actor, server, tool`,
-    { ...events.params, ...limits },
+    { ...events.params, ...limits?.params },
   )
   return byDay(uses, span, pairs)
 }
@@ -89,7 +89,7 @@ async function readPairs(
        SELECT actor, mcp_server_name AS server, gen_ai_tool_name AS tool, min(first_seen) AS first, min(vanished_first) AS vanished,
          min(late_first) AS late
        FROM tools_by_actor WHERE tenant = {tenant:String}
-         ${wanted === undefined ? '' : 'AND (actor IN {actors:Array(String)} OR gen_ai_tool_name IN {tools:Array(String)})'}
+         ${wanted === undefined ? '' : `AND (${OF_ACTOR_OR_TOOL})`}
        GROUP BY actor, server, tool HAVING sum(calls) > 0)
      WHERE (first < {to:DateTime64(6, 'UTC')} AND (first >= {from:DateTime64(6, 'UTC')} OR unsure))
        OR (late < first AND late >= {from:DateTime64(6, 'UTC')} AND late < {to:DateTime64(6, 'UTC')})`,
@@ -120,32 +120,35 @@ async function firstInEvents(
   untilMs: number,
 ): Promise<Pair[]> {
   if (pairs.length === 0) return []
-  const { actors, tools } = sidesOf(pairs.map(pairKey))
+  const ofThem = ofPairs(pairs.map(pairKey))
   const fromMs = Math.max(0, Math.min(...pairs.map(({ firstMs }) => firstMs)))
   const events = eventsBetween(tenant, fromMs, untilMs)
-  const rows = await query<Pair>(
+  return query<Pair>(
     `SELECT actor, mcp_server_name AS server, gen_ai_tool_name AS tool, toUnixTimestamp64Milli(min(occurred_at)) AS firstMs
-     FROM events WHERE ${events.sql} AND ${TEACHES}
-       AND actor IN {actors:Array(String)} AND gen_ai_tool_name IN {tools:Array(String)}
+     FROM events WHERE ${events.sql} AND ${TEACHES} AND ${ofThem.sql}
      GROUP BY actor, server, tool`,
-    { ...events.params, actors, tools },
+    { ...events.params, ...ofThem.params },
   )
-  const wanted = new Set(pairs.map(pairKey))
-  return rows.filter((row) => wanted.has(pairKey(row)))
 }
 
 const pairKey = ({ actor, server, tool }: { actor: string; server: string; tool: string }): string =>
   JSON.stringify([actor, server, tool])
 
-function sidesOf(pairKeys: Iterable<string>): Wanted {
-  const actors = new Set<string>()
-  const tools = new Set<string>()
-  for (const key of pairKeys) {
-    const [actor, , tool] = JSON.parse(key) as [string, string, string]
-    actors.add(actor)
-    tools.add(tool)
+const OF_ACTOR_OR_TOOL = 'actor IN {actors:Array(String)} OR gen_ai_tool_name IN {tools:Array(String)}'
+
+/** The calls of these pairs. The actors are said once more, because the key of `events` finds them. */
+function ofPairs(pairKeys: Iterable<string>): SqlCondition {
+  const pairs = [...pairKeys].map((key) => JSON.parse(key) as [string, string, string])
+  return {
+    sql: `actor IN {pairActors:Array(String)} AND (actor, mcp_server_name, gen_ai_tool_name) IN (
+      SELECT pair.1, pair.2, pair.3 FROM (SELECT arrayJoin(
+        arrayZip({pairActors:Array(String)}, {pairServers:Array(String)}, {pairTools:Array(String)})) AS pair))`,
+    params: {
+      pairActors: pairs.map(([actor]) => actor),
+      pairServers: pairs.map(([, server]) => server),
+      pairTools: pairs.map(([, , tool]) => tool),
+    },
   }
-  return { actors: [...actors], tools: [...tools] }
 }
 
 /** Keys of units: one for each tool (its adopters are judged together) and one for each actor (its first day). */
