@@ -141,6 +141,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
         ? await createFilesPart({
             data: config.data,
             noteSetAside: stateFiles.note,
+            own: [config.credentials],
             paths: config.files,
             take: async (records) => {
               await segments.append(ingest.pipeline(records))

@@ -48,6 +48,7 @@ export interface Config {
   }
   readonly files: readonly {
     readonly path: string
+    readonly linksTo?: readonly string[]
     readonly format?: string
     readonly tenant: string
     /** Where the path is said, for the message when there is nothing to read. */
@@ -170,7 +171,13 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
       : {}),
     files: (file.files ?? []).map((each, index) => {
       checkFormat(each.format, placeOf(`files.${index}.format`), formatNames)
-      return { tenant: 'default', ...each, place: placeOf(`files.${index}.path`) }
+      const { links_to: linksTo, ...of } = each
+      return {
+        tenant: 'default',
+        ...of,
+        ...(linksTo ? { linksTo } : {}),
+        place: placeOf(`files.${index}.path`),
+      }
     }),
     intake: intakeOf(file.intake, placeOf),
     sources: sourceSettingsOf(file.sources, placeOf),

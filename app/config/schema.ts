@@ -234,6 +234,11 @@ export const ConfigSchema = Type.Object(
             path: name('File, folder, or pattern', '/var/log/gateway/*.log*'),
             format: Type.Optional(name('Fixes the format; otherwise it is recognised record by record')),
             tenant: Type.Optional(name('Tenant of everything in the files')),
+            links_to: Type.Optional(
+              Type.Array(name('Folder', '/var/log/pods'), {
+                description: 'Folders that links may lead into, beside the one that is followed',
+              }),
+            ),
           },
           strict,
         ),

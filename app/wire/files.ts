@@ -31,6 +31,8 @@ export async function createFilesPart(options: {
   readonly clock: Clock
   readonly telemetry: IngestTelemetry
   readonly registry?: Registry
+  /** Folders of gatewatch itself beside `data`, of which nothing is read. */
+  readonly own?: readonly string[]
 }): Promise<FilesPart> {
   const { paths, take, clock, telemetry, registry } = options
   const positions = await openFilePositions(
@@ -48,6 +50,7 @@ export async function createFilesPart(options: {
       telemetry.recordsRead('file', records.length)
     },
     clock,
+    own: [options.data, ...(options.own ?? [])],
     onTrouble: (message) => telemetry.logFault(`following files: ${message}`),
   })
   if (registry !== undefined) {
@@ -64,10 +67,14 @@ export async function createFilesPart(options: {
     name: 'files',
     follower,
     check: () => {
-      const { lastError } = follower.status()
-      return lastError === undefined
-        ? []
-        : [{ state: 'failing', reason: 'files_not_read', detail: lastError }]
+      const { lastError, leftOut } = follower.status()
+      return [
+        ...(lastError === undefined
+          ? []
+          : [{ state: 'failing', reason: 'files_not_read', detail: lastError } as const]),
+        // Whoever may write into the folder can put a link there: that must not stop the rest.
+        ...leftOut.map((detail) => ({ state: 'degraded', reason: 'files_left_out', detail }) as const),
+      ]
     },
     start: () => follower.start(),
     stop: () => follower.stop(),

@@ -9,13 +9,13 @@ import {
   checksumOf,
   contentOf,
   type FileFacts,
-  factsOf,
   headOf,
   headOfHandle,
   isCompressed,
   plainName,
 } from './file-identity.ts'
 import { readStretch, type Stretch } from './file-lines.ts'
+import { createFileLinks } from './file-links.ts'
 import type { FilePosition, FilePositions } from './file-positions.ts'
 import { folderOf, isUnder, kinOf, pathsOf, rotatedOf } from './file-rotation.ts'
 import { createWholeSchedule, identityOf, isWhole, type WholeReading } from './file-whole.ts'
@@ -25,6 +25,8 @@ export interface FollowedPath {
   readonly path: string
   readonly format?: string
   readonly tenant: string
+  /** Folders beside its own that links may lead into. */
+  readonly linksTo?: readonly string[]
 }
 
 export interface FollowOptions {
@@ -46,6 +48,8 @@ export interface FollowOptions {
   readonly topicOf?: (path: string) => Promise<string | undefined>
   /** Called once for each fault that has something new to say. */
   readonly onTrouble?: (message: string) => void
+  /** Folders of gatewatch itself, of which nothing is read. */
+  readonly own?: readonly string[]
 }
 
 export interface FollowStatus {
@@ -53,6 +57,8 @@ export interface FollowStatus {
   /** Bytes that are there and not yet stored, as of the last look. */
   readonly waitingBytes: number
   readonly lastError: string | undefined
+  /** Files that are left out since they are not those of the followed folder, each with the reason. */
+  readonly leftOut: readonly string[]
 }
 
 /**
@@ -95,6 +101,7 @@ interface Begun {
 
 const STRETCH = { maxBytes: 4 * 1024 * 1024, maxLines: 5000, maxLineBytes: 8 * 1024 * 1024 }
 const FORGET_MS = 30 * 86_400_000
+const MOST_LEFT_OUT = 100
 const RETRY_MS = 1000
 const QUIET_MS = 100
 
@@ -116,6 +123,9 @@ export function createFileFollower(options: FollowOptions): FileFollower {
   const wholes = createWholeSchedule({ clock, settleMs, lingerMs })
   // Files with a record a line, whatever their names say.
   const byLine = new Set<string>()
+  const links = createFileLinks(options.own ?? [])
+  // Why files are left out, by their paths.
+  const leftOut = new Map<string, string>()
   const watchers: FSWatcher[] = []
   let waitingBytes = 0
   let lastError: string | undefined
@@ -125,6 +135,16 @@ export function createFileFollower(options: FollowOptions): FileFollower {
   const trouble = (message: string | undefined) => {
     if (message !== undefined && message !== lastError) onTrouble(message)
     lastError = message
+  }
+
+  const lookAt = async (path: string, followed: FollowedPath): Promise<FileFacts | undefined> => {
+    const { facts, refusal } = await links.look(path, followed)
+    if (refusal === undefined) leftOut.delete(path)
+    else if (leftOut.get(path) !== refusal && leftOut.size < MOST_LEFT_OUT) {
+      leftOut.set(path, refusal)
+      onTrouble(`${path} is left out: ${refusal}`)
+    }
+    return facts
   }
 
   /** The position of this very file, if it goes on where we were. */
@@ -257,7 +277,7 @@ export function createFileFollower(options: FollowOptions): FileFollower {
     const seen = new Set<string>()
     for (const followed of options.paths) {
       for (const path of await pathsOf(followed.path)) {
-        const facts = await factsOf(path)
+        const facts = await lookAt(path, followed)
         if (facts === undefined) continue
         seen.add(identityOf(facts))
         await discover(facts, followed).catch((error) => trouble(`${path}: ${messageOf(error)}`))
@@ -278,7 +298,7 @@ export function createFileFollower(options: FollowOptions): FileFollower {
     for (const position of positions.files.filter(({ done }) => !done)) {
       const followed = options.paths.find(({ path }) => isUnder(position.path, path))
       if (opened.has(position) || followed === undefined) continue
-      const found = await rotatedOf(position)
+      const found = await rotatedOf(position, (path) => lookAt(path, followed))
       if (found === undefined) position.done = true
       else {
         attach(position, found, followed, (await isWhole(found.path)) ? 'so_far' : undefined)
@@ -291,8 +311,10 @@ export function createFileFollower(options: FollowOptions): FileFollower {
   const read = async (file: OpenFile): Promise<Begun | undefined> => {
     const { position } = file
     file.handle ??= await open(position.path, 'r')
-    const { size } = await file.handle.stat()
-    if (file.replaced || size < position.offset) return truncated(file)
+    const { size, dev, ino } = await file.handle.stat()
+    // What was looked at may be another file by now, or a link to one.
+    const isOther = dev !== position.dev || ino !== position.ino
+    if (file.replaced || isOther || size < position.offset) return truncated(file)
     if (size !== file.sizeSeen && file.goneSinceMs !== undefined) file.goneSinceMs = clock.now()
     file.sizeSeen = size
     const { handle } = file
@@ -325,7 +347,7 @@ export function createFileFollower(options: FollowOptions): FileFollower {
   const truncated = async (file: OpenFile): Promise<Begun | undefined> => {
     const { position } = file
     await close(file)
-    const copy = await rotatedOf(position, true)
+    const copy = await rotatedOf(position, (path) => lookAt(path, file.followed), true)
     if (copy === undefined) {
       position.done = true
       return undefined
@@ -481,7 +503,12 @@ export function createFileFollower(options: FollowOptions): FileFollower {
 
   return {
     look,
-    status: () => ({ files: opened.size, waitingBytes, lastError }),
+    status: () => ({
+      files: opened.size,
+      waitingBytes,
+      lastError,
+      leftOut: [...leftOut].map(([path, reason]) => `${path}: ${reason}`),
+    }),
     start: async () => {
       for (const folder of new Set(options.paths.map(({ path }) => folderOf(path)))) {
         try {

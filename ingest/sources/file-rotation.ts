@@ -3,7 +3,8 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { checksumOf, type FileFacts, factsOf, headOf, isCompressed } from './file-identity.ts'
 import type { FilePosition } from './file-positions.ts'
 
-const isPattern = (path: string): boolean => /[*?[{]/.test(path)
+/** Whether a followed path is a pattern of names. */
+export const isPattern = (path: string): boolean => /[*?[{]/.test(path)
 
 /** The folder in which changes show that something happened to a followed path. */
 export function folderOf(path: string): string {
@@ -74,14 +75,19 @@ async function isCopy(copy: FileFacts, live: FileFacts): Promise<boolean | undef
 /**
  * Where a file is now that was at `position.path`: the same inode under another name (unless only copies are asked for),
  * else a copy that begins with what was read; the newest where there are several.
+ * @param look what is at a place, if it may be read
  */
-export async function rotatedOf(position: FilePosition, copyOnly = false): Promise<FileFacts | undefined> {
+export async function rotatedOf(
+  position: FilePosition,
+  look: (path: string) => Promise<FileFacts | undefined>,
+  copyOnly = false,
+): Promise<FileFacts | undefined> {
   const folder = dirname(position.path)
   const stem = basename(position.path).split('.')[0] ?? ''
   const names = await readdir(folder).catch(() => [])
   const siblings: FileFacts[] = []
   for (const name of names.filter((each) => each.startsWith(stem))) {
-    const facts = await factsOf(join(folder, name))
+    const facts = await look(join(folder, name))
     if (facts === undefined) continue
     if ((await headOf(facts.path).catch(() => undefined)) === position.head) siblings.push(facts)
   }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -52,6 +52,10 @@ export interface EventReceipt {
 
 /** The embedded product in a process of its own, as people start it. `get` and `post` ask as the administrator. */
 export interface Target extends GatewatchProcess {
+  /** A GET as the administrator, whatever the answer is. */
+  ask(path: string): Promise<Response>
+  /** A folder whose files it follows; whoever is watched may write there. */
+  readonly followed: string
   /** Two keys of one tenant (`default`, which the administrator reads) that nobody else uses. */
   pair(): { readonly victim: Sender; readonly attacker: Sender }
   /** What the search finds for an expression of the filter language, as the API lists it; at most 1,000, of all times. */
@@ -110,8 +114,11 @@ async function startTarget({ config = {}, ofSources = {}, pairs = 2 }: TargetOpt
     key_file: join(folder, `${name}.key`),
     ...ofSources,
   }))
+  const followed = join(folder, 'followed')
+  await mkdir(followed)
   const settings = {
     log_level: 'warn',
+    files: [{ path: followed }],
     detect: { every: '* * * * * *', settle_ms: 0 },
     ...config,
     intake: { ...(config['intake'] as object | undefined), sources },
@@ -131,6 +138,11 @@ async function startTarget({ config = {}, ofSources = {}, pairs = 2 }: TargetOpt
   const senderOf = (source: string): Sender => createSender(product.url, source, keys.get(source) ?? '')
   return {
     ...product,
+    followed,
+    ask: async (path) => {
+      const key = await readFile(join(product.data, 'credentials', 'api-key'), 'utf8')
+      return fetch(new URL(path, product.url), { headers: { authorization: `Bearer ${key.trim()}` } })
+    },
     pair: () => {
       next++
       if (next > pairs) throw new Error(`only ${pairs} pairs of keys were made`)

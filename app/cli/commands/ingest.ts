@@ -175,7 +175,7 @@ async function follow(
     tenant: 'default',
     ...(flags.format === 'auto' ? {} : { format: flags.format }),
   }))
-  const common = { data: config.data, paths, clock: systemClock }
+  const common = { data: config.data, own: [config.credentials], paths, clock: systemClock }
   const said = () => output.progress(`${counts.read} records read, ${counts.stored} stored`)
   if (served !== undefined) {
     const access = await openAccess(flags)
