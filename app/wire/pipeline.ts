@@ -8,6 +8,7 @@ import { formatsWith } from '../../ingest/formats/registry.ts'
 import { createPipeline } from '../../ingest/pipeline.ts'
 import { createArgumentPolicy } from '../../ingest/redact/argument-policy.ts'
 import { createRedactor } from '../../ingest/redact/redactor.ts'
+import { looksOpaque } from '../../ingest/redact/secret-keys.ts'
 import { createToolAnnotations } from '../../ingest/tool-annotations.ts'
 import type { Config } from '../config/config.ts'
 import type { Credentials } from '../credentials.ts'
@@ -24,13 +25,32 @@ export const loadToolCatalogue = (own: Config['toolCatalogue'] = []): ToolCatalo
     { at: 'core/tool-catalogue.yaml', text: readFileSync(SHIPPED_CATALOGUE, 'utf8') },
   ])
 
+/**
+ * What gatewatch keeps secret about itself and has no look: as it stands in files that somebody may have sent in. Not a
+ * password that is a word, which would be hidden wherever the word stands.
+ */
+function ownSecretsOf(
+  { clickhouse, kafka, receivers }: Config,
+  { redactionKeys, fingerprintKey, tokenKey }: Credentials,
+): readonly string[] {
+  const keys = [...redactionKeys.map(({ secret }) => secret), fingerprintKey, tokenKey]
+  const login = kafka?.login
+  return [
+    ...keys.map((key) => Buffer.from(key).toString('hex')),
+    ...[clickhouse?.password, login !== undefined && 'password' in login ? login.password : undefined],
+    ...receivers.map(({ secret }) => secret),
+  ].filter((value): value is string => value !== undefined && looksOpaque(value))
+}
+
 /** The pipeline that these settings make, and what goes with it. */
-export function createPipelineOf(
-  { redaction, mappings, toolCatalogue, actorPrecedence, sources: sourceSettings, detect }: Config,
-  { redactionKeys, fingerprintKey }: Credentials,
-  clock: Clock,
-) {
-  const redactor = createRedactor({ keys: redactionKeys, personal: redaction.personal })
+export function createPipelineOf(config: Config, credentials: Credentials, clock: Clock) {
+  const { redaction, mappings, toolCatalogue, actorPrecedence, sources: sourceSettings, detect } = config
+  const { redactionKeys, fingerprintKey } = credentials
+  const redactor = createRedactor({
+    keys: redactionKeys,
+    personal: redaction.personal,
+    own: ownSecretsOf(config, credentials),
+  })
   const annotations = createToolAnnotations()
   const sources = createSources(sourceSettings)
   const completion = {

@@ -5,6 +5,7 @@ import { createJsonRedaction, jsonOf } from './json-values.ts'
 import { createKeywordScanner } from './keyword-scanner.ts'
 import { replaceMarkupSecrets } from './markup-values.ts'
 import { createNamedValues, replaceFlags } from './named-values.ts'
+import { createOwnSecrets } from './own-secrets.ts'
 import {
   compact,
   DEFAULT_PERSONAL,
@@ -28,6 +29,8 @@ export interface RedactionOptions {
   readonly keys: readonly [RedactionKey, ...RedactionKey[]]
   /** Personal data to hide in contents; card numbers and IBANs unless told otherwise. */
   readonly personal?: readonly PersonalKind[]
+  /** Secrets of gatewatch itself that have no look of their own: hidden wherever they stand. Of 8 ASCII characters or more. */
+  readonly own?: readonly string[]
 }
 
 /**
@@ -123,9 +126,14 @@ const NOTHING_PERSONAL: ReadonlySet<PersonalKind> = new Set()
 const URLS = KEYWORDS.indexOf(URL_KEYWORD)
 
 export function createRedactor(options: RedactionKey | RedactionOptions): Redactor {
-  const { keys, personal = DEFAULT_PERSONAL } = 'keys' in options ? options : { keys: [options] as const }
+  const {
+    keys,
+    personal = DEFAULT_PERSONAL,
+    own = [],
+  }: RedactionOptions = 'keys' in options ? options : { keys: [options] }
   const tokens = createTokens(keys)
-  const scanner = createKeywordScanner(KEYWORDS)
+  const ownSecrets = createOwnSecrets(own, KEYWORDS.length)
+  const scanner = createKeywordScanner([...KEYWORDS, ...ownSecrets.keywords])
   const secrecyOf = createSecrecyOf()
   const namedValues = createNamedValues(secrecyOf)
   const hidden: ReadonlySet<PersonalKind> = new Set(personal)
@@ -157,7 +165,7 @@ export function createRedactor(options: RedactionKey | RedactionOptions): Redact
 
   function known(value: string, found: ReadonlySet<number>, tenant: string): string {
     const hide = (secret: string): string => token(secret, tenant)
-    let clean = value
+    let clean = ownSecrets.replace(value, found, hide)
     const patterns = calledBy(found)
     meter.spend(patterns.length * value.length)
     for (const { expression, accepts } of patterns) {
@@ -219,7 +227,7 @@ export function createRedactor(options: RedactionKey | RedactionOptions): Redact
   // Words that call for a pattern only, and a text that none of those matches, as it stands: escapes may hide the bounds.
   function isHarmless(value: string, found: ReadonlySet<number>): boolean {
     if (value.includes('\\') || (found.has(URLS) && value.includes('@'))) return false
-    for (const keyword of found) if (ELSEWHERE.has(keyword)) return false
+    for (const keyword of found) if (ELSEWHERE.has(keyword) || keyword >= KEYWORDS.length) return false
     return calledBy(found).every(({ expression }) => value.search(expression) === -1)
   }
 

@@ -47,6 +47,10 @@ export const SECRET_PATTERNS: readonly SecretPattern[] = [
     ['eyj'],
     /()((?<![\w-])eyJ[\w-]{8,8192}\.[\w-]{0,4096}\.[\w-]{8,4096}\.[\w-]{8,16384}\.[\w-]{8,4096})/g,
   ),
+  // Our own: API keys, short-lived tokens, the cookie of a session. Tickets are known by the address that they stand in.
+  pattern('gatewatch-key', ['gw_'], /()(\bgw_[\w-]{43}(?![\w-]))/g),
+  pattern('gatewatch-token', ['.eyjz'], /()(\bv1\.[\w-]{1,32}\.eyJz[\w-]{40,4096}\.[\w-]{43}(?![\w-]))/g),
+  pattern('gatewatch-session', ['gatewatch-session'], /(gatewatch-session(?:-\w{1,32})?=)([\w-]{43})/g),
   pattern(
     'aws-access-key-id',
     ['akia', 'asia', 'abia', 'acca', 'a3t'],
