@@ -4,7 +4,8 @@ import { ERROR_CODES, type ErrorCode, GatewatchError, messageOf } from '../../co
 import { inertText } from '../../core/text.ts'
 import { type ConfigFlags, environmentToken, loadConfig } from '../config/config.ts'
 import { createLogger } from '../logger.ts'
-import { readRunFile } from '../run-file.ts'
+import { isOwnAddress } from '../own-address.ts'
+import { type RunFile, readRunFile } from '../run-file.ts'
 import { startGatewatch } from '../wire.ts'
 import { createOutput } from './output.ts'
 import { type Ask, pinnedFetch } from './pinned-fetch.ts'
@@ -48,6 +49,7 @@ export async function openAccess(flags: AccessFlags): Promise<Access> {
   const config = loadConfig({ logLevel: 'warn', ...flags })
   const running = flags.url === undefined ? readRunFile(config.data) : undefined
   const served = flags.url ?? running?.url
+  if (running !== undefined) assertOwn(running, config.data)
   if (served !== undefined) {
     const ask = running?.certificate === undefined ? fetch : pinnedFetch(running.certificate)
     const access = accessOf(sendTo(served, ask), tokenFor(config.credentials), async () => {})
@@ -78,6 +80,23 @@ export async function openAccess(flags: AccessFlags): Promise<Access> {
     return { status: reply.statusCode, body: reply.body, repeated }
   }
   return accessOf(send, credentials.apiKey, stop)
+}
+
+/**
+ * A folder may be anybody’s, and so may what its `run.json` says: the token goes to this machine, or to where `--url` says.
+ * @throws GatewatchError `config_invalid`
+ */
+function assertOwn({ url }: RunFile, data: string): void {
+  if (isOwnAddress(url)) return
+  throw new GatewatchError(
+    'config_invalid',
+    `The folder says that its gatewatch is at ${inertText(url, 200)}, which is not this machine; no token was sent there.`,
+    {
+      field: 'data',
+      at: inertText(join(data, 'run.json')),
+      remedy: 'If that is the gatewatch you mean, name it with --url; else remove the file.',
+    },
+  )
 }
 
 // Where records are read anew it matters whose mappings read them; elsewhere the file only says where the data is.
