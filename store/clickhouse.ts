@@ -14,6 +14,7 @@ import {
   shardedTables,
 } from './cluster.ts'
 import type { Database, InsertBlock, QueryParams } from './database.ts'
+import { withoutValues } from './fault-text.ts'
 import { inlineParams } from './inline-params.ts'
 import { migrationStatements } from './migration-files.ts'
 import { createQueryKiller } from './query-killer.ts'
@@ -120,8 +121,8 @@ export async function openServer(options: ServerOptions): Promise<Database> {
   const turns = createTurns(CONNECTIONS, PEOPLES_QUEUE)
   const ask = <Row>(client: ClickHouseClient, sql: string, params?: QueryParams, asker?: Asker) =>
     asker === undefined
-      ? select<Row>(client, sql, params)
-      : runForAsker(asker, PEOPLES_RUN_MS, (signal) => select<Row>(client, sql, params, signal))
+      ? select<Row>(client, sql, { params })
+      : runForAsker(asker, PEOPLES_RUN_MS, (signal) => select<Row>(client, sql, { params, signal }))
   const sharded = cluster === undefined ? new Map() : shardedTables(await migrationStatements())
   const statementsOf = (sql: string): readonly string[] =>
     cluster === undefined ? [sql] : clusterStatements(sql, { name: cluster, database: DATABASE, sharded })
@@ -250,9 +251,9 @@ async function connectEmbedded(chdb: Chdb, path: string, readerCount: number): P
   ) =>
     pool.use<Row[]>((client) => {
       const text = textOf(sql, params)
-      if (asker === undefined) return select(client, text)
+      if (asker === undefined) return select(client, text, { inlined: params })
       return runForAsker(asker, PEOPLES_RUN_MS, (signal) =>
-        killer.run(text, signal, (marked) => select<Row>(client, marked)),
+        killer.run(text, signal, (marked) => select<Row>(client, marked, { inlined: params })),
       )
     }, asker)
   const query: Database['query'] = (sql, params, asker) => ask(readers, sql, params, asker)
@@ -327,11 +328,17 @@ function createStructures(query: Database['query']) {
   }
 }
 
+interface SelectOptions {
+  readonly params?: QueryParams | undefined
+  /** Values that are in the text already. */
+  readonly inlined?: QueryParams | undefined
+  readonly signal?: AbortSignal
+}
+
 async function select<Row>(
   client: ClickHouseClient,
   sql: string,
-  params?: QueryParams,
-  signal?: AbortSignal,
+  { params, inlined, signal }: SelectOptions = {},
 ): Promise<Row[]> {
   return translate(
     client
@@ -343,11 +350,12 @@ async function select<Row>(
       })
       .then((result) => result.text())
       .then((text) => rowsOf<Row>(text)),
+    inlined ?? params,
   )
 }
 
 async function run(client: ClickHouseClient, sql: string, params?: QueryParams): Promise<void> {
-  await translate(client.command({ query: sql, ...(params ? { query_params: bound(params) } : {}) }))
+  await translate(client.command({ query: sql, ...(params ? { query_params: bound(params) } : {}) }), params)
 }
 
 // The client refuses whole numbers beyond 2^53 as numbers; as text the server reads them by the parameter's type.
@@ -375,13 +383,16 @@ const PASSING_CODES = new Set([
   '999',
 ])
 
-/** Every failure of the store leaves this folder as a `GatewatchError` that says whether a retry helps. */
-async function translate<T>(attempt: Promise<T>): Promise<T> {
+/** Every failure of the store leaves this folder as a `GatewatchError` that says whether a retry helps, and no values. */
+async function translate<T>(attempt: Promise<T>, params?: QueryParams): Promise<T> {
   try {
     return await attempt
-  } catch (cause) {
-    if (cause instanceof GatewatchError) throw cause
-    throw new GatewatchError(codeOf(cause), messageOf(cause), { cause })
+  } catch (thrown) {
+    if (thrown instanceof GatewatchError) throw thrown
+    const message = withoutValues(messageOf(thrown), params)
+    // In place of what was thrown, which has the message with its values, also in its stack.
+    const cause = Object.assign(new Error(message), { code: serverCodeOf(thrown) })
+    throw new GatewatchError(codeOf(thrown), message, { cause })
   }
 }
 
