@@ -1,5 +1,5 @@
 import { type Alert, type AlertAction, type AlertEntry, findingIdOf } from '../core/alert.ts'
-import { decodeCursor, encodeCursor } from '../core/cursor.ts'
+import { decodeCursor, encodeCursor, partLike, timePart } from '../core/cursor.ts'
 import { stableId } from '../core/hash.ts'
 import type { Database } from './database.ts'
 import { keepDays } from './keep-days.ts'
@@ -294,5 +294,4 @@ const linesOf = (entries: readonly AlertEntry[]): Uint8Array =>
       .join('\n'),
   )
 
-const TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?$/
-const CURSOR_PARTS = [TIME, TIME, /^.{1,200}$/]
+const CURSOR_PARTS = [timePart, timePart, partLike(/^.{1,200}$/)]

@@ -1,5 +1,5 @@
 import type { AuditEvent, Timestamp } from '../core/audit-event.ts'
-import { decodeCursor, encodeCursor } from '../core/cursor.ts'
+import { decodeCursor, encodeCursor, partLike, timePart } from '../core/cursor.ts'
 import { fromClickHouse, fromMillis, toClickHouse, toMillis } from '../core/timestamp.ts'
 import type { Database } from './database.ts'
 import { ID_HASH } from './event-ids.ts'
@@ -49,7 +49,7 @@ type EventRow = Record<string, unknown>
 // with the same. A hash, because ids are texts of any length and the cursor has to fit into a URL.
 const TIE =
   'hex(sipHash128(event_id, version, actor, topic, toString(partition), toString(offset), toString(record_index)))'
-const CURSOR_PARTS = [/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/, /^[0-9A-F]{32}$/]
+const CURSOR_PARTS = [timePart, partLike(/^[0-9A-F]{32}$/)]
 const SLICES_MS = [3_600_000, 8 * 3_600_000, 64 * 3_600_000]
 
 export function createEventQueries(database: Database): EventQueries {

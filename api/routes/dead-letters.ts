@@ -1,6 +1,6 @@
 import type { Timestamp } from '../../core/audit-event.ts'
 import type { Clock } from '../../core/clock.ts'
-import { decodeCursor, encodeCursor } from '../../core/cursor.ts'
+import { decodeCursor, encodeCursor, partLike, timePart } from '../../core/cursor.ts'
 import { DEAD_LETTER_REASONS, type ErrorCode, GatewatchError } from '../../core/errors.ts'
 import { nearestName } from '../../core/nearest-name.ts'
 import { inertBytes } from '../../core/text.ts'
@@ -106,7 +106,7 @@ export interface DeadLetterRoutes {
   readonly clock: Clock
 }
 
-const CURSOR_PARTS = [/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/, /^[0-9a-f]{1,64}$/]
+const CURSOR_PARTS = [timePart, partLike(/^[0-9a-f]{1,64}$/)]
 const LISTED_CHARS = 4000
 const LONGEST_REASON = 64
 

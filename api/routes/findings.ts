@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import type { Clock } from '../../core/clock.ts'
-import { decodeCursor, encodeCursor } from '../../core/cursor.ts'
+import { decodeCursor, encodeCursor, partLike, timePart } from '../../core/cursor.ts'
 import { GatewatchError } from '../../core/errors.ts'
 import type { ApiServer } from '../api-server.ts'
 import { type BaselineSource, baselineOf } from '../baseline.ts'
@@ -27,7 +27,7 @@ export interface FindingRoutes {
   readonly clock: Clock
 }
 
-const CURSOR_PARTS = [/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/, /^[\w-]{1,128}$/]
+const CURSOR_PARTS = [timePart, partLike(/^[\w-]{1,128}$/)]
 
 const FindingParams = Type.Object({ id: Type.String() }, strict)
 
