@@ -2,12 +2,14 @@ import { readdirSync } from 'node:fs'
 import type { Attack } from './attack.ts'
 
 const FOLDER = new URL('./', import.meta.url)
+// Programs: to import one is to run it.
+const PROGRAMS: readonly string[] = ['run.ts', 'write-table.ts']
 
 /** Every attack of this folder, or those of one section, in the order of their files. */
 export async function loadAttacks(section?: number): Promise<readonly Attack[]> {
   const attacks: Attack[] = []
   for (const file of readdirSync(FOLDER).sort()) {
-    if (!file.endsWith('.ts') || file.endsWith('.test.ts')) continue
+    if (!file.endsWith('.ts') || file.endsWith('.test.ts') || PROGRAMS.includes(file)) continue
     const { attack } = (await import(new URL(file, FOLDER).href)) as { attack?: Attack }
     if (attack !== undefined && (section === undefined || attack.section === section)) attacks.push(attack)
   }
