@@ -15,6 +15,17 @@ export const COMMAND_KEYWORDS: readonly string[] = [
     'ldap',
     'mongo',
     'pass:',
+    'http',
+    'xh ',
+    'zip ',
+    '7z',
+    'rar ',
+    'mosquitto_',
+    'smbclient',
+    'rpcclient',
+    'openssl',
+    'freerdp',
+    'convertto-securestring',
   ],
 ]
 
@@ -26,17 +37,34 @@ const MYSQL =
 const SHORT_FLAG =
   /((?<![\w-])(?:sshpass|redis-cli|docker login|podman login|helm registry login|az login|oc login|ldapsearch|ldapmodify|mongosh?|mongodump)(?=\s)[^\n|;&]{0,256}?\s-(?:p|a|w)[ \t]{0,4}["']?)([^\s"'\\-][^\s"'\\]{0,256})/g
 const OPENSSL = /((?<![\w-])-?pass(?:in|out)?[ =]pass:)([^\s"'\\]{1,256})/g
+const HTTPIE =
+  /((?<![\w-])(?:https?|httpie|xhs?)(?=\s)[^\n|;&]{0,256}?\s(?:-a|--auth)(?:=|[ \t]{1,4})\\{0,4}["']?[^\s:"'\\]{1,100}:)([^\s"'\\]{1,512})/g
+const CAPITAL_P =
+  /((?<![\w-])(?:unzip|zip|zipcloak|mosquitto_pub|mosquitto_sub)(?=\s)[^\n|;&]{0,256}?\s-P[ \t]{0,4}\\{0,4}["']?)([^\s"'\\-][^\s"'\\]{0,256})/g
+const ARCHIVE =
+  /((?<![\w-])(?:7z|7za|7zr|7zz|rar|unrar)(?=\s)[^\n|;&]{0,256}?\s-h?p\\{0,4}["']?)([^\s"'\\-][^\s"'\\]{1,256})/g
+const SAMBA =
+  /((?<![\w-])(?:smbclient|rpcclient|smbget)(?=\s)[^\n|;&]{0,256}?\s(?:-U|--user)(?:=|[ \t]{0,4})\\{0,4}["']?[^\s%"'\\]{1,100}%)([^\s"'\\]{1,256})/g
+const OPENSSL_ENC =
+  /((?<![\w-])openssl(?=\s)[^\n|;&]{0,256}?\s-k[ \t]{1,4}\\{0,4}["']?)([^\s"'\\-][^\s"'\\]{0,256})/g
+const FREERDP = /((?<![\w-])[xws]?freerdp3?(?=\s)[^\n|;&]{0,256}?\s\/p:\\{0,4}["']?)([^\s"'\\]{1,256})/g
+const SECURE_STRING =
+  /(\bConvertTo-SecureString[ \t]{1,4}(?:-\w{1,16}[ \t]{1,4}){0,3}\\{0,4}["'])([^"'\\\n$]{1,256})/gi
+const INTO_SECURE_STRING =
+  /(["'])([^"'\\\n$]{1,256})(?=\\{0,4}["'][ \t]{0,4}\|[ \t]{0,4}ConvertTo-SecureString)/gi
 const IDS = /^\d{1,10}$/
 
 /** The secrets of programs whose flags do not say “password”, in a command line as text. */
 export function replaceCommandSecrets(text: string, hide: Hide): string {
   const replacer = (_: string, kept: string, secret: string): string =>
     kept + (IDS.test(secret) ? secret : hide(secret))
-  return [USER_PASSWORD, MYSQL, SHORT_FLAG, OPENSSL].reduce(
-    (clean, expression) => clean.replace(expression, replacer),
-    text,
-  )
+  return COMMANDS.reduce((clean, expression) => clean.replace(expression, replacer), text)
 }
+
+const COMMANDS = [
+  ...[USER_PASSWORD, MYSQL, SHORT_FLAG, OPENSSL, HTTPIE, CAPITAL_P, ARCHIVE, SAMBA, OPENSSL_ENC, FREERDP],
+  ...[SECURE_STRING, INTO_SECURE_STRING],
+]
 
 const FLAG = /^--?([A-Za-z][\w-]{2,40})$/
 const HEADER_NAME = /^(?:authorization|proxy-authorization|cookie|set-cookie|[\w]+(?:-[\w]+)+)$/i

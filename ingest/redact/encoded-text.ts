@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { bytesOfBase32, isText, textOfBytes } from './bytes-as-text.ts'
 import type { Hide } from './named-values.ts'
 import { isToken } from './tokens.ts'
 
@@ -6,6 +7,9 @@ const PERCENT = /%[0-9a-f]{2}/i
 const RUN = /[^\s"'<>`\\]{1,65536}/g
 const SHORTEST_BASE64 = 24
 const BASE64_RUN = /(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{16,65536}={0,2}/g
+// Pairs of digits, with what says that they are some; letters are 2x to 7x.
+const HEX_RUN = /(?<![A-Za-z0-9+/_=-])(?:0x)?((?:[2-7][0-9a-f]|0[9ad]){12,32768})(?![A-Za-z0-9+/_-])/gi
+const BASE32_RUN = /(?<![A-Za-z0-9+/_=-])([A-Z2-7]{24,65536})={0,6}(?![A-Za-z0-9+/_-])/g
 const MAX_ROUNDS = 3
 
 /** Whether the text may hold something that is only to be read when decoded. */
@@ -18,28 +22,37 @@ export interface Decoding {
   readonly times: number
   /** Whether percent signs were among them. */
   readonly percent: boolean
+  /** Whether entities and escapes were. */
+  readonly inline: boolean
 }
 
-export const AS_IT_IS: Decoding = { times: 0, percent: false }
+export const AS_IT_IS: Decoding = { times: 0, percent: false, inline: false }
 
 export interface EncodedParts {
   /** Cleans what percent signs stood for; left out, they are not looked at. */
   readonly percent: ((text: string) => string) | undefined
-  /** Cleans what base64 stood for. */
-  readonly base64: (text: string) => string
+  /** Cleans what base64, base32 or hexadecimal digits stood for. */
+  readonly bytes: (text: string) => string
   readonly hide: Hide
 }
 
 /**
- * Looks at text that is percent-encoded (up to three times over) or base64. Where what it decodes to holds a secret, the
- * first is replaced by what it says, cleaned; the second by a token.
+ * Looks at text that is percent-encoded (up to three times over), base64, base32 or hexadecimal. Where what it decodes to
+ * holds a secret, the first is replaced by what it says, cleaned; the others by a token.
  */
-export function replaceEncoded(text: string, { percent, base64, hide }: EncodedParts): string {
+export function replaceEncoded(text: string, { percent, bytes, hide }: EncodedParts): string {
   let result = text
   if (percent !== undefined && PERCENT.test(result))
     result = result.replace(RUN, (run) => (PERCENT.test(run) ? cleanPercent(run, percent) : run))
-  if (hasLongRun(result)) result = result.replace(BASE64_RUN, (run) => cleanBase64(run, base64, hide))
+  if (!hasLongRun(result)) return result
+  const cleanRun = (run: string, decoded: Buffer): string => hideBytes(run, decoded, bytes, hide)
   return result
+    .replace(HEX_RUN, (run, digits: string) => cleanRun(run, Buffer.from(digits, 'hex')))
+    .replace(BASE32_RUN, (run, letters: string) =>
+      // What does not begin as text is not decoded.
+      isText(bytesOfBase32(letters.slice(0, 16))) ? cleanRun(run, bytesOfBase32(letters)) : run,
+    )
+    .replace(BASE64_RUN, (run) => cleanBase64(run, bytes, hide))
 }
 
 function cleanPercent(run: string, clean: (text: string) => string): string {
@@ -70,19 +83,17 @@ function cleanBase64(run: string, clean: (text: string) => string, hide: Hide): 
 
 // Ids and keys look like base64 too: what does not begin as text is not decoded.
 function hideBase64(run: string, clean: (text: string) => string, hide: Hide): string {
-  if (!isText(Buffer.from(run.slice(0, 16), 'base64'))) return run
-  const bytes = Buffer.from(run, 'base64')
-  if (!isText(bytes)) return run
-  const plain = bytes.toString('utf8')
+  return textOfBytes(Buffer.from(run.slice(0, 16), 'base64')) === undefined
+    ? run
+    : hideBytes(run, Buffer.from(run, 'base64'), clean, hide)
+}
+
+function hideBytes(run: string, bytes: Buffer, clean: (text: string) => string, hide: Hide): string {
+  const plain = textOfBytes(bytes)
+  if (plain === undefined) return run
   const cleaned = clean(plain)
   if (cleaned === plain) return run
   return isToken(cleaned) ? cleaned : hide(run)
-}
-
-function isText(bytes: Uint8Array): boolean {
-  for (const byte of bytes)
-    if (byte < 0x20 ? byte !== 0x0a && byte !== 0x0d && byte !== 0x09 : byte === 0x7f) return false
-  return bytes.length > 0
 }
 
 /**
@@ -106,12 +117,21 @@ function hasLongRun(text: string): boolean {
 /**
  * The end of a run of lower-case hex digits that begins here, or −1 if it holds anything else: ids of traces and hashes
  * are the long runs that are in nearly every record. As base64 they give bytes in which no keyword of a secret, no
- * address and no long number can be written, because every digit is one of so few.
+ * address and no long number can be written, because every digit is one of so few. −1 too where the digits may be text:
+ * then each pair begins with 2 to 7, which no id does throughout.
  */
 function endOfHexId(text: string, start: number): number {
   if (start > 0 && isBase64(text.charCodeAt(start - 1))) return -1
   let at = start
-  while (at < text.length && isHex(text.charCodeAt(at))) at++
+  let mayBeText = true
+  while (at < text.length && isHex(text.charCodeAt(at))) {
+    if (mayBeText && (at - start) % 2 === 0) {
+      const code = text.charCodeAt(at)
+      mayBeText = code >= 0x30 && code <= 0x37 && code !== 0x31
+    }
+    at++
+  }
+  if (mayBeText && (at - start) % 2 === 0) return -1
   return at < text.length && isBase64(text.charCodeAt(at)) ? -1 : at
 }
 

@@ -1,6 +1,7 @@
 import { COMMAND_KEYWORDS, replaceCommandSecrets } from './command-lines.ts'
 import { NETRC_KEYWORDS, PGPASS_KEYWORDS, replaceNetrc, replacePgpass } from './credential-files.ts'
-import { AS_IT_IS, mayBeEncoded, replaceEncoded } from './encoded-text.ts'
+import { AS_IT_IS, type Decoding, mayBeEncoded, replaceEncoded } from './encoded-text.ts'
+import { INLINE_KEYWORDS, withoutInlineEscapes } from './inline-escapes.ts'
 import { createJsonRedaction, jsonOf } from './json-values.ts'
 import { createKeywordScanner } from './keyword-scanner.ts'
 import { replaceMarkupSecrets } from './markup-values.ts'
@@ -97,6 +98,7 @@ const KEYWORDS = [
     ...NETRC_KEYWORDS,
     ...PGPASS_KEYWORDS,
     ...STATEMENT_KEYWORDS,
+    ...INLINE_KEYWORDS,
     URL_KEYWORD,
     ESCAPE_KEYWORD,
     SLASH_KEYWORD,
@@ -113,6 +115,7 @@ const COMMANDS = new Set(indexesOf(COMMAND_KEYWORDS))
 const NETRC = new Set(indexesOf(NETRC_KEYWORDS))
 const PGPASS = new Set(indexesOf(PGPASS_KEYWORDS))
 const STATEMENTS = new Set(indexesOf(STATEMENT_KEYWORDS))
+const INLINE = new Set(indexesOf(INLINE_KEYWORDS))
 // What is not only about patterns: the names and places of values decide.
 const ELSEWHERE = new Set([
   ...NAMES,
@@ -120,6 +123,7 @@ const ELSEWHERE = new Set([
   ...NETRC,
   ...PGPASS,
   ...STATEMENTS,
+  ...INLINE,
   ...indexesOf([ESCAPE_KEYWORD, SLASH_KEYWORD]),
 ])
 const NOTHING_PERSONAL: ReadonlySet<PersonalKind> = new Set()
@@ -195,15 +199,27 @@ export function createRedactor(options: RedactionKey | RedactionOptions): Redact
     let clean = found ? known(value, found, tenant) : value
     const hide = (secret: string): string => token(secret, tenant)
     if (hiddenKinds.size > 0 && mayHoldPersonal(clean)) clean = replacePersonal(clean, hiddenKinds, hide)
-    if (decoded.times >= MAX_DECODED || !mayBeEncoded(clean)) return clean
+    if (decoded.times >= MAX_DECODED) return clean
+    if (!decoded.inline && found && !found.isDisjointFrom(INLINE))
+      clean = withoutEscapes(clean, tenant, decoded)
+    if (!mayBeEncoded(clean)) return clean
     return replaceEncoded(clean, {
       // What is written in percent signs is read to the end at once.
       percent: decoded.percent
         ? undefined
-        : (plain) => json.leaf(plain, tenant, { times: decoded.times + 1, percent: true }),
-      base64: (plain) => json.leaf(plain, tenant, { times: decoded.times + 1, percent: decoded.percent }),
+        : (plain) => json.leaf(plain, tenant, { ...decoded, times: decoded.times + 1, percent: true }),
+      bytes: (plain) => json.leaf(plain, tenant, { ...decoded, times: decoded.times + 1 }),
       hide,
     })
+  }
+
+  /** A text in which secrets are written as entities or escapes is what it says, cleaned. */
+  function withoutEscapes(value: string, tenant: string, decoded: Decoding): string {
+    meter.spend(2 * value.length)
+    const plain = withoutInlineEscapes(value)
+    if (plain === value) return value
+    const cleaned = json.leaf(plain, tenant, { ...decoded, times: decoded.times + 1, inline: true })
+    return cleaned === plain ? value : cleaned
   }
 
   const boundedText = (value: string, tenant: string): string =>

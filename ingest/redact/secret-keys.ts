@@ -11,7 +11,7 @@ const STEMS =
   'password passwd passwort passphrase passcode passkey passwordhash pwhash secret secretkey secrettext clientsecret token ' +
   'apikey accesskey privatekey privkey signingkey signaturekey encryptionkey decryptionkey cipherkey aeskey hmackey rsakey ' +
   'sshkey deploykey pgpkey gpgkey jwtkey masterkey sharedkey sessionkey servicekey serviceaccountkey storagekey accountkey ' +
-  'subscriptionkey authkey adminkey rootkey webhookkey licensekey integrationkey ingestkey writekey privatekeyid ' +
+  'subscriptionkey functionskey authkey adminkey rootkey webhookkey licensekey integrationkey ingestkey writekey privatekeyid ' +
   'authorization basicauth httpauth proxyauth bearerauth bearertoken credential cred cookie serviceaccountjson ' +
   'connectionstring connstring connstr connectionstr pwd otpcode totpcode mfacode 2facode smscode authcode ' +
   'authorizationcode verificationcode securitycode onetimecode recoverycode backupcode resetcode activationcode ' +
@@ -50,7 +50,7 @@ const SERVICE = new RegExp(
 
 // Before a `pass` or `pw` at the end; `bypass`, `boarding_pass` and `first_pass` are no passwords.
 const PASS_OF =
-  /(?:(?:git|hub|lab|azure|ado|devops|jira|user|my|bucket|databricks|access)pat|(?:db|database|sql|pg|postgres|oracle|mongo|redis|user|usr|admin|root|sudo|su|smtp|imap|mail|email|ftp|ssh|ldap|bind|login|api|app|application|service|svc|proxy|wifi|key|keystore|truststore|master|new|old|auth|http|mq|rabbitmq|amqp|vpn|crypt|cert|store|vault|jdbc|repl|account|client|server|my|basic|zip|pdf|sshpass)p(?:ass|w))$/
+  /(?:(?:git|hub|lab|azure|ado|devops|jira|user|my|bucket|databricks|access)pat|(?:db|database|sql|pg|postgres|oracle|mongo|redis|user|usr|admin|root|sudo|su|smtp|imap|mail|email|ftp|ssh|ldap|bind|login|api|app|application|service|svc|proxy|wifi|key|keystore|truststore|master|new|old|auth|http|mq|rabbitmq|amqp|vpn|crypt|cert|store|vault|jdbc|repl|account|client|server|my|basic|zip|pdf|sshpass|become|enable|host|connection|network)p(?:ass|w))$/
 
 // A name may go on after what it names: `password1`, `secret_value`, `private_key_pem`, `auth_header`.
 const TAIL =

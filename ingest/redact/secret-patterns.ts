@@ -263,6 +263,7 @@ export const SECRET_PATTERNS: readonly SecretPattern[] = [
   pattern('xai-key', ['xai-'], /()(\bxai-[A-Za-z0-9]{60,100}\b)/g),
   pattern('pinecone-key', ['pcsk_'], /()(\bpcsk_\w{40,100})/g),
   pattern('langsmith-key', ['lsv2_'], /()(\blsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}\b)/g),
+  pattern('brave-key', ['bsa'], /()(\bBSA[A-Za-z0-9_-]{20,40}(?![\w-]))/g, mixed),
   pattern('tavily-key', ['tvly-'], /()(\btvly-(?:[a-z]{2,5}-)?[A-Za-z0-9]{20,60}\b)/g),
   pattern('firecrawl-key', ['fc-'], /()(\bfc-[a-f0-9]{32}\b)/g),
   pattern('figma-token', ['figd_', 'figo_'], /()(\bfig[do]_[\w-]{38,80})/g),

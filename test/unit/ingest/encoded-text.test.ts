@@ -9,7 +9,10 @@ const redactor = createRedactor({
 })
 
 const digits = '0123456789abcdef'
-const hexId = fc.string({ unit: fc.constantFrom(...digits), minLength: 24, maxLength: 128 })
+// Those whose pairs all begin with 2 to 7 may be text, and are decoded.
+const hexId = fc
+  .string({ unit: fc.constantFrom(...digits), minLength: 24, maxLength: 128 })
+  .filter((id) => !/^(?:[0234567].)+$/.test(id))
 
 describe('hex ids', () => {
   it('are not looked at as base64', () => {
@@ -49,7 +52,7 @@ describe('runs that are not all hex', () => {
     ['beside an id, in a path', `/0123456789abcdef0123456789abcdef/${secret}`],
   ])('are decoded: %s', (_, text) => {
     expect(mayBeEncoded(text)).toBe(true)
-    expect(replaceEncoded(text, { percent: clean, base64: clean, hide })).not.toContain(secret)
+    expect(replaceEncoded(text, { percent: clean, bytes: clean, hide })).not.toContain(secret)
   })
 
   it.each([

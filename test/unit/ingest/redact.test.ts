@@ -15,6 +15,9 @@ const SECRETS: Record<string, string> = {
   'private-key': `-----BEGIN RSA ${'PRIVATE'} KEY-----\n${a(64, 'M')}\n-----END RSA ${'PRIVATE'} KEY-----`,
   jwt: `eyJ${a(20)}.eyJ${a(30)}.${a(43)}`,
   jwe: `eyJ${a(20)}.${a(30)}.${a(16)}.${a(20)}.${a(22)}`,
+  'gatewatch-key': `gw_${a(43)}`,
+  'gatewatch-token': `v1.k1.eyJz${a(60)}.${a(43)}`,
+  'gatewatch-session': a(43),
   'aws-access-key-id': `AKIA${a(15, 'Q')}7`,
   'aws-secret-key': a(40, 'k'),
   'aws-bedrock-key': `ABSK${a(100)}`,
@@ -116,6 +119,7 @@ const SECRETS: Record<string, string> = {
   'xai-key': `xai-${a(80)}`,
   'pinecone-key': `pcsk_${a(60)}`,
   'langsmith-key': `lsv2_pt_${a(32)}_${a(10)}`,
+  'brave-key': `BSA${a(27)}7`,
   'tavily-key': `tvly-${a(32)}`,
   'firecrawl-key': `fc-${a(32)}`,
   'figma-token': `figd_${a(40)}`,
@@ -132,6 +136,7 @@ const SECRETS: Record<string, string> = {
   bearer: a(24, 'z'),
 }
 const AROUND: Record<string, (secret: string) => string> = {
+  'gatewatch-session': (secret) => `Cookie is gatewatch-session-ab12=${secret}`,
   'aws-secret-key': (secret) => `aws_secret_access_key = ${secret}`,
   'slack-webhook': (secret) => `https://hooks.slack.com/services/${secret}`,
   'discord-webhook': (secret) => `https://discord.com/api/webhooks/123456789012345678/${secret}`,
