@@ -46,7 +46,7 @@ export const TEACHES = "NOT has(record_flags, 'late')"
 type Lookup = Exclude<Evidence, { readonly events: unknown }>
 
 /** Drafts whose events are looked up with one question, which reads the events of all their actors once. */
-const LOOKUPS = 1_000
+const LOOKUPS = 5_000
 
 /** The events behind a draft, and whether all of them were imported as history. */
 export interface FoundEvidence {

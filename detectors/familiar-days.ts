@@ -102,8 +102,11 @@ function inOrder({ actors }: Familiar, uses: readonly Use[], { perActor }: Basel
   }
   const near = uses.filter(({ actor }) => isNear(actor))
   if (near.length === 0) return uses
-  return [...uses.filter(({ actor }) => !isNear(actor)), ...near.toSorted((a, b) => a.firstMs - b.firstMs)]
+  return [...uses.filter(({ actor }) => !isNear(actor)), ...near.toSorted(byFirstUse)]
 }
+
+const nameOf = ({ server, tool, destination }: Use): string => JSON.stringify([server, tool, destination])
+const byFirstUse = (a: Use, b: Use): number => a.firstMs - b.firstMs || (nameOf(a) < nameOf(b) ? -1 : 1)
 
 /** Takes out what is too much: first the tools and destinations that fewest use, then the actors that are seen least. */
 function withinLimits(

@@ -1,5 +1,5 @@
 import { type BaselineLimits, inWords, type Overflow } from './cardinality.ts'
-import type { Source } from './detector.ts'
+import type { Crowd, Source } from './detector.ts'
 import { eventsBetween, TEACHES } from './evidence.ts'
 import { startOfDay } from './utc-day.ts'
 
@@ -121,8 +121,8 @@ export function fullness(
 }
 
 /**
- * Uses of the days `fromDay` to `toDay` (exclusive) that teach, by day, in a fixed order: of a crowded day by actor and first
- * use, else by actor and tool.
+ * Uses of the days `fromDay` to `toDay` (exclusive) that teach, by day, in no order; of a crowded day, those of each actor that
+ * came first.
  */
 export async function readUses(
   source: Source,
@@ -136,15 +136,29 @@ export async function readUses(
        count() AS calls, toUnixTimestamp64Milli(min(occurred_at)) AS firstMs
      FROM events WHERE ${events.sql} AND ${TEACHES} ${crowd?.actors === undefined ? '' : `AND (${crowd.actors.sql})`}
      GROUP BY day, actor, server, tool, destination`
-  const uses = await source.query<Use>(
-    crowd === undefined
-      ? `${grouped} ORDER BY day, actor, server, tool, destination`
-      : `${grouped} ORDER BY day, actor, firstMs, server, tool, destination LIMIT {rows:UInt32} BY day, actor`,
-    {
-      ...events.params,
-      ...crowd?.actors?.params,
-      ...(crowd === undefined ? {} : { rows: crowd.rowsPerActor }),
-    },
+  const params = { ...events.params, ...crowd?.actors?.params }
+  // Sorting costs more than all the rest, and hardly any crowd has too much to read.
+  const limit = crowd === undefined ? '' : `LIMIT ${MOST_UNSORTED + 1}`
+  const uses = await source.query<Use>(`${grouped} ${limit}`, params)
+  if (crowd === undefined || !isTooMuch(uses, crowd)) return Map.groupBy(uses, (use) => use.day)
+  const first = await source.query<Use>(
+    `${grouped} ORDER BY day, actor, firstMs, server, tool, destination LIMIT {rows:UInt32} BY day, actor`,
+    { ...params, rows: crowd.rowsPerActor },
   )
-  return Map.groupBy(uses, (use) => use.day)
+  return Map.groupBy(first, (use) => use.day)
+}
+
+const MOST_UNSORTED = 500_000
+
+/** Whether there is more than may be read at once, or more of one actor on one day than a crowd’s actor may have. */
+function isTooMuch(uses: readonly Use[], { rowsPerActor }: Crowd): boolean {
+  if (uses.length > MOST_UNSORTED) return true
+  const counts = new Map<string, number>()
+  for (const { day, actor } of uses) {
+    const key = `${day} ${actor}`
+    const count = (counts.get(key) ?? 0) + 1
+    if (count > rowsPerActor) return true
+    counts.set(key, count)
+  }
+  return false
 }

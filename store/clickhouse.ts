@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
+import { type ClickHouseClient, ClickHouseLogLevel, createClient, type DataFormat } from '@clickhouse/client'
 import type { Asker } from '../core/asker.ts'
 import { GatewatchError, messageOf } from '../core/errors.ts'
 import { type Chdb, type ChdbConnection, openChdb } from './chdb.ts'
@@ -344,7 +344,8 @@ async function select<Row>(
     client
       .query({
         query: sql,
-        format: ROW_FORMAT,
+        // The engine knows more formats than the types of the client.
+        format: ROW_FORMAT as DataFormat,
         ...(params ? { query_params: bound(params) } : {}),
         ...(signal ? { abort_signal: signal } : {}),
       })

@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
-/** What rows are asked for as: a line of names, then a line a row. Names are said once, not in every row. */
-export const ROW_FORMAT = 'JSONCompactEachRowWithNames'
+/** What rows are asked for as: a line of text a column. Parsed, it costs a third of what a text for each row costs. */
+export const ROW_FORMAT = 'JSONColumns'
 
-/** So much text is parsed in one go, characters; other work of the process comes in between. */
-const PIECE_CHARACTERS = 128 * 1024
+/** So many rows are put together in one go; other work of the process comes in between, as it does between two columns. */
+const ROWS_IN_ONE_GO = 5_000
 
 /**
  * The rows of an answer in `ROW_FORMAT`, as objects.
@@ -12,28 +12,26 @@ const PIECE_CHARACTERS = 128 * 1024
  */
 export async function rowsOf<Row>(text: string): Promise<Row[]> {
   if (text === '') return []
-  const lineEnd = text.indexOf('\n')
-  const headEnd = lineEnd < 0 ? text.length : lineEnd
-  const names = JSON.parse(text.slice(0, headEnd)) as string[]
+  const columns: [string, readonly unknown[]][] = []
+  let end = text.indexOf('\n')
+  if (text.slice(0, end) !== '{') throw new SyntaxError('The answer does not begin with columns.')
+  for (;;) {
+    const from = end + 1
+    end = text.indexOf('\n', from)
+    if (end < 0) throw new SyntaxError('The answer broke off.')
+    if (text[from] === '}') break
+    // A line break within a value is escaped: this one ends the column.
+    const column = text.slice(from, text[end - 1] === ',' ? end - 1 : end)
+    columns.push(...Object.entries(JSON.parse(`{${column}}`) as Record<string, readonly unknown[]>))
+    if (column.length > 100_000) await nextTurn()
+  }
+  if (text.slice(end).trim() !== '') throw new SyntaxError('The answer goes on after its columns.')
   const rows: Row[] = []
-  for (let from = headEnd + 1; from < text.length; ) {
-    if (from > headEnd + 1) await nextTurn()
-    const end = endOfPiece(text, from)
-    // A line break within a value is escaped: each one here ends a row.
-    const piece = JSON.parse(`[${text.slice(from, end).replaceAll('\n', ',')}]`) as unknown[][]
-    for (const values of piece) {
-      const row: Record<string, unknown> = {}
-      for (let at = 0; at < names.length; at += 1) row[names[at] as string] = values[at]
-      rows.push(row as Row)
-    }
-    from = end + 1
+  for (let at = 0; at < (columns[0]?.[1].length ?? 0); at += 1) {
+    if (at % ROWS_IN_ONE_GO === ROWS_IN_ONE_GO - 1) await nextTurn()
+    const row: Record<string, unknown> = {}
+    for (const [name, values] of columns) row[name] = values[at]
+    rows.push(row as Row)
   }
   return rows
-}
-
-/** Where the line ends that fills the piece, or the last one. */
-function endOfPiece(text: string, from: number): number {
-  const end = text.indexOf('\n', Math.min(text.length, from + PIECE_CHARACTERS))
-  if (end >= 0) return end
-  return text.endsWith('\n') ? text.length - 1 : text.length
 }

@@ -16,8 +16,8 @@ const FAILED = `outcome NOT IN ('success', 'unknown')`
 
 /**
  * The calls of chains that may hold one of the signatures, by the day that its last step may lie in: that day’s calls
- * and those before it within the longest of the signatures. The store leaves out the chains that lack calls for a step
- * or have them in the wrong order only; `matchEndingAt` decides.
+ * and those before it within the longest of the signatures. The store leaves out what a chain’s signatures do not name, where
+ * a chain lacks calls for a step or has them in the wrong order only; `matchEndingAt` decides.
  */
 export async function readChainCalls(
   source: Source,
@@ -28,10 +28,16 @@ export async function readChainCalls(
   const events = eventsBetween(tenant, startOfDay(fromDay) - withinMs, startOfDay(toDay), source.where)
   const may = mayHold(signatures)
   const params: SqlParams = { ...events.params, ...may.params }
-  const mayChains = `SELECT chain FROM events WHERE ${BETWEEN} AND sign = 1 AND ${ATTEMPTED}
-    ${keys === undefined ? '' : 'AND chain IN {keys:Array(String)}'} GROUP BY chain HAVING ${may.sql}`
+  const wanted = `SELECT chain, arrayJoin(able) AS able FROM (
+    SELECT chain, ${may.sql} AS able FROM events WHERE ${BETWEEN} AND sign = 1 AND ${ATTEMPTED}
+    ${keys === undefined ? '' : 'AND chain IN {keys:Array(String)}'} GROUP BY chain)`
   // Of the few chains that a tick touches hardly any qualifies: mostly that is the only question.
-  const few = keys && (await source.query<{ chain: string }>(mayChains, { ...params, keys: [...keys] }))
+  const few =
+    keys &&
+    (await source.query<{ chain: string }>(`SELECT DISTINCT chain FROM (${wanted})`, {
+      ...params,
+      keys: [...keys],
+    }))
   if (few?.length === 0) return new Map()
   const calls = await source.query<ChainCall>(
     `SELECT chain, event_id AS eventId, toUnixTimestamp64Micro(occurred_at) / 1000 AS atMs, actor,
@@ -39,21 +45,17 @@ export async function readChainCalls(
        ifNull(imported, false) AS imported,
        toUInt8(${FAILED}) AS failed
      FROM events
-     WHERE ${events.sql} AND ${ATTEMPTED}
-       AND (capability IN {capabilities:Array(String)} OR startsWith(chain, 'actor:'))
-       AND chain IN ${few === undefined ? `(${mayChains})` : '{chains:Array(String)}'}`,
-    {
-      ...params,
-      ...(few === undefined ? {} : { chains: few.map(({ chain }) => chain) }),
-      capabilities: [
-        ...new Set(signatures.flatMap(({ steps }) => steps.flatMap((step) => step.capabilities))),
-      ],
-    },
+     WHERE ${events.sql} AND ${ATTEMPTED} ${few === undefined ? '' : 'AND chain IN {keys:Array(String)}'}
+       AND (chain, if(startsWith(chain, 'actor:'), '', capability)) IN (${wanted})`,
+    { ...params, ...(few === undefined ? {} : { keys: few.map(({ chain }) => chain) }) },
   )
   return byDay(calls, fromDay, toDay, withinMs)
 }
 
-/** Over the calls of a chain: any signature has calls enough for each step, and its first step before its last. */
+/**
+ * Over the calls of a chain: the capabilities of each signature that has calls enough for each step, and its first step before
+ * its last. Where all calls of the chain are needed (see `splitAtGaps`), an empty text instead.
+ */
 function mayHold(signatures: readonly Signature[]): { sql: string; params: SqlParams } {
   const params: Record<string, readonly string[] | number> = {}
   const ofSignature = signatures.map(({ steps }, index) => {
@@ -64,9 +66,11 @@ function mayHold(signatures: readonly Signature[]): { sql: string; params: SqlPa
       return `countIf(${able(step)}) >= {enough_${index}_${step}:UInt32}`
     })
     const inOrder = `minIf(occurred_at, ${able(0)}) <= maxIf(occurred_at, ${able(steps.length - 1)})`
-    return `(${[...enough, inOrder].join(' AND ')})`
+    params[`of_${index}`] = [...new Set(steps.flatMap(({ capabilities }) => capabilities))]
+    return `if(${[...enough, inOrder].join(' AND ')}, {of_${index}:Array(String)}, CAST([], 'Array(String)'))`
   })
-  return { sql: ofSignature.join(' OR '), params }
+  const able = `arrayDistinct(arrayConcat(${ofSignature.join(', ')}))`
+  return { sql: `if(startsWith(chain, 'actor:') AND notEmpty(${able}), [''], ${able})`, params }
 }
 
 function byDay(
