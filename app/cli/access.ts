@@ -6,7 +6,6 @@ import { type ConfigFlags, environmentToken, loadConfig } from '../config/config
 import { createLogger } from '../logger.ts'
 import { isOwnAddress } from '../own-address.ts'
 import { type RunFile, readRunFile } from '../run-file.ts'
-import { startGatewatch } from '../wire.ts'
 import { createOutput } from './output.ts'
 import { type Ask, pinnedFetch } from './pinned-fetch.ts'
 
@@ -62,6 +61,8 @@ export async function openAccess(flags: AccessFlags): Promise<Access> {
       remedy: 'Start gatewatch once (npm start, npm run demo), or name the folder with --data DIR.',
     })
   }
+  // Where another process answers, nothing of it is needed.
+  const { startGatewatch } = await import('../wire.ts')
   const started = await startGatewatch({
     config: { ...config, roles: ['api'] },
     logger: createLogger(config.logLevel),

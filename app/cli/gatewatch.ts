@@ -2,19 +2,6 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { GatewatchError, messageOf } from '../../core/errors.ts'
 import { inertText } from '../../core/text.ts'
-import { addAlertsCommand } from './commands/alerts.ts'
-import { addBackfillCommand } from './commands/backfill.ts'
-import { addBacktestCommand } from './commands/backtest.ts'
-import { addDeadLettersCommand } from './commands/dead-letters.ts'
-import { addDemoCommand } from './commands/demo.ts'
-import { addDoctorCommand } from './commands/doctor.ts'
-import { addEventsCommand } from './commands/events.ts'
-import { addFormatsCommand } from './commands/formats.ts'
-import { addIngestCommand } from './commands/ingest.ts'
-import { addRulesCommand } from './commands/rules.ts'
-import { addTokenCommand } from './commands/token.ts'
-import { addToolsCommand } from './commands/tools.ts'
-import { addUpCommand } from './commands/up.ts'
 import { endWithParent } from './parent-watch.ts'
 import { detachStandardInput } from './standard-input.ts'
 
@@ -35,19 +22,25 @@ const program = new Command('gatewatch')
   .configureOutput({ outputError: (text, write) => write(inertLines(text)) })
   .exitOverride()
 
-addUpCommand(program)
-addDemoCommand(program)
-addIngestCommand(program)
-addFormatsCommand(program)
-addEventsCommand(program)
-addBacktestCommand(program)
-addRulesCommand(program)
-addAlertsCommand(program)
-addDeadLettersCommand(program)
-addToolsCommand(program)
-addBackfillCommand(program)
-addTokenCommand(program)
-addDoctorCommand(program)
+// What a command needs is loaded when it is asked for; without a name of one, all are there to be listed.
+const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  up: async () => (await import('./commands/up.ts')).addUpCommand,
+  demo: async () => (await import('./commands/demo.ts')).addDemoCommand,
+  ingest: async () => (await import('./commands/ingest.ts')).addIngestCommand,
+  formats: async () => (await import('./commands/formats.ts')).addFormatsCommand,
+  events: async () => (await import('./commands/events.ts')).addEventsCommand,
+  backtest: async () => (await import('./commands/backtest.ts')).addBacktestCommand,
+  rules: async () => (await import('./commands/rules.ts')).addRulesCommand,
+  alerts: async () => (await import('./commands/alerts.ts')).addAlertsCommand,
+  'dead-letters': async () => (await import('./commands/dead-letters.ts')).addDeadLettersCommand,
+  tools: async () => (await import('./commands/tools.ts')).addToolsCommand,
+  backfill: async () => (await import('./commands/backfill.ts')).addBackfillCommand,
+  token: async () => (await import('./commands/token.ts')).addTokenCommand,
+  doctor: async () => (await import('./commands/doctor.ts')).addDoctorCommand,
+}
+const asked = process.argv[2] ?? ''
+const wanted = Object.hasOwn(COMMANDS, asked) ? [asked] : Object.keys(COMMANDS)
+for (const name of wanted) (await COMMANDS[name]?.())?.(program)
 
 // A reader that stops reading (`| head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
