@@ -80,24 +80,35 @@ export interface AttackContext {
   fresh(options?: TargetOptions): Promise<Target>
 }
 
-/** The context of a run of attacks; `stop` ends every process that it started and removes their folders. */
-export function createAttackContext(): AttackContext & { stop(): Promise<void> } {
+/** The context of a run of attacks, one after the other; what is stopped is gone with its folder. */
+export interface AttackRun extends AttackContext {
+  /** Ends what an attack had of its own: a product that nobody looks at any more still takes its share of the machine. */
+  stopFresh(): Promise<void>
+  stop(): Promise<void>
+}
+
+export function createAttackContext(): AttackRun {
   const started: Promise<Target>[] = []
   let shared: Promise<Target> | undefined
-  const fresh = (options: TargetOptions = {}) => {
-    const target = startTarget(options)
-    started.push(target)
-    return target
+  const stopAll = async (targets: readonly Promise<Target>[]) => {
+    for (const target of await Promise.allSettled(targets))
+      if (target.status === 'fulfilled') await target.value.stop()
   }
+  const stopFresh = () => stopAll(started.splice(0))
   return {
     shared: () => {
-      shared ??= fresh({ pairs: 64 })
+      shared ??= startTarget({ pairs: 64 })
       return shared
     },
-    fresh,
+    fresh: (options = {}) => {
+      const target = startTarget(options)
+      started.push(target)
+      return target
+    },
+    stopFresh,
     stop: async () => {
-      for (const target of await Promise.allSettled(started))
-        if (target.status === 'fulfilled') await target.value.stop()
+      await stopFresh()
+      if (shared !== undefined) await stopAll([shared])
     },
   }
 }

@@ -1,10 +1,11 @@
-import { afterAll, expect, it } from 'vitest'
+import { afterAll, afterEach, expect, it } from 'vitest'
 import { createAttackContext } from '../attacks/attack.ts'
 import { loadAttacks } from '../attacks/attacks.ts'
 
 /** Declares the tests of a section: none of its attacks may succeed. */
 export async function testSection(section: number): Promise<void> {
   const context = createAttackContext()
+  afterEach(() => context.stopFresh())
   afterAll(() => context.stop())
 
   const attacks = await loadAttacks(section)
