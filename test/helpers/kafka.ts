@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
-import { kafkaClassPath } from './kafka/distribution.ts'
+import { kafkaJava } from './kafka/distribution.ts'
 import {
   type Acknowledged,
   type Compression,
@@ -75,7 +75,7 @@ export async function startKafka(
   } = {},
 ): Promise<KafkaCluster> {
   const count = options.brokers ?? 1
-  const classPath = await kafkaClassPath()
+  const java = await kafkaJava()
   const folder = await mkdtemp(join(tmpdir(), 'gatewatch-kafka-'))
   const ports = await freePorts(count * PORTS)
   const nodes = Array.from({ length: count }, (_, index) => ({
@@ -95,7 +95,7 @@ export async function startKafka(
   const voters = nodes.map((node) => `${node.id}@127.0.0.1:${node.controllerPort}`).join(',')
   const clusterId = Buffer.from(crypto.randomUUID().replaceAll('-', ''), 'hex').toString('base64url')
   const addresses = nodes.map((node) => `127.0.0.1:${node.port}`)
-  const brokers = nodes.map((node) => createBroker(node, classPath))
+  const brokers = nodes.map((node) => createBroker(node, java))
   const client = (clientId = 'gatewatch-test') =>
     new Kafka({
       clientId,
@@ -110,7 +110,7 @@ export async function startKafka(
   }
   try {
     await Promise.all(
-      nodes.map((node) => format(node, classPath, clusterId, voters, count, options.properties ?? {})),
+      nodes.map((node) => format(node, java, clusterId, voters, count, options.properties ?? {})),
     )
     await Promise.all(brokers.map((broker) => broker.start()))
     await withAdmin(client(), (admin) =>
@@ -138,6 +138,8 @@ export async function startKafka(
         // Not kafkajs’s waitForLeaders: it gives up while a broker does not know the topic yet.
         await admin.createTopics({
           waitForLeaders: false,
+          // A broker that has no turn for five seconds, which is the default, is still about to make it.
+          timeout: PATIENCE_MS,
           topics: [
             {
               topic,
@@ -154,7 +156,7 @@ export async function startKafka(
         })
       }),
     produceWithForeignClient: (records, compression = 'none') =>
-      produce(classPath, addresses, records, compression),
+      produce(java, addresses, records, compression),
     stop,
   }
 }
@@ -175,7 +177,7 @@ interface Node {
 
 async function format(
   node: Node,
-  classPath: string,
+  java: readonly string[],
   clusterId: string,
   voters: string,
   count: number,
@@ -218,9 +220,7 @@ async function format(
       .join(''),
   )
   await run('java', [
-    ...JVM,
-    '-cp',
-    classPath,
+    ...java,
     'kafka.tools.StorageTool',
     'format',
     // One word: an id may begin with a dash.
@@ -247,19 +247,11 @@ const proxiedListener = (node: Node, advertised: number) => ({
   'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT',
 })
 
-// Short-lived processes on few cores: the small compiler and collector start faster than the defaults.
-const JVM = [
-  '-Xmx512m',
-  '-XX:+UseSerialGC',
-  '-XX:TieredStopAtLevel=1',
-  '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
-]
-
 // The shell ends the broker when its standard input closes, which is when this process ends, in whatever way: no
 // broker outlives the tests. It says the broker’s process id first.
 const GUARD = '"$@" </dev/null & echo $!; read -r _; kill -9 $! 2>/dev/null'
 
-function createBroker(node: Node, classPath: string): KafkaBroker {
+function createBroker(node: Node, java: readonly string[]): KafkaBroker {
   const address = `127.0.0.1:${node.port}`
   const log = join(node.folder, 'broker.log')
   let shell: ChildProcess | undefined
@@ -270,17 +262,7 @@ function createBroker(node: Node, classPath: string): KafkaBroker {
   const start = async () => {
     const child = spawn(
       'sh',
-      [
-        '-c',
-        GUARD,
-        'sh',
-        'java',
-        ...JVM,
-        '-cp',
-        classPath,
-        'kafka.Kafka',
-        join(node.folder, 'server.properties'),
-      ],
+      ['-c', GUARD, 'sh', 'java', ...java, 'kafka.Kafka', join(node.folder, 'server.properties')],
       { stdio: ['pipe', 'pipe', 'pipe'] },
     )
     shell = child

@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process'
 import { hash } from 'node:crypto'
 import { accessSync, constants, existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe } from 'vitest'
+import { makeClassArchive } from './class-archive.ts'
+import { JVM } from './java.ts'
 
 const run = promisify(execFile)
 const HERE = fileURLToPath(new URL('./', import.meta.url))
@@ -51,11 +53,11 @@ export function describeKafka(name: string, body: () => void): void {
 const PROGRAMS = ['Produce', 'Transact'].map((name) => join(HERE, `${name}.java`))
 
 /**
- * Kafka’s jars, fetched through Maven once, and our small programs over its Java client, compiled once for what they
- * are now; both are kept in `$GATEWATCH_CACHE` or `.cache/`.
- * @returns the class path
+ * Kafka’s jars, fetched through Maven once, our small programs over its Java client, compiled once for what they are
+ * now, and an archive of the classes of a broker, made once for this JVM; all are kept in `$GATEWATCH_CACHE` or `.cache/`.
+ * @returns what `java` is given before the name of a class
  */
-export async function kafkaClassPath(): Promise<string> {
+export async function kafkaJava(): Promise<readonly string[]> {
   const cache = process.env['GATEWATCH_CACHE'] ?? join(REPOSITORY, '.cache')
   const jars = join(cache, `kafka-${VERSION}`)
   await makeOnce(jars, async (fresh) => {
@@ -67,7 +69,18 @@ export async function kafkaClassPath(): Promise<string> {
   await makeOnce(programs, async (fresh) => {
     await run('javac', ['-cp', `${jars}/*`, '-d', fresh, ...PROGRAMS])
   })
-  return `${jars}/*${delimiter}${programs}`
+  // An archive is for the jars in their order.
+  const path = (await readdir(jars))
+    .filter((name) => name.endsWith('.jar'))
+    .sort()
+    .map((name) => join(jars, name))
+    .join(delimiter)
+  const { stderr: version } = await run('java', ['-version'])
+  const classes = join(cache, `kafka-classes-${hash('sha256', version + path).slice(0, 16)}`)
+  await makeOnce(classes, (fresh) => makeClassArchive(path, join(fresh, 'classes.jsa')))
+  // Where the archive does not fit, the JVM does without and would say so on stdout.
+  const shared = [`-XX:SharedArchiveFile=${join(classes, 'classes.jsa')}`, '-Xlog:disable']
+  return [...JVM, ...shared, '-cp', `${path}${delimiter}${programs}`]
 }
 
 // Into a folder of its own and then renamed: several test processes may come here at once.

@@ -34,13 +34,13 @@ const clients = new Map<string, Client>()
  * itself. Resolves when the brokers have acknowledged every record, with their places in the order given.
  */
 export function produce(
-  classPath: string,
+  java: readonly string[],
   brokers: readonly string[],
   records: readonly ForeignRecord[],
   compression: Compression,
 ): Promise<Acknowledged[]> {
   const key = brokers.join(',')
-  const client = clients.get(key) ?? startClient(classPath, key)
+  const client = clients.get(key) ?? startClient(java, key)
   clients.set(key, client)
   return client.send(records, compression)
 }
@@ -53,21 +53,8 @@ export async function endClient(brokers: readonly string[]): Promise<void> {
   await client?.end()
 }
 
-function startClient(classPath: string, brokers: string): Client {
-  const child = spawn(
-    'java',
-    [
-      '-Xmx512m',
-      '-XX:+UseSerialGC',
-      '-XX:TieredStopAtLevel=1',
-      '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
-      '-cp',
-      classPath,
-      'Produce',
-      brokers,
-    ],
-    { stdio: ['pipe', 'pipe', 'pipe'] },
-  )
+function startClient(java: readonly string[], brokers: string): Client {
+  const child = spawn('java', [...java, 'Produce', brokers], { stdio: ['pipe', 'pipe', 'pipe'] })
   // A client that dies early closes its input; its exit code and words say why.
   child.stdin.on('error', () => {})
   let words = ''

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
-import { kafkaClassPath } from './distribution.ts'
+import { kafkaJava } from './distribution.ts'
 
 /** A step of a transaction; `by` names its producer. */
 export type TransactionStep =
@@ -17,19 +17,9 @@ export type TransactionStep =
 
 /** Carries out transactions with Apache Kafka’s own Java client; one that is not ended stays open. */
 export async function transact(brokers: readonly string[], steps: readonly TransactionStep[]): Promise<void> {
-  const child = spawn(
-    'java',
-    [
-      '-Xmx256m',
-      '-XX:TieredStopAtLevel=1',
-      '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
-      '-cp',
-      await kafkaClassPath(),
-      'Transact',
-      brokers.join(','),
-    ],
-    { stdio: ['pipe', 'ignore', 'pipe'] },
-  )
+  const child = spawn('java', [...(await kafkaJava()), 'Transact', brokers.join(',')], {
+    stdio: ['pipe', 'ignore', 'pipe'],
+  })
   // A client that dies early closes its input; its exit code and words say why.
   child.stdin.on('error', () => {})
   const lines = steps.map((step) =>
