@@ -86,7 +86,7 @@ for (const mode of ['embedded', 'roles on a ClickHouse server'] as const) {
       kafka = await startKafka()
       await kafka.createTopic('calls', 3)
       await kafka.createTopic('otlp_logs', 1)
-      if (mode !== 'embedded') clickhouse = await startClickHouse()
+      if (mode !== 'embedded') clickhouse = await startClickHouse({ empty: true })
       writeFileSync(join(folder, 'webhook-secret'), SECRET)
       const config = join(folder, 'gatewatch.yaml')
       writeFileSync(
@@ -118,6 +118,7 @@ for (const mode of ['embedded', 'roles on a ClickHouse server'] as const) {
             args: ['up', '--config', config, '--roles', roles],
             data,
             credentials: join(folder, 'credentials'),
+            firstStart: true,
           }),
         )
       }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Order } from './clickhouse/server-process.ts'
+import { copyMigratedStore } from './migrated-store.ts'
 import { freePorts } from './ports.ts'
 
 const PROGRAM = fileURLToPath(new URL('./clickhouse/server-process.ts', import.meta.url))
@@ -30,11 +31,13 @@ export interface ClickHouseServer {
 /**
  * @param options.password what clients must send; none if absent
  * @param options.folder where its data are or shall be; a fresh folder unless told
+ * @param options.empty that it knows no table; else one without data has today’s schema
  */
 export async function startClickHouse(
-  options: { password?: string; folder?: string } = {},
+  options: { password?: string; folder?: string; empty?: boolean } = {},
 ): Promise<ClickHouseServer> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'gatewatch-clickhouse-')))
+  if (options.empty !== true) await copyMigratedStore(folder)
   const [port] = await freePorts(1)
   let child: ChildProcess | undefined
   const start = async () => {

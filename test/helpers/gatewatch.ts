@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { migratedData } from './migrated-store.ts'
 import { PATIENCE_MS } from './patience.ts'
 
 const BIN = fileURLToPath(new URL('../../bin/gatewatch.cjs', import.meta.url))
@@ -33,8 +34,11 @@ export async function startProcess(options: {
   readonly credentials?: string
   /** Beside what this process has. */
   readonly env?: NodeJS.ProcessEnv
+  /** That it makes its store from nothing, or has it elsewhere; else a folder without one is given one. */
+  readonly firstStart?: boolean
 }): Promise<GatewatchProcess> {
   const data = options.data ?? join(await mkdtemp(join(tmpdir(), 'gatewatch-process-')), 'data')
+  if (options.firstStart !== true) await migratedData(data)
   const child = spawn(process.execPath, [BIN, ...options.args, '--data', data, '--port', '0', '--json'], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },

@@ -5,6 +5,7 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { loadConfig } from '../../../app/config/config.ts'
 import { type Running, startGatewatch } from '../../../app/wire.ts'
+import { migratedData } from '../../helpers/migrated-store.ts'
 
 // Issue 9, fault 19: a rule that cannot be loaded is missed until somebody reads the log of the start.
 
@@ -19,7 +20,12 @@ beforeAll(async () => {
   await writeFile(settings, `rules:\n  folders: [${rules}]\n`)
   running = await startGatewatch({
     config: loadConfig(
-      { config: settings, data: join(folder, 'data'), logLevel: 'silent', roles: ['detect', 'api'] },
+      {
+        config: settings,
+        data: await migratedData(join(folder, 'data')),
+        logLevel: 'silent',
+        roles: ['detect', 'api'],
+      },
       {},
     ),
     logger: pino({ level: 'silent' }),

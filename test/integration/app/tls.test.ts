@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { pinnedFetch } from '../../../app/cli/pinned-fetch.ts'
 import { reloadTls } from '../../../app/tls-reload.ts'
 import { eventually, type GatewatchProcess, runCommand, startProcess } from '../../helpers/gatewatch.ts'
+import { migratedData } from '../../helpers/migrated-store.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'gatewatch-tls-'))
 const file = (name: string) => join(folder, name)
@@ -77,7 +78,14 @@ describe('a listener with TLS', () => {
 
   it('says in doctor how long the certificate is valid', async () => {
     const { stdout } = await runCommand([
-      ...['doctor', '--json', '--config', file('gatewatch.yaml'), '--data', file('elsewhere')],
+      ...[
+        'doctor',
+        '--json',
+        '--config',
+        file('gatewatch.yaml'),
+        '--data',
+        await migratedData(file('elsewhere')),
+      ],
     ])
     expect(stdout).toMatch(
       /"check":"listener","ok":true,"detail":"TLS, the certificate is valid for (29|30) days"/,

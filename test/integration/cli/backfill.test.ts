@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -7,8 +7,8 @@ import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { EVENT_COLUMNS, eventRow } from '../../../store/event-rows.ts'
 import { createFindings } from '../../../store/findings.ts'
-import { migrate } from '../../../store/migrate.ts'
 import { runCommand, startProcess } from '../../helpers/gatewatch.ts'
+import { migratedData } from '../../helpers/migrated-store.ts'
 import { incidents, officeEvents } from '../../scenarios/office.ts'
 import { engineOver, shippedRules } from '../detectors/support.ts'
 
@@ -19,10 +19,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const data = join(folder, 'data')
 
 async function inStore(work: (database: Database) => Promise<void>): Promise<void> {
-  mkdirSync(data, { recursive: true })
+  await migratedData(data)
   const database = await openEmbedded({ path: join(data, 'store') })
   try {
-    await migrate(database)
     await work(database)
   } finally {
     await database.close()

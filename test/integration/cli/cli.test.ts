@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { afterAll, describe, expect, it } from 'vitest'
 import { eventually, runCommand, startProcess } from '../../helpers/gatewatch.ts'
+import { migratedData } from '../../helpers/migrated-store.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'gatewatch-cli-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -125,7 +126,8 @@ describe('a running gatewatch', () => {
         ({ stdout }) => stdout.includes('over-http'),
       )
       const port = new URL(running.url).port
-      const taken = await runCommand(['up', '--data', path('other'), '--port', port])
+      const other = await migratedData(path('other'))
+      const taken = await runCommand(['up', '--data', other, '--port', port])
       expect(taken.code).toBe(1)
       expect(taken.stderr).toContain(`Another program listens on 127.0.0.1:${port}.`)
       const locked = await runCommand(['backtest', '--from', '-1d', '--to', 'now', '--data', data])
@@ -143,7 +145,7 @@ describe('a running gatewatch', () => {
   })
 
   it('doctor warns of followed paths where nothing is, and names a segment that cannot be stored', async () => {
-    const data = path('unwell')
+    const data = await migratedData(path('unwell'))
     const config = path('unwell.yaml')
     writeFileSync(config, `listen: { port: 0 }\nfiles:\n  - { path: ${path('nowhere')}/*.log }\n`)
     const warned = await runCommand(['doctor', '--data', data, '--config', config])

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runCommand, startProcess } from '../../helpers/gatewatch.ts'
+import { migratedData } from '../../helpers/migrated-store.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'gatewatch-cli-letters-'))
 const data = join(folder, 'data')
@@ -17,6 +18,7 @@ const linesOf = (text: string) =>
     .map((line) => JSON.parse(line) as Record<string, unknown>)
 
 beforeAll(async () => {
+  await migratedData(data)
   // Good records under a format that does not read them, and one that no format reads.
   const good = Array.from({ length: 1200 }, (_, index) => call(index))
   writeFileSync(join(folder, 'calls.log'), `${[...good, '\u001b[2Jpoison'].join('\n')}\n`)

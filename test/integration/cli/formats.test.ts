@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { runCommand } from '../../helpers/gatewatch.ts'
+import { migratedData } from '../../helpers/migrated-store.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'gatewatch-cli-formats-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -148,7 +149,7 @@ it('a mapping in the settings is listed, and records are stored with it', async 
   expect(linesOf(listed.stdout).filter(({ name }) => name === 'zz')).toMatchObject([
     { from: join(mappings, 'zz.yml') },
   ])
-  const common = ['--config', config, '--data', join(folder, 'data'), '--json']
+  const common = ['--config', config, '--data', await migratedData(join(folder, 'data')), '--json']
   for (const [at, format] of [
     [records, 'auto'],
     [file('more.ndjson', JSON.stringify(RECORDS[0])), 'zz'],

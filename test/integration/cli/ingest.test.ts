@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 import { eventually, runCommand, startProcess } from '../../helpers/gatewatch.ts'
+import { migratedData } from '../../helpers/migrated-store.ts'
 
 const BIN = fileURLToPath(new URL('../../../bin/gatewatch.cjs', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'gatewatch-cli-ingest-'))
@@ -33,7 +34,7 @@ const eventsIn = async (data: string) =>
 
 describe('a file that is read again', () => {
   it('adds only what is new, also when it was touched; another file of its name is another file', async () => {
-    const data = path('store')
+    const data = await migratedData(path('store'))
     for (const [day, tools] of [
       ['day1', ['a', 'b', 'c']],
       ['day2', ['x', 'y', 'z']],
@@ -54,7 +55,7 @@ describe('a file that is read again', () => {
   })
 
   it('is history when nobody has written to it for days, or when told so', async () => {
-    const data = path('history')
+    const data = await migratedData(path('history'))
     writeFileSync(path('old.log'), lines('old'))
     utimesSync(path('old.log'), HOUR_AGO - 4 * 86_400, HOUR_AGO - 4 * 86_400)
     writeFileSync(path('young.log'), lines('young'))
@@ -109,7 +110,7 @@ describe('a file that is read again', () => {
 })
 
 it('looks at all files before it reads one, and says what it read when one is damaged', async () => {
-  const data = path('damaged')
+  const data = await migratedData(path('damaged'))
   writeFileSync(path('good.log'), lines('a'))
   writeFileSync(path('noise.bin'), Buffer.from([0x0a, 0x12, 0x0a, 0x00, 0xff, 0x0a, 0x61]))
   const missing = await ingest(data, path('good.log'), path('none.log'))
@@ -137,7 +138,7 @@ it('writes what was typed so that it does nothing to a terminal', async () => {
 
 it('says what it waits for when nothing is there to follow', async () => {
   const child = spawn(process.execPath, [
-    ...[BIN, 'ingest', '--follow', path('nowhere'), '--data', path('waiting')],
+    ...[BIN, 'ingest', '--follow', path('nowhere'), '--data', await migratedData(path('waiting'))],
   ])
   let said = ''
   child.stderr.on('data', (chunk: Buffer) => {

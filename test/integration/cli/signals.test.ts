@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 import { eventually } from '../../helpers/gatewatch.ts'
+import { migratedData } from '../../helpers/migrated-store.ts'
 
 const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url))
 const BIN = join(REPOSITORY, 'bin/gatewatch.cjs')
@@ -40,7 +41,7 @@ const oldestNode = (): string => {
 
 /** Starts gatewatch by other programs, in a process group of its own, as a terminal or a supervisor does. */
 async function start(name: string, command: string, args: readonly string[]) {
-  const data = join(folder, name)
+  const data = await migratedData(join(folder, name))
   const child = spawn(command, [...args, '--data', data, '--port', '0'], {
     ...{ cwd: REPOSITORY, detached: true, stdio: ['ignore', 'ignore', 'pipe'] },
   })

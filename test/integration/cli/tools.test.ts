@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runCommand } from '../../helpers/gatewatch.ts'
+import { migratedData } from '../../helpers/migrated-store.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'gatewatch-cli-tools-'))
 const data = join(folder, 'data')
@@ -33,6 +34,7 @@ const listing = (at: string, description: string) =>
   })
 
 beforeAll(async () => {
+  await migratedData(data)
   const log = join(folder, 'kong.log')
   const now = Date.now()
   const at = (minutesAgo: number) => new Date(now - minutesAgo * 60_000).toISOString()

@@ -13,10 +13,9 @@ import { backtest } from '../../../detectors/backtest.ts'
 import { detectors } from '../../../detectors/registry.ts'
 import { parseRules } from '../../../detectors/rule.ts'
 import { createPipeline } from '../../../ingest/pipeline.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
-import { migrate } from '../../../store/migrate.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 
 const root = new URL('../../../', import.meta.url)
 const nowMs = Date.parse('2026-11-21T09:30:00Z')
@@ -83,8 +82,7 @@ const unfound = (incidents: readonly Incident[], findings: readonly Finding[]): 
     .map(({ id }) => id)
 
 beforeAll(async () => {
-  database = await openEmbedded({ path: folder })
-  await migrate(database)
+  database = await openMigratedStore(folder)
 })
 
 afterAll(async () => {

@@ -3,7 +3,6 @@ import { openServer } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
 import { createFindings } from '../../../store/findings.ts'
-import { migrate } from '../../../store/migrate.ts'
 import { judgeDetection } from '../../faults/detect-verdict.ts'
 import { createLedger, type Sent } from '../../faults/ledger.ts'
 import { seededRandom } from '../../faults/random.ts'
@@ -17,7 +16,6 @@ let database: Database
 beforeAll(async () => {
   server = await startClickHouse()
   database = await openServer({ url: server.url })
-  await migrate(database)
 })
 afterAll(async () => {
   await database?.close()

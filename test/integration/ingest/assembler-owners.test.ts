@@ -5,12 +5,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createAssembler } from '../../../ingest/assembler.ts'
 import type { EventPart } from '../../../ingest/record.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
 import { migrate } from '../../../store/migrate.ts'
 import { createPartStore } from '../../../store/parts.ts'
 import { smallEvent } from '../../helpers/events.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 
 type Store = ReturnType<typeof createPartStore>
 
@@ -18,8 +18,7 @@ let folder: string
 let database: Database
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-owners-'))
-  database = await openEmbedded({ path: folder })
-  await migrate(database)
+  database = await openMigratedStore(folder)
 })
 afterEach(async () => {
   await database.close()

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { crc32 } from 'node:zlib'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openEmbedded } from '../../../store/clickhouse.ts'
+import { migratedData } from '../../helpers/migrated-store.ts'
 
 const BIN = fileURLToPath(new URL('../../../bin/gatewatch.cjs', import.meta.url))
 const KILLS = 6
@@ -17,6 +18,7 @@ let folder: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-follow-kill-'))
   await mkdir(join(folder, 'logs'))
+  await migratedData(join(folder, 'data'))
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 

@@ -16,15 +16,14 @@ import {
   type KafkaSourceOptions,
 } from '../../../ingest/sources/kafka.ts'
 import { createIngestTelemetry, type IngestCounter, silentTelemetry } from '../../../ingest/telemetry.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { listDeadLetters } from '../../../store/dead-letters.ts'
 import { createBatchWriter, createBlockEncoder } from '../../../store/event-writer.ts'
 import { createKnownEvents } from '../../../store/known-events.ts'
-import { migrate } from '../../../store/migrate.ts'
 import { describeKafka } from '../../helpers/kafka/distribution.ts'
 import { type TransactionStep, transact } from '../../helpers/kafka/transactions.ts'
 import { type KafkaCluster, startKafka } from '../../helpers/kafka.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 import { encodeRecord, varint } from '../../unit/ingest/sources/record-batches.ts'
 import { processNumbers } from './process-numbers.ts'
 
@@ -38,8 +37,7 @@ describeKafka('the Kafka source at depth', () => {
   const sources: KafkaSource[] = []
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'gatewatch-kafka-depth-'))
-    database = await openEmbedded({ path: folder })
-    await migrate(database)
+    database = await openMigratedStore(folder)
     kafka = await startKafka({
       properties: {
         'log.cleaner.backoff.ms': 200,

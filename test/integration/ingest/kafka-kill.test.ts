@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openEmbedded } from '../../../store/clickhouse.ts'
 import { describeKafka } from '../../helpers/kafka/distribution.ts'
 import { type KafkaCluster, startKafka } from '../../helpers/kafka.ts'
+import { copyMigratedStore } from '../../helpers/migrated-store.ts'
 
 const KILLS = 6
 const RECORDS = 50_000
@@ -19,6 +20,7 @@ describeKafka('the Kafka source under SIGKILL', () => {
   let kafka: KafkaCluster
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'gatewatch-kafka-kill-'))
+    await copyMigratedStore(folder)
     kafka = await startKafka()
   })
   afterAll(async () => {

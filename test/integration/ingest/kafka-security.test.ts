@@ -22,7 +22,7 @@ import {
   unsignedToken,
 } from '../../helpers/kafka/security.ts'
 import { type KafkaCluster, startKafka } from '../../helpers/kafka.ts'
-import { openMigratedStore } from '../../helpers/migrated-store.ts'
+import { migratedData, openMigratedStore } from '../../helpers/migrated-store.ts'
 import { freePorts } from '../../helpers/ports.ts'
 import { processNumbers } from './process-numbers.ts'
 
@@ -183,7 +183,7 @@ describeKafka('a broker that asks for more', () => {
   describe('and gatewatch doctor', () => {
     const doctor = async (settings: object) => {
       const config = configFile({ topics: [{ name: 'no-such-topic' }], ...settings })
-      const data = join(folder, `doctor-${topics}`)
+      const data = await migratedData(join(folder, `doctor-${topics}`))
       const { stdout } = await runCommand(['doctor', '--json', '--config', config, '--data', data])
       const checks = stdout
         .trim()

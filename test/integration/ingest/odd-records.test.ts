@@ -7,14 +7,13 @@ import { parseToolCatalogue } from '../../../core/tool-catalogue.ts'
 import { createPipeline } from '../../../ingest/pipeline.ts'
 import { createKafkaSource, type KafkaSource } from '../../../ingest/sources/kafka.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { eventOf } from '../../../store/event-rows.ts'
 import { createBatchWriter, createBlockEncoder } from '../../../store/event-writer.ts'
 import { createKnownEvents } from '../../../store/known-events.ts'
-import { migrate } from '../../../store/migrate.ts'
 import { describeKafka } from '../../helpers/kafka/distribution.ts'
 import { type KafkaCluster, startKafka } from '../../helpers/kafka.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 import { ODD_RECORDS } from '../../unit/ingest/odd-record-cases.ts'
 
 const GOOD = '{"occurred_at":"2026-11-19T10:00:00Z","gen_ai.tool.name":"good","user.id":"u1"}'
@@ -26,8 +25,7 @@ describeKafka('odd records on a topic', () => {
   let source: KafkaSource
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'gatewatch-odd-records-'))
-    database = await openEmbedded({ path: folder })
-    await migrate(database)
+    database = await openMigratedStore(folder)
     kafka = await startKafka()
     await kafka.createTopic('odd', 1, { 'max.message.bytes': String(16 * 1024 ** 2) })
     await kafka.produceWithForeignClient(

@@ -20,6 +20,7 @@ import { loadConfig } from '../../../app/config/config.ts'
 import { type Running, startGatewatch } from '../../../app/wire.ts'
 import { EnvelopeSchema } from '../../../ingest/formats/generated/otlp_pb.ts'
 import { eventually } from '../../helpers/gatewatch.ts'
+import { migratedData } from '../../helpers/migrated-store.ts'
 
 const sample = (name: string) => readFileSync(new URL(`../../unit/ingest/samples/${name}`, import.meta.url))
 
@@ -27,6 +28,7 @@ let folder: string
 let running: Running
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-otlp-'))
+  await migratedData(folder)
   running = await startGatewatch({
     config: loadConfig({ data: folder, port: 0, logLevel: 'silent', roles: ['ingest', 'api'] }, {}),
     logger: pino({ level: 'silent' }),

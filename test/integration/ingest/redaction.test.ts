@@ -18,14 +18,13 @@ import { createKeywordScanner } from '../../../ingest/redact/keyword-scanner.ts'
 import { openSegmentLog } from '../../../ingest/segment-log.ts'
 import { createIngestTelemetry } from '../../../ingest/telemetry.ts'
 import { createAlerts } from '../../../store/alerts.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createDeliveries } from '../../../store/deliveries.ts'
 import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
 import { createKnownEvents } from '../../../store/known-events.ts'
-import { migrate } from '../../../store/migrate.ts'
 import { createPartStore } from '../../../store/parts.ts'
 import { findingOf } from '../../helpers/findings.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 import { startReceiver } from '../../helpers/receivers.ts'
 import { makeRecords, NOW_MS } from './redaction-records.ts'
 import { KIND_COUNT, makeSecrets, type SyntheticSecret } from './redaction-secrets.ts'
@@ -42,8 +41,7 @@ let raw = ''
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-redaction-'))
-  database = await openEmbedded({ path: join(folder, 'store') })
-  await migrate(database)
+  database = await openMigratedStore(join(folder, 'store'))
   const log = (fields: Record<string, unknown>, text: string) => {
     logged.push(JSON.stringify({ ...fields, text }))
   }

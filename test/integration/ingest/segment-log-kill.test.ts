@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openEmbedded } from '../../../store/clickhouse.ts'
+import { copyMigratedStore } from '../../helpers/migrated-store.ts'
 
 const KILLS = 20
 const program = new URL('./segment-log-process.ts', import.meta.url).pathname
@@ -14,6 +15,7 @@ const program = new URL('./segment-log-process.ts', import.meta.url).pathname
 let folder: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-kill-'))
+  await copyMigratedStore(join(folder, 'store'))
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 

@@ -4,15 +4,15 @@ import { systemClock } from '../../../core/clock.ts'
 import type { Batch } from '../../../ingest/record.ts'
 import { openSegmentLog } from '../../../ingest/segment-log.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
+import { openEmbedded } from '../../../store/clickhouse.ts'
 import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
 import { createKnownEvents } from '../../../store/known-events.ts'
 import { smallEvent } from '../../helpers/events.ts'
-import { openMigratedStore } from '../../helpers/migrated-store.ts'
 
-// Appends events until it is killed and says which were acknowledged: `ack FIRST COUNT`. With `drain` it stores what
+// Appends events, in a store that is there with its schema, until it is killed and says which were acknowledged: `ack FIRST COUNT`. With `drain` it stores what
 // is left and ends.
 const [folder = '', mode = ''] = process.argv.slice(2)
-const database = await openMigratedStore(join(folder, 'store'))
+const database = await openEmbedded({ path: join(folder, 'store') })
 const log = await openSegmentLog({
   folder: join(folder, 'log'),
   encode: encodeBatch,

@@ -6,19 +6,17 @@ import { createAssembler } from '../../../ingest/assembler.ts'
 import { ownKeyOf } from '../../../ingest/join-key.ts'
 import type { EventPart } from '../../../ingest/record.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
-import { migrate } from '../../../store/migrate.ts'
 import { createPartStore } from '../../../store/parts.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 import { assemble, record, run, sample } from '../../unit/ingest/sample-pipeline.ts'
 
 let folder: string
 let database: Database
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-whose-'))
-  database = await openEmbedded({ path: folder })
-  await migrate(database)
+  database = await openMigratedStore(folder)
 })
 afterAll(async () => {
   await database.close()

@@ -37,7 +37,7 @@ const CONNECTIONS: readonly { name: string; open(): Promise<Opened> }[] = [
   {
     name: 'server',
     open: async () => {
-      const server = await startClickHouse()
+      const server = await startClickHouse({ empty: true })
       const database = await openServer({ url: server.url })
       return {
         database,

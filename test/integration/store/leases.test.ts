@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { openEmbedded, openServer } from '../../../store/clickhouse.ts'
+import { openServer } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createLeaseStore } from '../../../store/leases.ts'
-import { migrate } from '../../../store/migrate.ts'
 import { type ClickHouseServer, startClickHouse } from '../../helpers/clickhouse-server.ts'
 import { eventually } from '../../helpers/gatewatch.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 import type { Held } from './lease-process.ts'
 
 const PROGRAM = fileURLToPath(new URL('./lease-process.ts', import.meta.url))
@@ -22,8 +22,7 @@ beforeAll(async () => {
   server = await startClickHouse()
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-leases-'))
   databases['server'] = await openServer({ url: server.url })
-  databases['embedded'] = await openEmbedded({ path: folder })
-  for (const database of Object.values(databases)) await migrate(database)
+  databases['embedded'] = await openMigratedStore(folder)
 })
 afterAll(async () => {
   for (const database of Object.values(databases)) await database.close()

@@ -5,13 +5,12 @@ import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createRetentionPart } from '../../../app/wire/retention.ts'
-import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { EVENT_COLUMNS, eventRow } from '../../../store/event-rows.ts'
-import { migrate } from '../../../store/migrate.ts'
 import { createProfileStore } from '../../../store/profiles.ts'
 import { expiredOn, type RetentionPolicy } from '../../../store/retention.ts'
 import { smallEvent } from '../../helpers/events.ts'
+import { openMigratedStore } from '../../helpers/migrated-store.ts'
 
 // A Tuesday. Weeks begin on Monday: 2026-06-22, 2026-06-29.
 const TODAY = '2026-06-30'
@@ -23,8 +22,7 @@ let offset = 0
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gatewatch-retention-'))
-  database = await openEmbedded({ path: join(folder, 'store') })
-  await migrate(database)
+  database = await openMigratedStore(join(folder, 'store'))
   for (const tenant of ['acme', STRANGE, 'globex'])
     for (const day of ['2001-01-01', '2026-04-15', '2026-05-24', '2026-05-25', '2026-06-01', TODAY])
       await store(tenant, day)
