@@ -24,6 +24,7 @@ import { describeKafka } from '../../helpers/kafka/distribution.ts'
 import { type TransactionStep, transact } from '../../helpers/kafka/transactions.ts'
 import { type KafkaCluster, startKafka } from '../../helpers/kafka.ts'
 import { openMigratedStore } from '../../helpers/migrated-store.ts'
+import { PATIENCE_MS } from '../../helpers/patience.ts'
 import { encodeRecord, varint } from '../../unit/ingest/sources/record-batches.ts'
 import { processNumbers } from './process-numbers.ts'
 
@@ -223,6 +224,8 @@ describeKafka('the Kafka source at depth', () => {
       }, 20)
       const source = startSource('bombs', [{ name: 'bombs' }], {
         telemetry,
+        // A member that the group lost would count again what it reads again.
+        sessionTimeoutMs: PATIENCE_MS,
         process: (records) => {
           if (before === 0) before = process.memoryUsage.rss()
           return processNumbers(
