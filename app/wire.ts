@@ -24,7 +24,6 @@ import { carryOver } from './wire/carry-over.ts'
 import { createDetectPart } from './wire/detect.ts'
 import { createFilesPart } from './wire/files.ts'
 import {
-  checkSegments,
   createAnnotationsPart,
   createAssemblerPart,
   createIngest,
@@ -45,6 +44,7 @@ import { lostRecordsCheck } from './wire/operational-checks/lost-records.ts'
 import { refusedRulesCheck } from './wire/operational-checks/refused-rules.ts'
 import { createRetentionPart } from './wire/retention.ts'
 import { addRuleGauge, loadRules, rulesHealth } from './wire/rules.ts'
+import { addSegmentGauges, checkSegments } from './wire/segments.ts'
 import { openStore } from './wire/store.ts'
 import { createStoreFigures } from './wire/store-figures.ts'
 import { createTokenSearch } from './wire/token-search.ts'
@@ -117,9 +117,10 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
     await keepAlerts(database, config.alerts.keepDays)
     const annotations = await createAnnotationsPart(ingest, database)
     const stateFiles = createStateFiles(ingest.telemetry)
-    const segments = await openSegments(config, ingest, ingest.telemetry, stateFiles.note)
+    const segments = await openSegments(config, ingest, clock, stateFiles.note)
     // What is left stays on disk for the next start.
     opened.unshift(() => segments.close(SEGMENTS_DRAIN_MS))
+    addSegmentGauges(segments, clock, registry)
     await carryOver(database, segments, note)
     const leases = await createLeases({ config, logger, registry })
     opened.unshift(() => leases.stop())
@@ -182,7 +183,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
         : {}),
       checks: {
         ...(lastResort ? { process: lastResort.check } : {}),
-        segments: () => checkSegments(segments),
+        segments: () => checkSegments(segments, clock.now()),
         state_files: stateFiles.check,
         leases: () => leases.check(),
         ...(kafka ? { kafka: () => kafka.check() } : {}),

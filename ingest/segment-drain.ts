@@ -54,14 +54,17 @@ export interface StuckSegment {
 /** Carries full segments to the store, one after the other, oldest first. */
 export interface SegmentDrain {
   /** Before `start`: what an earlier run left. */
-  addRecovered(segment: RecoveredSegment): void
+  addRecovered(segment: RecoveredSegment, sinceMs: number): void
   start(): void
   /** A full segment, closed; nothing is appended to it any more. */
-  add(segment: Segment): void
+  add(segment: Segment, sinceMs: number): void
   /** Announces events appended to a segment, in row order; settles when the segment is stored. */
   expect(segment: number, events: readonly AuditEvent[]): Promise<StoredCounts>
   waitingBytes(): number
   waitingSegments(): number
+  waitingRows(): number
+  /** When the first row of what waits longest was accepted, milliseconds; undefined when nothing waits. */
+  waitingSinceMs(): number | undefined
   /** Why the segment in front is not stored yet, after a failed attempt. */
   stuck(): StuckSegment | undefined
   /** Whether rows were damaged while they waited; what is left of them is stored, all is set aside. */
@@ -86,6 +89,7 @@ interface Job {
   readonly number: number
   readonly files: readonly TableFile[]
   readonly bytes: number
+  readonly sinceMs: number
   /**
    * What was decided about its rows. Never decided again, whatever fails afterwards: its own rows may be in the store by
    * then, and would be taken for earlier ones.
@@ -210,13 +214,14 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
 
   return {
     // What was sealed was acknowledged: where its rows are gone it is stuck, never taken for an empty segment.
-    addRecovered: ({ number, files, sealed }) =>
-      add({ number, files: sealed ?? files, sealed: sealed && { files: sealed, ...NO_VERDICTS } }),
+    addRecovered: ({ number, files, sealed }, sinceMs) =>
+      add({ number, files: sealed ?? files, sealed: sealed && { files: sealed, ...NO_VERDICTS }, sinceMs }),
     start: () => {
       started = true
       kick()
     },
-    add: (segment) => add({ number: segment.number, files: segment.files(), sealed: undefined }),
+    add: (segment, sinceMs) =>
+      add({ number: segment.number, files: segment.files(), sealed: undefined, sinceMs }),
     expect: (segment, events) => {
       const keys = events.map(({ tenant, event_id, occurred_at, actor }) => ({
         ...{ tenant, event_id, occurred_at, actor },
@@ -232,6 +237,10 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
     },
     waitingBytes: () => jobs.reduce((sum, job) => sum + job.bytes, 0),
     waitingSegments: () => jobs.length,
+    waitingRows: () =>
+      jobs.reduce((sum, { files }) => files.reduce((rows, { count }) => rows + count, sum), 0),
+    // Oldest first; what an earlier run left without a row waits for nothing.
+    waitingSinceMs: () => jobs.find(({ files }) => files.length > 0)?.sinceMs,
     stuck: () => stuck,
     isDamaged: () => isDamaged,
     idle: async () => {

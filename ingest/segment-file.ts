@@ -324,6 +324,10 @@ export async function removeSegment(folder: string, number: number): Promise<voi
   }
 }
 
+/** When something was last appended to a segment, or it was sealed: milliseconds. */
+export const segmentTime = async (folder: string, number: number): Promise<number> =>
+  (await stat(journalPath(folder, number))).mtimeMs
+
 /** All files of a segment, as a shell knows them; for messages. */
 export const segmentPattern = (folder: string, number: number): string => join(folder, `${nameOf(number)}.*`)
 

@@ -18,6 +18,7 @@ import {
   listSegments,
   recoverSegment,
   type Segment,
+  segmentTime,
   type TableRows,
   writeWhole,
 } from './segment-file.ts'
@@ -36,6 +37,8 @@ export interface SegmentLogOptions extends Pick<DrainOptions, 'write' | 'compare
   /** … or this long after its first row, in milliseconds. */
   readonly sealMs?: number
   readonly telemetry: IngestTelemetry
+  /** Milliseconds since 1970. Default: the machine’s clock. */
+  readonly now?: () => number
   /** Told of a damaged `log.json`. */
   readonly noteSetAside?: NoteSetAside
 }
@@ -49,6 +52,10 @@ export interface SegmentLogStatus {
   /** Bytes accepted and not yet in the store. */
   readonly waitingBytes: number
   readonly waitingSegments: number
+  /** Rows accepted and not yet in the store: a record is one or more. */
+  readonly waitingRows: number
+  /** When the first row of what waits longest was accepted, milliseconds; undefined when nothing waits. */
+  readonly waitingSinceMs: number | undefined
   /** The segment that the store does not take, with the reason; it is tried again, and the others wait behind it. */
   readonly stuck: StuckSegment | undefined
   /** Folder of segments that the disk has damaged, as they were found; `undefined` when there are none. */
@@ -88,7 +95,8 @@ interface Waiting {
 
 /** Opens the log and starts to replay what the last run left behind. */
 export async function openSegmentLog(options: SegmentLogOptions): Promise<SegmentLog> {
-  const { folder, encode, telemetry, maxBytes = 1024 ** 3, sealRows = 10_000, sealMs = 500 } = options
+  const { folder, encode, telemetry, now = Date.now } = options
+  const { maxBytes = 1024 ** 3, sealRows = 10_000, sealMs = 500 } = options
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const logId = await readLogId(folder, options.noteSetAside ?? (() => {}))
   const drain = createSegmentDrain({ ...options, tokenOf: (number) => `segment/${logId}/${number}` })
@@ -97,6 +105,8 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
   let lastNumber = 0
   let left = { segments: 0, rows: 0, cutBytes: 0 }
   for (const number of await listSegments(folder)) {
+    // Of what an earlier run accepted the last append is known: it waits at least since then.
+    const sinceMs = await segmentTime(folder, number)
     const recovered = await recoverSegment(folder, number)
     if (recovered.damage !== undefined) telemetry.logFault(damageText(folder, number, recovered.damage))
     lastNumber = number
@@ -109,7 +119,7 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
       rows: left.rows + rows,
       cutBytes: left.cutBytes + recovered.cutBytes,
     }
-    drain.addRecovered(recovered)
+    drain.addRecovered(recovered, sinceMs)
   }
   if (left.rows + left.cutBytes > 0) telemetry.logRecovered(left)
   const damaged = await stat(damagedFolder(folder)).then(
@@ -125,6 +135,7 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
   let queuedBytes = 0
   let closing = false
   let sealTimer: NodeJS.Timeout | undefined
+  let activeSinceMs: number | undefined
   let work = Promise.resolve()
   let working = false
   let lastError: string | undefined
@@ -144,7 +155,8 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
       return
     }
     await full.close().catch((error) => telemetry.logFault(messageOf(error)))
-    drain.add(full)
+    drain.add(full, activeSinceMs ?? now())
+    activeSinceMs = undefined
   }
 
   const commitGroup = async () => {
@@ -156,7 +168,9 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
     }
     const bytes = group.reduce((sum, item) => sum + item.bytes, 0)
     try {
+      const startedMs = now()
       await active.append(mergeTables(group), { ...sequences })
+      activeSinceMs ??= startedMs
       for (const { batch, accept } of group) accept({ stored: drain.expect(active.number, batch.events) })
       lastError = undefined
     } catch (error) {
@@ -241,6 +255,8 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
     status: () => ({
       waitingBytes: drain.waitingBytes() + active.byteCount() + queuedBytes,
       waitingSegments: drain.waitingSegments() + (active.rowCount() > 0 ? 1 : 0),
+      waitingRows: drain.waitingRows() + active.rowCount(),
+      waitingSinceMs: drain.waitingSinceMs() ?? activeSinceMs,
       stuck: drain.stuck(),
       damaged: drain.isDamaged() ? damagedFolder(folder) : damaged,
       lastError: lastError ?? drain.stuck()?.reason,

@@ -141,7 +141,7 @@ function ingestCounters(registry: Registry) {
 export function openSegments(
   config: Config,
   ingest: Ingest,
-  telemetry: IngestTelemetry,
+  clock: Clock,
   noteSetAside?: NoteSetAside,
 ): Promise<SegmentLog> {
   return openSegmentLog({
@@ -149,7 +149,8 @@ export function openSegments(
     encode: encodeBatch,
     write: (blocks, token) => ingest.writer.write(blocks, token),
     compare: ingest.compare,
-    telemetry,
+    telemetry: ingest.telemetry,
+    now: () => clock.now(),
     ...(noteSetAside ? { noteSetAside } : {}),
   })
 }
@@ -170,21 +171,6 @@ export function createStateFiles(telemetry: Pick<IngestTelemetry, 'logFault'>): 
     check: () =>
       files.map((file) => ({ state: 'degraded', reason: 'state_file_damaged', detail: detailOf(file) })),
   }
-}
-
-/** For `/readyz`: whether what was accepted gets into the store, and which files do not. */
-export function checkSegments(segments: Pick<SegmentLog, 'status'>): readonly Trouble[] {
-  const { stuck, damaged, lastError } = segments.status()
-  if (stuck !== undefined) {
-    const { files, reason, attempts } = stuck
-    const detail = `${files} is not stored after ${attempts} attempts: ${reason}`
-    return [{ state: 'failing', reason: 'segment_stuck', detail }]
-  }
-  if (lastError !== undefined) return [{ state: 'failing', reason: 'segment_log_failed', detail: lastError }]
-  if (damaged === undefined) return []
-  // What can be stored is; the rest is for a person to look at.
-  const detail = `the disk has damaged segments; look at ${damaged} and remove it`
-  return [{ state: 'degraded', reason: 'segments_damaged', detail }]
 }
 
 /** The HTTP way in: answers when every record is on disk. Closed before the segment log. */

@@ -2,7 +2,7 @@ import { appendFile, cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { checkSegments } from '../../../app/wire/ingest.ts'
+import { checkSegments } from '../../../app/wire/segments.ts'
 import { GatewatchError } from '../../../core/errors.ts'
 import type { Batch, DeadLetter } from '../../../ingest/record.ts'
 import { inspectSegments } from '../../../ingest/segment-file.ts'
@@ -97,7 +97,7 @@ describe('segment log', () => {
     await log.flush()
     expect(store.lines('events').map((line) => JSON.parse(line)[0])).toEqual(['a', 'b', 'c'])
     expect((await readdir(folder)).filter((name) => name.endsWith('.jsonl'))).toEqual([])
-    expect(log.status()).toEqual({ waitingBytes: 0, waitingSegments: 0, lastError: undefined })
+    expect(log.status()).toEqual({ waitingBytes: 0, waitingSegments: 0, waitingRows: 0 })
   })
 
   it('keeps acknowledged appends across a crash and replays them under the same token', async () => {
@@ -185,7 +185,7 @@ describe('segment log', () => {
     expect(stored).toEqual(['a', 'c'])
     expect(isKept).toBe(true)
     expect(faults).toEqual([expect.stringContaining('damaged/000000000001.*')])
-    expect(checkSegments(log)).toEqual([
+    expect(checkSegments(log, Date.now())).toEqual([
       { state: 'degraded', reason: 'segments_damaged', detail: expect.stringContaining('damaged') },
     ])
   })
@@ -304,7 +304,7 @@ describe('segment log', () => {
       stuck: { files, reason: 'Cannot parse row 1' },
       lastError: 'Cannot parse row 1',
     })
-    expect(checkSegments(log)).toEqual([
+    expect(checkSegments(log, Date.now())).toEqual([
       {
         state: 'failing',
         reason: 'segment_stuck',
@@ -315,7 +315,7 @@ describe('segment log', () => {
     ])
     broken = false
     await log.flush()
-    expect(checkSegments(log)).toEqual([])
+    expect(checkSegments(log, Date.now())).toEqual([])
   })
 
   it('names a segment whose rows are gone, also to who looks at the folder only', async () => {
