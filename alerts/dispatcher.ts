@@ -1,10 +1,12 @@
 import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
+import { createChooser } from './chooser.ts'
+import type { DigestStore } from './digester.ts'
 import { createLane, type Lane } from './lane.ts'
 import type { Notifier } from './notifier.ts'
 import type { DeliveryStore, Outbox } from './outbox.ts'
 import type { Logger } from './telemetry.ts'
-import { createTurns, pickByWeight, type Turns } from './weight.ts'
+import { createTurns, type Turns } from './weight.ts'
 
 /**
  * Sends what is due in the outbox, at least once each, under ids that stay the same. All state is the store’s (a
@@ -26,7 +28,7 @@ export interface Dispatcher {
 }
 
 export interface DispatcherOptions {
-  readonly deliveries: DeliveryStore
+  readonly deliveries: DeliveryStore & DigestStore
   readonly outbox: Pick<Outbox, 'recover'>
   readonly notifiers: readonly Notifier[]
   readonly clock: Clock
@@ -48,10 +50,13 @@ const LANE_BATCH = 50
 // How often the outbox is searched for what a crash left, and how far back.
 const RECOVER_EVERY_MS = 60_000
 const RECOVER_WINDOW_MS = 7 * 86_400_000
+// A digest is as old as what it tells, which may have waited for long.
+const RECOVER_DIGESTS_MS = 60 * 86_400_000
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { deliveries, outbox, notifiers, clock, logger, pollMs = 1000, graceMs = 5000 } = options
   const mayRun = options.mayRun ?? (() => true)
+  const chooser = createChooser({ deliveries, logger })
   const lanes = new Map(
     notifiers.map((notifier) => [
       notifier.receiver,
@@ -126,7 +131,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const nowMs = clock.now()
     if (nowMs - recoveredMs < RECOVER_EVERY_MS) return
     const mended = await outbox.recover(nowMs - RECOVER_WINDOW_MS)
-    if (mended > 0) logger.warn({ actions: mended }, 'Deliveries that a crash had left out are due now.')
+    const digests = await deliveries.recoverDigests(nowMs - RECOVER_DIGESTS_MS)
+    if (mended + digests > 0)
+      logger.warn({ actions: mended, digests }, 'Deliveries that a crash had left out are due now.')
     const disabled = await deliveries.disabledReceivers()
     for (const { lane, notifier } of lanes.values()) {
       lane.disabled = disabled.find(
@@ -140,19 +147,14 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const free = [...lanes.values()].filter(({ lane }) => !lane.busy && lane.waitMs() === 0)
     if (free.length === 0 || stopping || !(await mayRun())) return []
     const nowMs = clock.now()
-    const receivers = free.map(({ lane }) => lane.receiver)
-    const waiting = Map.groupBy(
-      await deliveries.waiting(nowMs, receivers, LANE_BATCH),
-      ({ receiver }) => receiver,
-    )
-    const picked = free.flatMap(({ lane, turns }) =>
-      pickByWeight(waiting.get(lane.receiver) ?? [], { limit: LANE_BATCH, nowMs, turns }),
-    )
-    const due = Map.groupBy(await deliveries.read(picked, nowMs), ({ receiver }) => receiver)
-    return free.flatMap(({ lane, turns }) => {
+    const { due, settled } = await chooser.choose(free, nowMs, LANE_BATCH)
+    // A digest that was made now is sent by the next look.
+    if (settled > 0) alarm.resolve()
+    const sent = free.flatMap(({ lane, turns }) => {
       const mine = due.get(lane.receiver) ?? []
       return mine.length === 0 ? [] : [runLane(lane, turns, mine)]
     })
+    return [Promise.resolve(settled), ...sent]
   }
 
   function runLane(lane: Lane, turns: Turns, due: Parameters<Lane['run']>[0]): Promise<number> {

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import type { OutboxDelivery } from '../core/delivery.ts'
 import { messageOf } from '../core/errors.ts'
 import { createBreaker } from './breaker.ts'
-import type { Notice, Notifier, SendResult } from './notifier.ts'
+import type { Message, Notifier, SendResult } from './notifier.ts'
 import type { DeliveryStore, DisabledReceiver } from './outbox.ts'
 import { settle } from './retry-schedule.ts'
 import type { Logger } from './telemetry.ts'
@@ -105,12 +105,12 @@ export function createLane({ notifier, deliveries, clock, logger }: LaneOptions)
 
   async function send(delivery: OutboxDelivery, nowMs: number, signal: AbortSignal): Promise<SendResult> {
     try {
-      const notice = JSON.parse(delivery.body) as Notice
-      return await notifier.send(notice, { deliveryId: delivery.delivery_id, nowMs, signal })
+      const message = JSON.parse(delivery.body) as Message
+      return await notifier.send(message, { deliveryId: delivery.delivery_id, nowMs, signal })
     } catch (error) {
       logger.error(
         { receiver: notifier.receiver, delivery_id: delivery.delivery_id, reason: messageOf(error) },
-        'A notice could not be put into the receiver’s format.',
+        'A message could not be put into the receiver’s format.',
       )
       return { outcome: 'retry', status: 0, error: 'gatewatch could not make the message (see its log).' }
     }

@@ -1,8 +1,13 @@
 import type { Alert } from '../core/alert.ts'
 import type { DeliveryKind, NoticeKind } from '../core/delivery.ts'
 import type { Finding, Severity } from '../core/finding.ts'
+import type { DeliveryBudget } from './budget.ts'
+import type { Digest } from './digest.ts'
 
 /** What a delivery says, before a notifier puts it into a receiver’s own format. Kept in the outbox as JSON. */
+export type Message = Notice | Digest
+
+/** What is said about one alert. */
 export interface Notice {
   readonly kind: NoticeKind
   /** The alert as it was when the notice was planned. */
@@ -57,8 +62,10 @@ export interface Notifier {
   readonly notices: readonly NoticeKind[]
   /** What the receiver bears: a token bucket. */
   readonly rate: { readonly perSecond: number; readonly burst: number }
+  /** What those behind it bear: beyond it messages come in digests. */
+  readonly budget: DeliveryBudget
   /** One attempt. Whatever the receiver does is a result; a throw is a fault of ours. */
-  send(notice: Notice, context: SendContext): Promise<SendResult>
+  send(message: Message, context: SendContext): Promise<SendResult>
 }
 
 /** The route of a notifier with a severity floor. */

@@ -9,7 +9,13 @@ import { alertLink, sentenceOf } from './summary.ts'
  */
 export const OCSF_VERSION = '1.5.0'
 
-const SEVERITY_IDS: Readonly<Record<Severity, number>> = { info: 1, low: 2, medium: 3, high: 4, critical: 5 }
+export const SEVERITY_IDS: Readonly<Record<Severity, number>> = {
+  info: 1,
+  low: 2,
+  medium: 3,
+  high: 4,
+  critical: 5,
+}
 
 const ACTIVITIES = {
   opened: { activity_id: 1, activity_name: 'Create', status_id: 1, status: 'New' },

@@ -1,8 +1,9 @@
 import type { Severity } from './finding.ts'
 
 /**
- * A delivery is one notice about one alert to one receiver. It is written down before anything is sent (the outbox),
- * and keeps its id through every attempt, so that the receiver can tell a repetition from a second notice.
+ * A delivery is one message to one receiver: a notice about one alert, or a digest of many. It is written down before anything
+ * is sent (the outbox), and keeps its id through every attempt, so that the receiver can tell a repetition from a second
+ * message.
  */
 export const DELIVERY_KINDS = ['webhook', 'slack', 'pagerduty'] as const
 /** The way a receiver is spoken to. */
@@ -22,8 +23,15 @@ export const NOTICE_KINDS = [
 ] as const
 export type NoticeKind = (typeof NOTICE_KINDS)[number]
 
-export const DELIVERY_STATUSES = ['due', 'delivered', 'failed'] as const
-/** `due` until an attempt settles it; `failed` when attempts are used up or the receiver refused for good. */
+/** What a message is: a notice about one alert, or one digest that stands for many notices (docs/adr/0020-digests.md). */
+export const MESSAGE_KINDS = [...NOTICE_KINDS, 'digest'] as const
+export type MessageKind = (typeof MESSAGE_KINDS)[number]
+
+export const DELIVERY_STATUSES = ['due', 'delivered', 'failed', 'digested'] as const
+/**
+ * `due` until an attempt settles it; `failed` when attempts are used up or the receiver refused for good; `digested` when a
+ * digest tells it, which then is the delivery to look at.
+ */
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number]
 
 /** What an action on an alert wants sent. Part of the action, so that it cannot be lost between two writes. */
@@ -45,8 +53,10 @@ export interface DeliveryAttempt {
 }
 
 /** A delivery as people see it; times are ISO 8601 UTC. */
-export interface Delivery extends PlannedDelivery {
+export interface Delivery extends Omit<PlannedDelivery, 'notice'> {
+  readonly notice: MessageKind
   readonly tenant: string
+  /** Of a digest: its row of digests, which go out one after the other like the notices about one alert. */
   readonly alert_id: string
   readonly status: DeliveryStatus
   readonly attempts: number
@@ -57,6 +67,8 @@ export interface Delivery extends PlannedDelivery {
   readonly last_error?: string
   /** Every attempt, oldest first. */
   readonly attempt_log: readonly DeliveryAttempt[]
+  /** Of a digested delivery: the delivery that tells it. */
+  readonly digest_id?: string
 }
 
 /** What decides which delivery goes out first, and beside whom it takes turns. */
@@ -78,7 +90,7 @@ export interface WaitingDelivery extends DeliveryWeight {
   readonly version: number
   readonly receiver: string
   readonly alert_id: string
-  readonly notice: NoticeKind
+  readonly notice: MessageKind
   readonly sequence: number
   readonly created_at: string
 }
@@ -87,8 +99,30 @@ export interface WaitingDelivery extends DeliveryWeight {
 export interface OutboxDelivery extends Delivery, DeliveryWeight {
   /** Grows with each change; the newest version is the delivery. */
   readonly version: number
-  /** Number of the action that asked for it: notices about one alert go out in this order. */
+  /** Number of the action that asked for it: notices about one alert go out in this order. Of a digest: its window. */
   readonly sequence: number
-  /** The notice as JSON (`alerts/notifier.ts`). */
+  /**
+   * When it was decided that it goes out alone: before its first attempt, so that what may have been sent never comes in a
+   * digest too. Absent: not decided, or not asked.
+   */
+  readonly admitted_at?: string
+  /** The message as JSON (`alerts/notifier.ts`); empty when it was digested. */
   readonly body: string
+}
+
+/** How many messages were admitted to go out alone. */
+export interface Admissions {
+  readonly receiver: string
+  readonly tenant: string
+  readonly source: string
+  readonly severity: Severity
+  readonly party: string
+  readonly count: number
+}
+
+/** A delivery that may become part of a digest, with what the digest says of it; without its body. */
+export interface DigestMember extends OutboxDelivery {
+  readonly rule: string
+  /** At most 400 characters. */
+  readonly title: string
 }

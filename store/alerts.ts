@@ -36,6 +36,8 @@ export interface AlertFilter {
   readonly tenant: string
   readonly status?: string
   readonly severity?: string
+  /** Only what this digest told of: the id of its delivery. */
+  readonly digest?: string
 }
 
 export interface AlertPage {
@@ -167,7 +169,7 @@ export function createAlerts(database: Database): Alerts {
       )
       return rows.map(entryOf)
     },
-    async list({ tenant, status, severity }, { limit, cursor }) {
+    async list({ tenant, status, severity, digest }, { limit, cursor }) {
       const after = cursor === undefined ? undefined : decodeCursor(cursor, CURSOR_PARTS)
       const rows = await database.query<StateRow & { key: [string, string, string] }>(
         // Which, from the small columns of all; then the states of these.
@@ -176,7 +178,9 @@ export function createAlerts(database: Database): Alerts {
            SELECT alert_id, newest.1, newest.2 FROM (
              SELECT alert_id, max(${NEWEST}) AS newest, argMax(status, ${NEWEST}) AS status,
                     argMax(severity, ${NEWEST}) AS severity, any(opened_at) AS opened_at, any(started_at) AS started_at
-             FROM alert_log WHERE tenant = {tenant:String} GROUP BY alert_id)
+             FROM alert_log WHERE tenant = {tenant:String}
+               ${digest === undefined ? '' : 'AND alert_id IN (SELECT alert_id FROM delivery_versions WHERE tenant = {tenant:String} AND digest_id = {digest:String})'}
+             GROUP BY alert_id)
            WHERE true
              ${status === undefined ? '' : 'AND status = {status:String}'}
              ${severity === undefined ? '' : 'AND severity = {severity:String}'}
@@ -188,6 +192,7 @@ export function createAlerts(database: Database): Alerts {
           limit: limit + 1,
           ...(status === undefined ? {} : { status }),
           ...(severity === undefined ? {} : { severity }),
+          ...(digest === undefined ? {} : { digest }),
           ...(after === undefined
             ? {}
             : { opened: after[0] ?? '', started: after[1] ?? '', alert: after[2] ?? '' }),
@@ -242,7 +247,11 @@ export function createAlerts(database: Database): Alerts {
  * @param days at least 1; an alert that nobody touched for so long goes as well, open or not
  */
 export const keepAlerts = (database: Database, days: number): Promise<void> =>
-  keepDays(database, { finding_versions: 'found_at', alert_log: 'at', delivery_versions: 'created_at' }, days)
+  keepDays(
+    database,
+    { finding_versions: 'found_at', alert_log: 'at', delivery_versions: 'created_at', admissions: 'at' },
+    days,
+  )
 
 const stateOf = ({ state }: StateRow): Alert => JSON.parse(state) as Alert
 

@@ -11,10 +11,11 @@ import {
   outboxDeliveryOf,
   storedTime,
 } from './delivery-rows.ts'
-import { createOutboxTable } from './outbox.ts'
+import { createDigests, type Digests } from './digests.ts'
+import { createOutboxTable, isLeftOver } from './outbox.ts'
 
 /** The outbox and what became of it. Implements `alerts/outbox.ts` and answers the API. Times as `core/delivery.ts`. */
-export interface Deliveries {
+export interface Deliveries extends Digests {
   /** What may be due, small; see `OutboxTable.candidates`. */
   waiting(nowMs: number, receivers: readonly string[], limitPerParty: number): Promise<WaitingDelivery[]>
   /** Those of them that are due, in the same order; lets what was settled leave the outbox. */
@@ -37,12 +38,13 @@ export interface ReceiverState {
 }
 
 const ALL = DELIVERY_COLUMNS.join(', ')
-// Without the notice, and without what older rows derive from it.
-const LISTED = DELIVERY_COLUMNS.slice(0, DELIVERY_COLUMNS.indexOf('body')).join(', ')
+// Without the message, and without what older rows derive from it.
+const LISTED = [...DELIVERY_COLUMNS.slice(0, DELIVERY_COLUMNS.indexOf('body')), 'digest_id'].join(', ')
 
 export function createDeliveries(database: Database): Deliveries {
   const outbox = createOutboxTable(database)
   return {
+    ...createDigests(database, outbox),
     waiting: outbox.candidates,
     async read(waiting, nowMs) {
       if (waiting.length === 0) return []
@@ -64,7 +66,7 @@ export function createDeliveries(database: Database): Deliveries {
       await outbox.leave(
         waiting.flatMap((candidate) => {
           const delivery = deliveries.get(candidate.delivery_id)
-          return delivery !== undefined && delivery.version > candidate.version
+          return delivery !== undefined && isLeftOver(candidate, delivery)
             ? [[candidate, delivery] as const]
             : []
         }),

@@ -23,6 +23,8 @@ export const DELIVERY_COLUMNS = [
   'score',
   'source',
   'party',
+  'admitted_at',
+  'digest_id',
 ] as const
 
 type Value = string | number | null
@@ -50,6 +52,8 @@ export const deliveryRow = (delivery: OutboxDelivery): Value[] => [
   delivery.score,
   delivery.source,
   delivery.party,
+  delivery.admitted_at === undefined ? null : storedTime(delivery.admitted_at),
+  delivery.digest_id ?? '',
 ]
 
 export function deliveryOf(row: DeliveryRow): Delivery {
@@ -69,6 +73,7 @@ export function deliveryOf(row: DeliveryRow): Delivery {
       : { last_attempt_at: isoOf(String(row.last_attempt_at)), last_status: Number(row.last_status) }),
     ...(row.last_error === '' ? {} : { last_error: String(row.last_error) }),
     attempt_log: JSON.parse(String(row.attempt_log)) as DeliveryAttempt[],
+    ...(row.digest_id === '' ? {} : { digest_id: String(row.digest_id) }),
   }
 }
 
@@ -81,6 +86,7 @@ export const outboxDeliveryOf = (row: DeliveryRow): OutboxDelivery => ({
   score: Number(row.score),
   source: String(row.source),
   party: String(row.party),
+  ...(row.admitted_at === null ? {} : { admitted_at: isoOf(String(row.admitted_at)) }),
 })
 
 /** ISO 8601 → the text of a `DateTime64(3)`. */

@@ -1,10 +1,13 @@
 import { NOTICE_KINDS } from '../../core/delivery.ts'
 import { GatewatchError } from '../../core/errors.ts'
 import type { Severity } from '../../core/finding.ts'
-import { cutText } from '../../core/text.ts'
+import { cutText, inertText } from '../../core/text.ts'
 import { judgeAnswer } from '../answer.ts'
+import { DEFAULT_BUDGETS, type DeliveryBudget } from '../budget.ts'
+import type { Digest } from '../digest.ts'
+import { summarizeDigest } from '../digest-summary.ts'
 import { createEgress, type EgressOptions, type EgressResult } from '../egress.ts'
-import type { Notice, Notifier, SendResult } from '../notifier.ts'
+import type { Message, Notice, Notifier, SendResult } from '../notifier.ts'
 import { summarize } from '../summary.ts'
 
 export const PAGERDUTY_URL = 'https://events.pagerduty.com/v2/enqueue'
@@ -19,6 +22,8 @@ export interface PagerDutyOptions extends Omit<EgressOptions, 'url'> {
   /** Default `PAGERDUTY_URL`. */
   readonly url?: string
   readonly publicUrl?: string | undefined
+  /** Default `DEFAULT_BUDGETS`. */
+  readonly budget?: Partial<DeliveryBudget>
 }
 
 /**
@@ -44,8 +49,9 @@ export function createPagerDutyNotifier(options: PagerDutyOptions): Notifier {
     target: egress.target,
     notices: NOTICE_KINDS,
     rate: { perSecond: 2, burst: 5 },
-    async send(notice, { nowMs, signal }) {
-      const body = JSON.stringify(pagerDutyEvent(notice, options))
+    budget: { ...DEFAULT_BUDGETS.pagerduty, ...options.budget },
+    async send(message, { nowMs, signal }) {
+      const body = JSON.stringify(pagerDutyEvent(message, options))
       return judgePagerDutyAnswer(
         await egress.post({ headers: { 'content-type': 'application/json' }, body, signal }),
         nowMs,
@@ -72,11 +78,49 @@ const SEVERITIES: Readonly<Record<Severity, 'critical' | 'error' | 'warning' | '
   info: 'info',
 }
 
+type EventOptions = Pick<PagerDutyOptions, 'routingKey' | 'publicUrl'>
+
 /** The event. PagerDuty shows all of it as text. */
-export function pagerDutyEvent(
-  notice: Notice,
-  { routingKey, publicUrl }: Pick<PagerDutyOptions, 'routingKey' | 'publicUrl'>,
-): Record<string, unknown> {
+export const pagerDutyEvent = (message: Message, options: EventOptions): Record<string, unknown> =>
+  message.kind === 'digest' ? eventOfDigest(message, options) : eventOfNotice(message, options)
+
+/**
+ * Digests of one source, severity and day (UTC) are one incident: the next ones add to it, and page again only when people
+ * have resolved it. A new severity or a new day pages, so that an incident that nobody resolves does not swallow what follows.
+ */
+function eventOfDigest(digest: Digest, { routingKey, publicUrl }: EventOptions): Record<string, unknown> {
+  const summary = summarizeDigest(digest, publicUrl)
+  return {
+    routing_key: routingKey,
+    dedup_key: `gatewatch:digest:${digest.row}:${digest.severity}:${digest.at.slice(0, 10)}`,
+    event_action: 'trigger',
+    client: 'gatewatch',
+    ...linksOf(summary.link, `Show all ${digest.count} alerts in gatewatch`),
+    payload: {
+      summary: cutText(`${summary.what}: ${summary.sentence}`, 1024),
+      source: cutText(summary.source, 255),
+      severity: SEVERITIES[digest.severity],
+      timestamp: digest.last_at,
+      group: cutText(inertText(digest.tenant), 255),
+      class: 'digest',
+      custom_details: {
+        digest_id: digest.digest_id,
+        alerts: digest.count,
+        severities: summary.severities,
+        messages: summary.notices,
+        rules: summary.rules,
+        about: summary.parties,
+        most_severe: summary.top,
+        list: summary.api,
+      },
+    },
+  }
+}
+
+const linksOf = (href: string | undefined, text: string): Record<string, unknown> =>
+  href === undefined ? {} : { client_url: href, links: [{ href, text }] }
+
+function eventOfNotice(notice: Notice, { routingKey, publicUrl }: EventOptions): Record<string, unknown> {
   const { alert, finding } = notice
   const same = { routing_key: routingKey, dedup_key: `gatewatch:${alert.alert_id}` }
   if (notice.kind === 'acknowledged') return { ...same, event_action: 'acknowledge' }
@@ -86,9 +130,7 @@ export function pagerDutyEvent(
     ...same,
     event_action: 'trigger',
     client: 'gatewatch',
-    ...(summary.link === undefined
-      ? {}
-      : { client_url: summary.link, links: [{ href: summary.link, text: 'Investigate in gatewatch' }] }),
+    ...linksOf(summary.link, 'Investigate in gatewatch'),
     payload: {
       summary: cutText(`${summary.what}: ${summary.sentence}`, 1024),
       source: cutText(summary.about, 255),

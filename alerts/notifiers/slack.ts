@@ -1,13 +1,18 @@
 import type { KnownBlock } from '@slack/types'
 import { cutText } from '../../core/text.ts'
 import { judgeAnswer } from '../answer.ts'
+import { DEFAULT_BUDGETS, type DeliveryBudget } from '../budget.ts'
+import type { Digest } from '../digest.ts'
+import { type DigestSummary, summarizeDigest } from '../digest-summary.ts'
 import { createEgress, type EgressOptions, type EgressResult } from '../egress.ts'
-import type { Notice, Notifier, SendResult } from '../notifier.ts'
+import type { Message, Notice, Notifier, SendResult } from '../notifier.ts'
 import { type Summary, shortTime, summarize } from '../summary.ts'
 
 export interface SlackOptions extends EgressOptions {
   readonly receiver: string
   readonly publicUrl?: string | undefined
+  /** Default `DEFAULT_BUDGETS`. */
+  readonly budget?: Partial<DeliveryBudget>
 }
 
 export interface SlackMessage {
@@ -31,8 +36,9 @@ export function createSlackNotifier(options: SlackOptions): Notifier {
     target: egress.target,
     notices: ['opened', 'severity_raised', 'recurred', 'taken_back'],
     rate: { perSecond: 1, burst: 1 },
-    async send(notice, { nowMs, signal }) {
-      const body = JSON.stringify(slackMessage(notice, options.publicUrl))
+    budget: { ...DEFAULT_BUDGETS.slack, ...options.budget },
+    async send(message, { nowMs, signal }) {
+      const body = JSON.stringify(slackMessage(message, options.publicUrl))
       return judgeSlackAnswer(
         await egress.post({ headers: { 'content-type': 'application/json' }, body, signal }),
         nowMs,
@@ -60,7 +66,11 @@ export function judgeSlackAnswer(result: EgressResult, nowMs: number): SendResul
  * The message. What others wrote stands in `plain_text` objects only, which Slack does not parse; the fallback text,
  * which it does parse, is escaped.
  */
-export function slackMessage(notice: Notice, publicUrl?: string): SlackMessage {
+export function slackMessage(message: Message, publicUrl?: string): SlackMessage {
+  return message.kind === 'digest' ? slackDigest(message, publicUrl) : slackNotice(message, publicUrl)
+}
+
+function slackNotice(notice: Notice, publicUrl: string | undefined): SlackMessage {
   const summary = summarize(notice, publicUrl)
   const blocks: KnownBlock[] = [
     { type: 'header', text: plain(`${headline(notice, summary)} · ${summary.what}`, 150) },
@@ -94,6 +104,37 @@ export function slackMessage(notice: Notice, publicUrl?: string): SlackMessage {
     unfurl_media: false,
   }
 }
+
+function slackDigest(digest: Digest, publicUrl: string | undefined): SlackMessage {
+  const summary = summarizeDigest(digest, publicUrl)
+  const severity = digest.severity.toUpperCase()
+  const blocks: KnownBlock[] = [
+    { type: 'header', text: plain(`${severity} · ${summary.what}`, 150) },
+    { type: 'section', text: plain(summary.sentence, 1000) },
+    { type: 'section', fields: digestFields(summary).map((field) => plain(field, 600)) },
+    { type: 'section', text: plain(`Most severe:\n${summary.top.join('\n')}`, 2500) },
+  ]
+  if (summary.link !== undefined && summary.link.length <= 3000) {
+    blocks.push({
+      type: 'actions',
+      elements: [{ type: 'button', text: plain(`Show all ${digest.count}`, 75), url: summary.link }],
+    })
+  }
+  blocks.push({ type: 'context', elements: [plain(`digest · ${summary.api}`, 500)] })
+  return {
+    text: slackEscape(`[${severity}] ${summary.what}: ${summary.sentence}`, 1000),
+    blocks,
+    unfurl_links: false,
+    unfurl_media: false,
+  }
+}
+
+const digestFields = ({ severities, rules, parties, notices }: DigestSummary): string[] => [
+  `Severity\n${severities}`,
+  `Messages\n${notices}`,
+  `Rules\n${rules}`,
+  `About\n${parties}`,
+]
 
 const HEADLINES: Readonly<Partial<Record<Notice['kind'], string>>> = {
   severity_raised: 'now ',

@@ -2,9 +2,12 @@ import { Webhook } from 'standardwebhooks'
 import { NOTICE_KINDS } from '../../core/delivery.ts'
 import { GatewatchError } from '../../core/errors.ts'
 import { judgeAnswer } from '../answer.ts'
+import { DEFAULT_BUDGETS, type DeliveryBudget } from '../budget.ts'
+import type { Digest } from '../digest.ts'
 import { createEgress, type EgressOptions } from '../egress.ts'
-import type { Notice, Notifier } from '../notifier.ts'
+import type { Message, Notice, Notifier } from '../notifier.ts'
 import { toDetectionFinding } from '../ocsf.ts'
+import { toIncidentFinding } from '../ocsf-digest.ts'
 
 /** Standard Webhooks asks for payloads below this. */
 export const MAX_BODY_BYTES = 20_000
@@ -16,11 +19,13 @@ export interface WebhookOptions extends EgressOptions {
   readonly publicUrl?: string | undefined
   /** What the receiver bears. Default 20 a second, 50 at once. */
   readonly rate?: Notifier['rate']
+  /** Default `DEFAULT_BUDGETS`. */
+  readonly budget?: Partial<DeliveryBudget>
 }
 
 /**
  * A receiver that speaks Standard Webhooks: `webhook-id` is the delivery’s id on every attempt, the body is
- * `{type, timestamp, data}` with the alert as OCSF Detection Finding.
+ * `{type, timestamp, data}` with the alert as OCSF Detection Finding, or a digest as Incident Finding.
  * @throws GatewatchError `config_invalid` for a secret or an address that cannot be used
  */
 export function createWebhookNotifier(options: WebhookOptions): Notifier {
@@ -33,8 +38,9 @@ export function createWebhookNotifier(options: WebhookOptions): Notifier {
     target: egress.target,
     notices: NOTICE_KINDS,
     rate: options.rate ?? { perSecond: 20, burst: 50 },
-    async send(notice, { deliveryId, nowMs, signal }) {
-      const body = webhookBody(notice, options.publicUrl)
+    budget: { ...DEFAULT_BUDGETS.webhook, ...options.budget },
+    async send(message, { deliveryId, nowMs, signal }) {
+      const body = webhookBody(message, options.publicUrl)
       const sentAt = new Date(nowMs)
       const headers = {
         'content-type': 'application/json',
@@ -47,7 +53,8 @@ export function createWebhookNotifier(options: WebhookOptions): Notifier {
   }
 }
 
-const EVENT_TYPES: Readonly<Record<Notice['kind'], string>> = {
+const EVENT_TYPES: Readonly<Record<Message['kind'], string>> = {
+  digest: 'digest.created',
   opened: 'finding.created',
   severity_raised: 'finding.updated',
   recurred: 'finding.updated',
@@ -57,7 +64,21 @@ const EVENT_TYPES: Readonly<Record<Notice['kind'], string>> = {
 }
 
 /** The body, smaller than `MAX_BODY_BYTES`: details go first, the newest facts about the alert never. */
-export function webhookBody(notice: Notice, publicUrl?: string): string {
+export function webhookBody(message: Message, publicUrl?: string): string {
+  return message.kind === 'digest' ? bodyOfDigest(message, publicUrl) : bodyOfNotice(message, publicUrl)
+}
+
+function bodyOfDigest(digest: Digest, publicUrl: string | undefined): string {
+  let body = ''
+  for (const maxText of [400, 200, 100, 40]) {
+    const data = toIncidentFinding(digest, { publicUrl, maxText })
+    body = JSON.stringify({ type: EVENT_TYPES.digest, timestamp: digest.at, data })
+    if (Buffer.byteLength(body) < MAX_BODY_BYTES) break
+  }
+  return body
+}
+
+function bodyOfNotice(notice: Notice, publicUrl: string | undefined): string {
   const steps = [
     { eventIds: 100, explanation: true, maxText: 600 },
     { eventIds: 20, explanation: true, maxText: 600 },

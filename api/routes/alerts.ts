@@ -21,7 +21,13 @@ import { type DeliverySource, deliveryToWire } from './deliveries.ts'
 export interface AlertSource {
   /** Newest first. */
   list(
-    filter: { readonly tenant: string; readonly status?: string; readonly severity?: string },
+    filter: {
+      readonly tenant: string
+      readonly status?: string
+      readonly severity?: string
+      /** Only what this digest told of. */
+      readonly digest?: string
+    },
     page: { readonly limit: number; readonly cursor?: string },
   ): Promise<{ readonly alerts: readonly Alert[]; readonly nextCursor?: string }>
   withActions(
@@ -77,9 +83,9 @@ export function addAlertRoutes(
     },
     async (request) => {
       const { tenant } = callerOf(request)
-      const { limit, cursor, status, severity } = request.query
+      const { limit, cursor, status, severity, digest } = request.query
       const page = await alerts.list(
-        { tenant, ...given('status', status), ...given('severity', severity) },
+        { tenant, ...given('status', status), ...given('severity', severity), ...given('digest', digest) },
         { limit, ...given('cursor', cursor) },
       )
       const sent = await deliveries.ofAlerts(
@@ -201,5 +207,10 @@ const toWire = (alert: Alert) => ({
 function summaryOf({ alert_id }: Alert, deliveries: readonly Delivery[]) {
   const own = deliveries.filter((delivery) => delivery.alert_id === alert_id)
   const count = (status: Delivery['status']) => own.filter((delivery) => delivery.status === status).length
-  return { delivered: count('delivered'), due: count('due'), failed: count('failed') }
+  return {
+    delivered: count('delivered'),
+    due: count('due'),
+    failed: count('failed'),
+    digested: count('digested'),
+  }
 }

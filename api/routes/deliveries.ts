@@ -57,5 +57,6 @@ export function addDeliveryRoutes(app: ApiServer, { deliveries, receiver }: Deli
 /** Without the tenant, which is the caller’s own. */
 export const deliveryToWire = ({ tenant: _, ...delivery }: Delivery) => ({
   ...delivery,
+  ...(delivery.notice === 'digest' ? { alert_id: '' } : {}),
   attempt_log: delivery.attempt_log.map((attempt) => ({ ...attempt })),
 })

@@ -43,6 +43,9 @@ export const AlertQuerySchema = Type.Object(
   {
     status: Type.Optional(Type.Enum(['', ...ALERT_STATUSES])),
     severity: Type.Optional(Type.Enum(['', ...SEVERITIES])),
+    digest: Type.Optional(
+      Type.String({ maxLength: 100, description: 'Only what this digest told of: id of its delivery' }),
+    ),
     limit: limitParameter(1000, 100),
     cursor: cursorParameter,
   },
@@ -56,7 +59,12 @@ export const AlertPageSchema = Type.Object(
         {
           ...AlertSchema.properties,
           deliveries_summary: Type.Object(
-            { delivered: Type.Integer(), due: Type.Integer(), failed: Type.Integer() },
+            {
+              delivered: Type.Integer(),
+              due: Type.Integer(),
+              failed: Type.Integer(),
+              digested: Type.Integer({ description: 'Told by digests' }),
+            },
             strict,
           ),
         },

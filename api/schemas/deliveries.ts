@@ -1,15 +1,20 @@
 import { Type } from 'typebox'
-import { DELIVERY_KINDS, DELIVERY_STATUSES, NOTICE_KINDS } from '../../core/delivery.ts'
+import { DELIVERY_KINDS, DELIVERY_STATUSES, MESSAGE_KINDS } from '../../core/delivery.ts'
 import { limitParameter, strict } from './query.ts'
 
 export const DeliverySchema = Type.Object(
   {
     delivery_id: Type.String(),
-    alert_id: Type.String(),
+    alert_id: Type.String({
+      description: 'Empty for a digest: its alerts are GET /v1/alerts?digest=<delivery_id>',
+    }),
     receiver: Type.String(),
     kind: Type.Enum(DELIVERY_KINDS),
-    notice: Type.Enum(NOTICE_KINDS, { description: 'What the message says' }),
-    status: Type.Enum(DELIVERY_STATUSES),
+    notice: Type.Enum(MESSAGE_KINDS, { description: 'What the message says' }),
+    status: Type.Enum(DELIVERY_STATUSES, {
+      description: 'digested: told by the digest that digest_id names, not by a message of its own',
+    }),
+    digest_id: Type.Optional(Type.String({ description: 'The delivery that tells a digested one' })),
     attempts: Type.Integer(),
     created_at: Type.String(),
     last_attempt_at: Type.Optional(Type.String()),

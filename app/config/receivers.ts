@@ -1,3 +1,4 @@
+import type { DeliveryBudget } from '../../alerts/budget.ts'
 import { GatewatchError } from '../../core/errors.ts'
 import type { SEVERITIES } from '../../core/finding.ts'
 import type { PlaceOf } from './place.ts'
@@ -12,6 +13,8 @@ export interface ReceiverConfig {
   readonly secret?: string
   readonly minSeverity: (typeof SEVERITIES)[number]
   readonly allowPrivate: boolean
+  /** What is set of it; the rest is the default of the type. */
+  readonly budget: Partial<DeliveryBudget>
   /** Where it is said, when a file says it: `gatewatch.yaml:12`. */
   readonly at?: string
 }
@@ -49,9 +52,22 @@ export function receiverOf(
     ...(secret ? { secret } : {}),
     minSeverity: receiver.min_severity ?? 'low',
     allowPrivate: receiver.allow_private ?? false,
+    budget: budgetOf(receiver.budget ?? {}),
     ...(at === undefined ? {} : { at }),
   }
 }
+
+const budgetOf = ({
+  per_party,
+  per_source,
+  within_minutes,
+  digest_every_seconds,
+}: NonNullable<NonNullable<ConfigFile['receivers']>[number]['budget']>): Partial<DeliveryBudget> => ({
+  ...(per_party === undefined ? {} : { perParty: per_party }),
+  ...(per_source === undefined ? {} : { perSource: per_source }),
+  ...(within_minutes === undefined ? {} : { withinMs: within_minutes * 60_000 }),
+  ...(digest_every_seconds === undefined ? {} : { digestEveryMs: digest_every_seconds * 1000 }),
+})
 
 const RECEIVER_EXAMPLES = {
   webhook: '{ name: soc, type: webhook, url: https://soc.example.com/gatewatch, secret_file: soc.secret }',

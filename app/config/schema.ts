@@ -12,6 +12,9 @@ export const ROLES = ['ingest', 'detect', 'api'] as const
 export type Role = (typeof ROLES)[number]
 
 const strict = { additionalProperties: false } as const
+const wholeNumber = (minimum: number, maximum: number, description: string) =>
+  Type.Integer({ minimum, maximum, description })
+
 const name = (description: string, example?: string) =>
   Type.String({
     description,
@@ -403,6 +406,35 @@ export const ConfigSchema = Type.Object(
             min_severity: Type.Optional(Type.Enum(SEVERITIES)),
             allow_private: Type.Optional(
               Type.Boolean({ description: 'Allow addresses inside private networks' }),
+            ),
+            budget: Type.Optional(
+              Type.Object(
+                {
+                  per_party: Type.Optional(
+                    wholeNumber(
+                      1,
+                      100_000,
+                      'Messages of one severity about one actor (or entity) of one source',
+                    ),
+                  ),
+                  per_source: Type.Optional(
+                    wholeNumber(1, 100_000, 'Messages of one severity about what one source sent'),
+                  ),
+                  within_minutes: Type.Optional(wholeNumber(1, 1440, 'The time that these are counted in')),
+                  digest_every_seconds: Type.Optional(
+                    wholeNumber(
+                      5,
+                      86_400,
+                      'Length of the windows of digests; one digest of a source in each',
+                    ),
+                  ),
+                },
+                {
+                  ...strict,
+                  description:
+                    'How many messages it gets alone; what is beyond comes in digests (docs/alerting.md)',
+                },
+              ),
             ),
           },
           strict,

@@ -48,6 +48,7 @@ function notifierOf(receiver: ReceiverConfig, index: number, publicUrl: string |
     receiver: receiver.name,
     field: `receivers.${index}`,
     allowPrivate: receiver.allowPrivate,
+    budget: receiver.budget,
     publicUrl,
   }
   const secret = receiver.secret ?? ''

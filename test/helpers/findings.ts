@@ -1,6 +1,8 @@
+import { type Digest, makeDigest } from '../../alerts/digest.ts'
 import type { Notice } from '../../alerts/notifier.ts'
 import type { Alert } from '../../core/alert.ts'
 import { openAlert } from '../../core/alert.ts'
+import type { DigestMember } from '../../core/delivery.ts'
 import type { Finding } from '../../core/finding.ts'
 import { stableId } from '../../core/hash.ts'
 
@@ -50,3 +52,42 @@ export function noticeOf(finding: Finding = findingOf(), given: Partial<Notice> 
 
 export const alertOf = (finding: Finding = findingOf(), at = '2026-08-21T15:00:07.000Z'): Alert =>
   openAlert(stableId('alert of', finding.finding_id), { kind: 'opened', at, by: 'gatewatch', finding })
+
+/** Deliveries that wait for a digest, a second after the other; what a test is about is given. */
+export const digestMembersOf = (
+  count: number,
+  given: (index: number) => Partial<DigestMember> = () => ({}),
+): DigestMember[] =>
+  Array.from({ length: count }, (_, index) => {
+    const at = new Date(Date.parse('2026-08-21T15:00:07.000Z') + index * 1000).toISOString()
+    return {
+      delivery_id: stableId('member', index),
+      version: 1,
+      tenant: 'acme',
+      alert_id: stableId('alert of member', index),
+      receiver: 'soc',
+      kind: 'slack',
+      notice: 'opened',
+      sequence: 1,
+      created_at: at,
+      next_attempt_at: at,
+      status: 'due',
+      attempts: 0,
+      attempt_log: [],
+      body: '',
+      severity: 'critical',
+      score: 5,
+      source: 'gateway',
+      party: `actor-${index}`,
+      rule: 'volume-spike',
+      title: `actor-${index} made 412 calls`,
+      ...given(index),
+    }
+  })
+
+/** What is sent for such members. */
+export function digestOfMembers(members: readonly DigestMember[], source = 'gateway'): Digest {
+  const nowMs = Date.parse('2026-08-21T15:05:00.000Z')
+  const place = { receiver: 'soc', kind: 'slack' as const, tenant: members[0]?.tenant ?? '', source }
+  return JSON.parse(makeDigest(place, members, { windowMs: nowMs, nowMs }).digest.body) as Digest
+}

@@ -50,6 +50,7 @@ export function addDemoCommand(program: Command): void {
             secret: webhookSecret,
             minSeverity: 'low',
             allowPrivate: true,
+            budget: {},
           },
         ],
       }

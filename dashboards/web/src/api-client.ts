@@ -45,7 +45,9 @@ export interface Delivery {
   readonly alert_id: string
   readonly receiver: string
   readonly kind: string
+  readonly notice?: string
   readonly status: string
+  readonly digest_id?: string
   readonly attempts: number
   readonly created_at: string
   readonly last_attempt_at?: string
@@ -74,6 +76,7 @@ export interface Alert {
     readonly delivered: number
     readonly due: number
     readonly failed: number
+    readonly digested: number
   }
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { AlertLog } from '../../../alerts/alert-log.ts'
 import { createDemoReceiver } from '../../../alerts/demo-receiver.ts'
+import type { DigestStore } from '../../../alerts/digester.ts'
 import { createDispatcher, type Dispatcher } from '../../../alerts/dispatcher.ts'
 import { createAlertLifecycle } from '../../../alerts/lifecycle.ts'
 import { type Notifier, routeOf } from '../../../alerts/notifier.ts'
@@ -17,6 +18,7 @@ import type { Finding } from '../../../core/finding.ts'
 import { type Alerts, createAlerts, keepAlerts } from '../../../store/alerts.ts'
 import type { Database } from '../../../store/database.ts'
 import { createDeliveries, type Deliveries } from '../../../store/deliveries.ts'
+import { dying } from '../../helpers/dying.ts'
 import { findingOf } from '../../helpers/findings.ts'
 import { openMigratedStore } from '../../helpers/migrated-store.ts'
 import { startReceiver, type TestReceiver } from '../../helpers/receivers.ts'
@@ -62,7 +64,7 @@ const webhook = (name = `hook-${count}`, url = receiver.url, timeoutMs = 2000): 
 
 interface Parts {
   alerts?: AlertLog
-  deliveries?: DeliveryStore
+  deliveries?: DeliveryStore & DigestStore
   mayRun?: () => boolean | Promise<boolean>
   sourcesOf?: NonNullable<OutboxOptions['sourcesOf']>
 }
@@ -363,7 +365,9 @@ describe('a flood of alerts', () => {
     async (whose) => {
       const sourcesOf = async (_tenant: string, ids: readonly string[]) =>
         new Map(ids.map((id) => [id, id.startsWith('real') ? 'gateway' : 'attacker']))
-      const { pipeline, dispatcher } = system([webhook()], { sourcesOf })
+      // What is beyond a budget: digests.test.ts.
+      const patient = { ...webhook(), budget: { ...webhook().budget, perParty: 1000, perSource: 1000 } }
+      const { pipeline, dispatcher } = system([patient], { sourcesOf })
       const flood = Array.from({ length: 400 }, (_, index) => {
         const actor = whose === 'of one actor' ? 'mallory' : `made-up-${index}`
         return finding({
@@ -448,29 +452,6 @@ describe('several processes that send', () => {
 })
 
 describe('a process that dies', () => {
-  /** The store as a process sees it that dies at its nth call: before the call took effect, or after. */
-  function dying<Store extends object>(
-    store: Store,
-    calls: { left: number },
-    when: 'before' | 'after',
-  ): Store {
-    return new Proxy(store, {
-      get(target, name) {
-        const method: unknown = Reflect.get(target, name)
-        if (typeof method !== 'function') return method
-        return async (...args: unknown[]) => {
-          if (calls.left < 0) throw new Error('dead')
-          calls.left -= 1
-          const dies = calls.left < 0
-          if (dies && when === 'before') throw new Error('dead')
-          const result: unknown = await method.apply(target, args)
-          if (dies) throw new Error('dead')
-          return result
-        }
-      },
-    })
-  }
-
   it.each(['before', 'after'] as const)('loses nothing, dying %s any call to the store', async (when) => {
     let deaths = 0
     for (let step = 0; ; step += 1) {

@@ -38,9 +38,15 @@ export function DeliveryTable({
               </td>
               {linked ? (
                 <td>
-                  <a href={link(['alerts', delivery.alert_id])} data-row>
-                    open
-                  </a>
+                  {delivery.notice === 'digest' ? (
+                    <a href={link(['alerts'], { digest: delivery.delivery_id })} data-row>
+                      open all
+                    </a>
+                  ) : (
+                    <a href={link(['alerts', delivery.alert_id])} data-row>
+                      open
+                    </a>
+                  )}
                 </td>
               ) : null}
             </tr>

@@ -69,6 +69,7 @@ const DELIVERY_WORDS: Readonly<Record<string, { icon: 'check' | 'wait' | 'close'
   delivered: { icon: 'check', word: 'Delivered' },
   due: { icon: 'wait', word: 'Due' },
   failed: { icon: 'close', word: 'Failed' },
+  digested: { icon: 'check', word: 'In a digest' },
 }
 
 /** One delivery in a line: its state, to whom, when. */
@@ -79,7 +80,7 @@ export function DeliveryMark({ delivery }: { delivery: Delivery }): JSX.Element 
   }
   const at = delivery.last_attempt_at ?? delivery.created_at
   return (
-    <span class={`delivery delivery-${known(delivery.status, ['delivered', 'due', 'failed'])}`}>
+    <span class={`delivery delivery-${known(delivery.status, ['delivered', 'due', 'failed', 'digested'])}`}>
       <Icon name={icon} />
       <span>
         {word} to <Plain text={delivery.receiver} limit={32} />{' '}

@@ -11,13 +11,15 @@ import { SEVERITIES } from '../words.ts'
 
 /** The queue: alerts with what is to be done about them. All ages; the range does not hide an open alert. */
 export function AlertsScreen(): JSX.Element {
-  const { status, severity } = route.value.params
-  const pages = usePages<Alert>(`alerts ${status ?? ''} ${severity ?? ''}`, (cursor, signal) =>
-    get<{ alerts: Alert[]; next_cursor?: string }>(
-      'alerts',
-      { status, severity, limit: 100, cursor },
-      signal,
-    ).then((page) => ({ items: page.alerts, next: page.next_cursor })),
+  const { status, severity, digest } = route.value.params
+  const pages = usePages<Alert>(
+    `alerts ${status ?? ''} ${severity ?? ''} ${digest ?? ''}`,
+    (cursor, signal) =>
+      get<{ alerts: Alert[]; next_cursor?: string }>(
+        'alerts',
+        { status, severity, digest, limit: 100, cursor },
+        signal,
+      ).then((page) => ({ items: page.alerts, next: page.next_cursor })),
   )
   return (
     <div class={pages.stale ? 'screen is-stale' : 'screen'}>
@@ -35,6 +37,7 @@ export function AlertsScreen(): JSX.Element {
             options={SEVERITIES.map((value) => ({ value, name: value }))}
           />
           <FilterChip name="actor" />
+          <FilterChip name="digest" />
         </Filters>
       </header>
       <Problem problem={pages.problem} />
@@ -100,7 +103,7 @@ function AlertRow({ alert }: { alert: Alert }): JSX.Element {
 }
 
 function Sent({ summary }: { summary: NonNullable<Alert['deliveries_summary']> }): JSX.Element {
-  const states = (['delivered', 'due', 'failed'] as const).filter((state) => summary[state] > 0)
+  const states = (['delivered', 'due', 'failed', 'digested'] as const).filter((state) => summary[state] > 0)
   if (states.length === 0) return <span>nothing sent</span>
   return (
     <span class={summary.failed > 0 ? 'tone-bad' : ''}>

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { Webhook } from 'standardwebhooks'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Digest } from '../../../../alerts/digest.ts'
 import type { Notice } from '../../../../alerts/notifier.ts'
 import {
   createPagerDutyNotifier,
@@ -15,7 +16,7 @@ import {
 } from '../../../../alerts/notifiers/slack.ts'
 import { createWebhookNotifier, MAX_BODY_BYTES, webhookBody } from '../../../../alerts/notifiers/webhook.ts'
 import { NOTICE_KINDS } from '../../../../core/delivery.ts'
-import { findingOf, noticeOf } from '../../../helpers/findings.ts'
+import { digestMembersOf, digestOfMembers, findingOf, noticeOf } from '../../../helpers/findings.ts'
 import { startReceiver, type TestReceiver } from '../../../helpers/receivers.ts'
 
 const SECRET = `whsec_${Buffer.alloc(32, 1).toString('base64')}`
@@ -36,6 +37,18 @@ function hostileNotice(text: string): Notice {
       explanation: { observed: long, expected: { [long]: long }, history: long, silenced_by: long },
     }),
   )
+}
+
+/** A digest of alerts whose every text is hostile and too long, and each another. */
+function hostileDigest(text: string): Digest {
+  const long = text.repeat(2000)
+  const members = digestMembersOf(30, (index) => ({
+    tenant: long,
+    rule: `${index}${long}`,
+    party: `${index}${long}`,
+    title: long,
+  }))
+  return digestOfMembers(members, long)
 }
 
 const HOSTILE = [
@@ -90,6 +103,32 @@ describe('Slack', () => {
       }
     }
     // Parsed by Slack: nothing that mentions, links, or formats. All else is plain text.
+    expect(message.text).not.toMatch(/[<>`*_~@]|:\/\/|:\w+:/)
+    expect(JSON.stringify(message)).not.toContain('mrkdwn')
+    expect(textsOf(message).join().replaceAll('\n', '')).not.toMatch(/\u202e|\p{Cc}|\p{Cs}/u)
+  })
+
+  it('says of a digest how many, what, whose and which are the most severe', () => {
+    const message = slackMessage(digestOfMembers(digestMembersOf(395)), PUBLIC_URL)
+    const text = JSON.stringify(message)
+    expect(message.text).toContain('[CRITICAL] 395 alerts in one digest')
+    expect(text).toContain('395 alerts of source gateway (tenant acme), 2026-08-21 15:00 UTC to')
+    expect(text).toContain('Severity\\ncritical 395')
+    expect(text).toContain('Rules\\nvolume-spike 395')
+    expect(text).toContain('and 385 more with 385')
+    expect(text).toContain('CRITICAL actor-0 made 412 calls (actor-0)')
+    expect(text).toMatch(/https:\/\/gatewatch\.example\.com\/#\/alerts\?digest=[0-9a-f]{32}/)
+    expect(text).toMatch(/\/v1\/alerts\?digest=[0-9a-f]{32}/)
+  })
+
+  it.each(HOSTILE)('keeps its limits and %j inert in digests', (hostile) => {
+    const message = slackMessage(hostileDigest(hostile), PUBLIC_URL)
+    expect(JSON.stringify(message).length).toBeLessThan(13_000)
+    for (const block of message.blocks) {
+      if (block.type !== 'section') continue
+      expect(block.text?.text.length ?? 0).toBeLessThanOrEqual(3000)
+      for (const field of block.fields ?? []) expect(field.text.length).toBeLessThanOrEqual(2000)
+    }
     expect(message.text).not.toMatch(/[<>`*_~@]|:\/\/|:\w+:/)
     expect(JSON.stringify(message)).not.toContain('mrkdwn')
     expect(textsOf(message).join().replaceAll('\n', '')).not.toMatch(/\u202e|\p{Cc}|\p{Cs}/u)
@@ -159,6 +198,31 @@ describe('PagerDuty', () => {
     expect(payload.source.length).toBeLessThanOrEqual(255)
     expect(String(event.dedup_key).length).toBeLessThanOrEqual(255)
     expect(JSON.stringify(event).length).toBeLessThan(512_000)
+  })
+
+  it('makes digests of one source, severity and day one incident', () => {
+    const options = { routingKey: 'k'.repeat(32), publicUrl: PUBLIC_URL }
+    const digest = digestOfMembers(digestMembersOf(40))
+    const event = pagerDutyEvent(digest, options)
+    expect(event).toMatchObject({
+      event_action: 'trigger',
+      payload: { severity: 'critical', source: 'gateway', class: 'digest', custom_details: { alerts: 40 } },
+    })
+    const keyOf = (given: Partial<Digest>) => pagerDutyEvent({ ...digest, ...given }, options)['dedup_key']
+    expect(keyOf({ digest_id: 'the next', at: '2026-08-21T23:59:59.000Z' })).toBe(event['dedup_key'])
+    expect(keyOf({ severity: 'low' })).not.toBe(event['dedup_key'])
+    expect(keyOf({ at: '2026-08-22T00:00:00.000Z' })).not.toBe(event['dedup_key'])
+    expect(keyOf({ row: 'of another source' })).not.toBe(event['dedup_key'])
+  })
+
+  it.each(HOSTILE)('keeps its limits with %j in digests', (hostile) => {
+    const event = pagerDutyEvent(hostileDigest(hostile), { routingKey: 'k'.repeat(32) })
+    const payload = event['payload'] as { summary: string; source: string }
+    expect(payload.summary.length).toBeLessThanOrEqual(1024)
+    expect(payload.source.length).toBeLessThanOrEqual(255)
+    expect(String(event['dedup_key']).length).toBeLessThanOrEqual(255)
+    expect(JSON.stringify(event).length).toBeLessThan(20_000)
+    expect(textsOf(event).join()).not.toMatch(/\u202e|\p{Cc}|\p{Cs}/u)
   })
 
   it('never repeats what PagerDuty found wrong, and waits when it throttles', () => {
@@ -232,6 +296,25 @@ describe('Standard Webhooks', () => {
       'finding.updated 200402',
       'finding.closed 200403',
     ])
+  })
+
+  it('carries a digest as OCSF incident finding with what the class requires', () => {
+    const digest = digestOfMembers(digestMembersOf(40))
+    const { type, timestamp, data } = JSON.parse(webhookBody(digest, PUBLIC_URL))
+    expect([type, timestamp]).toEqual(['digest.created', digest.at])
+    expect(data).toMatchObject({
+      ...{ activity_id: 1, category_uid: 2, class_uid: 2005, type_uid: 200501, severity_id: 5, status_id: 1 },
+      count: 40,
+      metadata: { profiles: ['incident'] },
+      unmapped: { gatewatch: { digest_id: digest.digest_id, alerts: 40 } },
+    })
+    expect(data.finding_info_list).toHaveLength(10)
+  })
+
+  it.each(HOSTILE)('stays under 20 kB with %j in digests', (hostile) => {
+    const body = webhookBody(hostileDigest(hostile), PUBLIC_URL)
+    expect(Buffer.byteLength(body)).toBeLessThan(MAX_BODY_BYTES)
+    expect(JSON.parse(body).data.count).toBe(30)
   })
 
   it.each(HOSTILE)('stays under 20 kB with %j', (hostile) => {
