@@ -21,6 +21,7 @@ import { installEntityTags } from './plugins/entity-tags.ts'
 import { installHostCheck } from './plugins/host-check.ts'
 import { installSecurityHeaders } from './plugins/security-headers.ts'
 import { installSharedAnswers } from './plugins/shared-answers.ts'
+import { MAX_BODY_BYTES, MAX_INFLATED_BYTES } from './request-body.ts'
 import { addAccessLogRoutes } from './routes/access-log.ts'
 import { type AlertChanges, type AlertSource, addAlertRoutes } from './routes/alerts.ts'
 import { addBackfillRoutes, type Backfills } from './routes/backfills.ts'
@@ -168,7 +169,11 @@ export async function buildServer(deps: ApiDependencies): Promise<ApiServer> {
   if (deps.redaction !== undefined) addRedactionRoutes(app, { redaction: deps.redaction, clock: deps.clock })
   if (deps.intake !== undefined) {
     const { intake, clock } = deps
-    const budget = createByteBudget(deps.intakeBytes ?? DEFAULT_INTAKE_BYTES, deps.registry)
+    const budget = createByteBudget({
+      limitBytes: deps.intakeBytes ?? DEFAULT_INTAKE_BYTES,
+      largestBytes: MAX_BODY_BYTES + MAX_INFLATED_BYTES,
+      registry: deps.registry,
+    })
     addIngestRoutes(app, { intake, clock, budget })
     addOtlpRoutes(app, { intake, clock, budget })
   }

@@ -5,6 +5,7 @@ import { GatewatchError, messageOf } from '../core/errors.ts'
 import { zstdFrames } from '../core/zstd-frames.ts'
 import type { ApiServer } from './api-server.ts'
 import type { ByteBudget, ByteLease } from './byte-budget.ts'
+import { callerOf } from './plugins/authentication.ts'
 
 /** Largest body as it comes over the wire, in bytes. */
 export const MAX_BODY_BYTES = 16 * 1024 ** 2
@@ -19,15 +20,15 @@ export type TakeBody = <Answer>(
 
 /**
  * Has the routes of a scope take their bodies as bytes, whatever their media type, within a budget. A body is in it before
- * its first byte is read, with the length that its header says, and grows as it is inflated; where nothing is left the
- * answer is 503 with `Retry-After`.
+ * its first byte is read, with the length that its header says, and grows as it is inflated; where nothing is left, or its
+ * sender has its share, the answer is 503 with `Retry-After`. Nothing of it is read before its sender is known.
  */
 export function takeBodies(scope: ApiServer, budget: ByteBudget): TakeBody {
   const leases = new WeakMap<FastifyRequest, ByteLease>()
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   scope.addHook('preParsing', async (request, reply) => {
-    const lease = budget.take(announcedBytes(request))
+    const lease = budget.take(announcedBytes(request), ownerOf(request))
     leases.set(request, lease)
     // A request whose body never gets to `use`: it is too large, or its sender is gone.
     reply.raw.once('close', () => giveBack(request))
@@ -53,6 +54,12 @@ export function takeBodies(scope: ApiServer, budget: ByteBudget): TakeBody {
       lease.release()
     }
   }
+}
+
+/** The source where the credential is bound to one, else who holds it. */
+function ownerOf(request: FastifyRequest): string {
+  const { tenant, source, subject } = callerOf(request)
+  return JSON.stringify(source === undefined ? [tenant, subject] : [tenant, 'source', source])
 }
 
 /** What the body may need while it is read; of one in chunks nobody knows. */

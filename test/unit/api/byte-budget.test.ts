@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { Registry } from 'prom-client'
 import { afterEach, describe, expect, it } from 'vitest'
+import { createByteBudget } from '../../../api/byte-budget.ts'
 import { decodeBody } from '../../../api/request-body.ts'
 import { startApi } from './api-fixture.ts'
 
@@ -129,6 +130,55 @@ describe('bytes in flight', () => {
     const broken = await post('/v1/events', Buffer.alloc(MIB), { 'content-encoding': 'gzip' })
     expect([wrong.status, unknown.status, broken.status]).toEqual([415, 400, 400])
     await expect.poll(inFlight).toBe(0)
+  })
+})
+
+describe('the share of one sender', () => {
+  const budgetOf = (limitMib: number, largestMib: number) =>
+    createByteBudget({
+      limitBytes: limitMib * MIB,
+      largestBytes: largestMib * MIB,
+      registry: new Registry(),
+    })
+
+  it('is half, or the largest body: what is left is for others', () => {
+    const budget = budgetOf(128, 16)
+    budget.take(60 * MIB, 'greedy')
+    expect(() => budget.take(5 * MIB, 'greedy')).toThrow(expect.objectContaining({ code: 'overloaded' }))
+    budget.take(60 * MIB, 'other')
+    // The largest body is never refused for ever.
+    expect(() => budgetOf(80, 80).take(80 * MIB, 'anyone')).not.toThrow()
+  })
+
+  it('leaves room for small requests of each other sender, when two have taken all', () => {
+    const budget = budgetOf(128, 80)
+    budget.take(80 * MIB, 'greedy')
+    budget.take(48 * MIB, 'greedy too')
+    for (const owner of ['greedy', 'greedy too'])
+      expect(() => budget.take(1, owner)).toThrow(expect.objectContaining({ code: 'overloaded' }))
+    const leases = Array.from({ length: 8 }, (_, index) => budget.take(2 * MIB, `small ${index}`))
+    // It is a bound all the same.
+    expect(() => budget.take(1, 'one more')).toThrow(expect.objectContaining({ code: 'overloaded' }))
+    leases[0]?.release()
+    expect(() => budget.take(2 * MIB, 'one more')).not.toThrow()
+    // What grows beyond little is refused, and keeps what it had.
+    expect(() => leases[1]?.resize(3 * MIB)).toThrow(expect.objectContaining({ code: 'overloaded' }))
+  })
+
+  it('comes back whole, and a sender that is gone is not remembered', () => {
+    const budget = budgetOf(8, 4)
+    for (let round = 0; round < 1000; round += 1) {
+      const lease = budget.take(MIB, `sender ${round % 3}`)
+      lease.resize(4 * MIB)
+      lease.resize(2 * MIB)
+      lease.release()
+      lease.release()
+    }
+    const [one, two] = [budget.take(4 * MIB, 'a'), budget.take(4 * MIB, 'b')]
+    expect(() => budget.take(2 * MIB, 'c')).toThrow()
+    one.release()
+    two.release()
+    expect(() => budget.take(4 * MIB, 'c')).not.toThrow()
   })
 })
 
