@@ -59,6 +59,6 @@ function timeOf(field: string, text: string, nowMs: number): Timestamp {
   if (time !== undefined) return time
   throw new GatewatchError('request_invalid', `\`${field}\` is not a time.`, {
     field,
-    remedy: 'Give ISO 8601 (2026-08-21T14:00:00Z) or a time before now (-24h, -7d, now).',
+    remedy: 'Give ISO 8601 (2026-08-21T14:00:00Z) or a time before now (-24h, -7d, now); from 1970 to 2261.',
   })
 }

@@ -24,7 +24,7 @@ export const numberBetween =
 /** A time as the API takes it; the text itself, because it is relative to the moment of the question. */
 export const time = (text: string): string => {
   if (parseTime(text, systemClock.now()) !== undefined) return text
-  throw new InvalidArgumentError('Write 2026-08-21T14:00:00Z, -24h, -7d or now.')
+  throw new InvalidArgumentError('Write 2026-08-21T14:00:00Z, -24h, -7d or now; a time from 1970 to 2261.')
 }
 
 const list = (text: string): string[] =>

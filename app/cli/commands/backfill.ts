@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
+import { GatewatchError } from '../../../core/errors.ts'
 import { type Access, type AccessFlags, openAccess } from '../access.ts'
 import { addAccessOptions, time } from '../options.ts'
 import { createOutput, type Output } from '../output.ts'
@@ -40,6 +41,16 @@ export function addBackfillCommand(program: Command): void {
     .description('Have days of the past judged again by detection; show what it has left to judge.')
     .action(async (flags: BackfillFlags) => {
       const output = createOutput({ json: flags.json ?? false })
+      if (flags.to !== undefined && flags.from === undefined) {
+        throw new GatewatchError(
+          'request_invalid',
+          '--to says where days end, and nothing where they begin.',
+          {
+            field: '--from',
+            remedy: 'Name the first day to judge again as --from too, or leave --to out to see what is left.',
+          },
+        )
+      }
       const access = await openAccess(flags)
       try {
         if (flags.from !== undefined) {

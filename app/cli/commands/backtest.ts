@@ -41,7 +41,10 @@ export function addBacktestCommand(program: Command): void {
             config.rules.limits,
           )
         : loadRules(config.rules)
-      if (errors[0]) throw errors[0]
+      // Who names files wants these; of the configured ones the others are worth asking.
+      if (flags.rules && errors[0]) throw errors[0]
+      for (const error of errors) output.note(`left out: ${error.toLine()}`)
+      if (errors.length > 0) process.exitCode = 1
       const range = rangeOf(flags)
       const database = await openStore(config, () => {})
       try {

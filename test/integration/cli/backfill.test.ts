@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -74,6 +74,13 @@ describe('gatewatch backfill', () => {
     expect(stderr).toContain('nothing is left to judge')
   })
 
+  it('refuses an end without a beginning', async () => {
+    const { code, stdout, stderr } = await backfill('--to', askedDay)
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toContain('--from')
+    expect(stderr).toContain('Name the first day to judge again')
+  })
+
   it('asks, waits with progress for people, and the days are judged again', async () => {
     const findingsOf = async (gatewatch: { get<T>(path: string): Promise<T> }) =>
       (
@@ -122,5 +129,23 @@ describe('gatewatch backfill', () => {
     } finally {
       await second.stop()
     }
+  })
+})
+
+describe('gatewatch backtest', () => {
+  it('leaves out a rule that is refused, names it, asks the others, and ends with 1', async () => {
+    const rules = join(folder, 'rules')
+    mkdirSync(rules)
+    writeFileSync(join(rules, 'broken.yaml'), 'id: broken\nkind: volume\nversion: [1\n')
+    const config = join(folder, 'gatewatch.yaml')
+    writeFileSync(config, `rules:\n  folders: ['${rules}']\n`)
+    const range = ['--from', isoDay(firstDay), '--to', isoDay(firstDay + 30)]
+    const all = await runCommand(['backtest', ...range, '--data', data, '--json'])
+    const some = await runCommand(['backtest', ...range, '--data', data, '--json', '--config', config])
+    expect([all.code, some.code]).toEqual([0, 1])
+    expect(all.stdout.length).toBeGreaterThan(0)
+    expect(some.stdout).toBe(all.stdout)
+    expect(some.stderr).toContain('left out:')
+    expect(some.stderr).toContain('broken.yaml')
   })
 })
