@@ -8,7 +8,7 @@ import { PATIENCE_MS } from '../helpers/patience.ts'
 
 /**
  * One way to make gatewatch say less, or something else, than what happened. A file of this folder exports one as
- * `attack`, and one of a kind only; `section-N.test.ts` runs those of a section and asks that none succeeds.
+ * `attack`, or small ones about the same thing as `attacks`, one of a kind only; `section-N.test.ts` runs those of a section and asks that none succeeds.
  */
 export interface Attack {
   /** A sentence: what the attacker gets when it succeeds. */

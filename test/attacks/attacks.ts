@@ -10,8 +10,12 @@ export async function loadAttacks(section?: number): Promise<readonly Attack[]> 
   const attacks: Attack[] = []
   for (const file of readdirSync(FOLDER).sort()) {
     if (!file.endsWith('.ts') || file.endsWith('.test.ts') || PROGRAMS.includes(file)) continue
-    const { attack } = (await import(new URL(file, FOLDER).href)) as { attack?: Attack }
-    if (attack !== undefined && (section === undefined || attack.section === section)) attacks.push(attack)
+    const { attack, attacks: several = [] } = (await import(new URL(file, FOLDER).href)) as {
+      attack?: Attack
+      attacks?: readonly Attack[]
+    }
+    const found = attack === undefined ? several : [attack, ...several]
+    attacks.push(...found.filter((each) => section === undefined || each.section === section))
   }
   return attacks
 }

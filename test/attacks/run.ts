@@ -41,6 +41,7 @@ for (const [index, { section, kind, run }] of attacks.entries()) {
           }),
           (error: unknown) => ({ outcome: 'broken' as const, detail: String(error) }),
         )
+  await context.stopFresh()
   rows.push({ section, kind, outcome, detail })
   const seconds = ((performance.now() - since) / 1000).toFixed(1)
   note(

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import type { RawRecord } from '../../../ingest/record.ts'
-import { createRandom, type SyntheticSecret } from './redaction-secrets.ts'
+import { createRandom, type SyntheticSecret } from '../../helpers/made-up-secrets.ts'
 
 /** When all of it is received. */
 export const NOW_MS = Date.parse('2026-11-21T12:00:00Z')

@@ -24,10 +24,10 @@ import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
 import { createKnownEvents } from '../../../store/known-events.ts'
 import { createPartStore } from '../../../store/parts.ts'
 import { findingOf } from '../../helpers/findings.ts'
+import { KIND_COUNT, makeSecrets, type SyntheticSecret } from '../../helpers/made-up-secrets.ts'
 import { openMigratedStore } from '../../helpers/migrated-store.ts'
 import { startReceiver } from '../../helpers/receivers.ts'
 import { makeRecords, NOW_MS } from './redaction-records.ts'
-import { KIND_COUNT, makeSecrets, type SyntheticSecret } from './redaction-secrets.ts'
 
 const SECRETS = makeSecrets(500, 20261121)
 

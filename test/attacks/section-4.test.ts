@@ -1,0 +1,3 @@
+import { testSection } from '../helpers/attack-section.ts'
+
+await testSection(4)
