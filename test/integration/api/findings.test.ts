@@ -161,7 +161,7 @@ describe('alerts', () => {
   it('are acknowledged and closed, without losing a change', async () => {
     const { body } = await get('/v1/alerts?status=open')
     const [alert] = body['alerts'] as (Alert & { deliveries_summary: object })[]
-    expect(alert?.deliveries_summary).toEqual({ delivered: 0, due: 1, failed: 0 })
+    expect(alert?.deliveries_summary).toEqual({ delivered: 0, due: 1, failed: 0, digested: 0 })
     const url = `/v1/alerts/${alert?.alert_id}`
     const { headers } = await get(url)
     const etag = String(headers['etag'])
