@@ -126,7 +126,10 @@ export interface Question<Profile, DayRow, Candidate, Wanted = unknown> {
   /** What is beyond the limits of a profile. */
   overflow(profile: Profile): readonly Overflow[]
   emptyProfile(): Profile
-  /** Rows that the profile learns from, of the days `fromDay` to `toDay` (exclusive), in a fixed order. */
+  /**
+   * Rows that the profile learns from, of the days `fromDay` to `toDay` (exclusive); in a fixed order, unless what `absorb`
+   * learns does not depend on it.
+   */
   history(
     source: Source,
     tenant: string,

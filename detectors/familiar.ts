@@ -148,6 +148,7 @@ export async function readUses(
   return Map.groupBy(first, (use) => use.day)
 }
 
+/** Uses of a crowded day that are read before it is asked again for those that came first. */
 const MOST_UNSORTED = 500_000
 
 /** Whether there is more than may be read at once, or more of one actor on one day than a crowd’s actor may have. */

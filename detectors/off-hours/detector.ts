@@ -10,11 +10,11 @@ import {
   absorbHalfHours,
   emptyOffHoursProfile,
   type HalfHour,
+  inNight,
   isJudged,
   localPlace,
   measureNight,
   type Night,
-  nightOf,
   nightStart,
   type OffHoursProfile,
   tailScore,
@@ -102,7 +102,8 @@ function* judgeNights(
     if (worked % STEP === 0) yield
     const rhythm = profile.rhythms.get(actor)
     if (!isJudged(rhythm, params.minActiveDays)) continue
-    const night = nightOf(rhythm, day, ofActor)
+    const isOfNight = inNight(rhythm, day)
+    const night = ofActor.filter(({ halfHour }) => isOfNight(halfHour))
     const reach = params.toleranceMs / HALF_HOUR_MS
     const outside = night.filter(({ halfHour }) => distanceToUsed(rhythm.used, utcHalfHour(halfHour)) > reach)
     const calls = outside.reduce((sum, row) => sum + row.calls, 0)

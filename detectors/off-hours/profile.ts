@@ -78,13 +78,13 @@ export const emptyOffHoursProfile: OffHoursProfile = {
 export const nightStart = (day: number, offset: number): number =>
   day * HALF_HOURS + ((((HALF_HOURS / 2 - offset) % HALF_HOURS) + HALF_HOURS) % HALF_HOURS)
 
-/** The actor’s half hours in the night of `day`. */
-export function nightOf<Row extends HalfHour>(rhythm: Rhythm, day: number, rows: readonly Row[]): Row[] {
+/** Which half hours lie in the actor’s night of `day`. */
+export function inNight(rhythm: Rhythm, day: number): (halfHour: number) => boolean {
   const start = nightStart(day, rhythm.offset)
-  return rows.filter(({ halfHour }) => halfHour >= start && halfHour < start + HALF_HOURS)
+  return (halfHour) => halfHour >= start && halfHour < start + HALF_HOURS
 }
 
-/** Measures a night against what was known at the start of its day. */
+/** Measures a night, by its half hours with calls, against what was known at the start of its day. */
 export function measureNight(
   profile: OffHoursProfile,
   actor: string,
@@ -203,8 +203,7 @@ function* measureClosed(
       if (worked % STEP === 0) yield
       const rhythm = profile.rhythms.get(actor)
       if (!isJudged(rhythm, minActiveDays)) continue
-      const start = nightStart(day, rhythm.offset)
-      const night = ofActor.filter((halfHour) => halfHour >= start && halfHour < start + HALF_HOURS)
+      const night = ofActor.filter(inNight(rhythm, day))
       if (night.length === 0) continue
       const measured = measureNight(profile, actor, rhythm, night)
       usual = {
