@@ -1,4 +1,5 @@
 import type { EventDraft } from './audit-event.ts'
+import { canonicalPrincipal } from './identity.ts'
 
 /** Fields that can name the accountable principal, strongest first. Configurable as `actor.precedence`. */
 export const DEFAULT_ACTOR_PRECEDENCE = [
@@ -15,18 +16,20 @@ export const DEFAULT_ACTOR_PRECEDENCE = [
 export const UNKNOWN_ACTOR = '(unknown)'
 
 /**
- * The accountable principal: the first field of `precedence` that the event has. Mail addresses are compared
- * without case, so that `Alice@x` and `alice@x` share one baseline.
+ * The accountable principal: the first field of `precedence` that the event has, in its canonical spelling
+ * (`canonicalPrincipal`), so that `Alice@x` and `alice@x` share one baseline.
+ * @param aliases canonical spelling → the actor that the operator says it is
  */
 export function deriveActor(
   draft: EventDraft,
   precedence: readonly (keyof EventDraft)[] = DEFAULT_ACTOR_PRECEDENCE,
+  aliases?: ReadonlyMap<string, string>,
 ): string {
   for (const field of precedence) {
     const value = draft[field]
-    if (typeof value === 'string' && value.trim() !== '') {
-      return value.includes('@') ? value.trim().toLowerCase() : value.trim()
-    }
+    if (typeof value !== 'string') continue
+    const actor = canonicalPrincipal(value)
+    if (actor !== '') return aliases?.get(actor) ?? actor
   }
   return UNKNOWN_ACTOR
 }

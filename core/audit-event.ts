@@ -48,9 +48,10 @@ export type ArgumentFlag = (typeof ARGUMENT_FLAGS)[number]
 /**
  * What gatewatch noticed about a record: a text of it was too long and is kept as its beginning and a digest; it came later
  * than its time by more than the allowed lateness, so that no baseline learns from it; or it did, and the operator declared
- * its source as history. See `ingest/record-flags.ts`.
+ * its source as history; it was taken out of what a log shipper or a broker put around it; it is a call that does not say of
+ * what (a `tools/call` without a tool). See `ingest/record-flags.ts`.
  */
-export const RECORD_FLAGS = ['shortened', 'late', 'history'] as const
+export const RECORD_FLAGS = ['shortened', 'late', 'history', 'unwrapped', 'incomplete'] as const
 export type RecordFlag = (typeof RECORD_FLAGS)[number]
 
 /** How others came to stand between the user and the call. */
@@ -205,7 +206,12 @@ export const AuditEventSchema = Type.Object(
       Type.Array(oneOf(ARGUMENT_FLAGS, 'A shape that attacks need and ordinary arguments rarely have')),
     ),
     record_flags: Type.Optional(
-      Type.Array(oneOf(RECORD_FLAGS, 'What is unusual about the record itself: too long, or too late')),
+      Type.Array(
+        oneOf(
+          RECORD_FLAGS,
+          'What is unusual about the record itself: too long, too late, wrapped, or without what a call needs',
+        ),
+      ),
     ),
   },
   { additionalProperties: false, title: 'AuditEvent' },

@@ -21,6 +21,8 @@ export interface CompletionOptions {
   readonly catalogue: ToolCatalogue
   /** Fields that can name the actor, strongest first. */
   readonly actorPrecedence?: readonly (keyof EventDraft)[]
+  /** Canonical spelling of a principal → the actor that the operator says it is. */
+  readonly actorAliases?: ReadonlyMap<string, string>
   /** What servers said of their tools before the call; nothing unless given. */
   readonly annotations?: Pick<ToolAnnotations, 'of'>
 }
@@ -29,10 +31,10 @@ export interface CompletionOptions {
 export type CompleteEvent = (draft: EventDraft, from: Coordinates) => AuditEvent
 
 export function createCompleteEvent(options: CompletionOptions): CompleteEvent {
-  const { catalogue, actorPrecedence = DEFAULT_ACTOR_PRECEDENCE, annotations } = options
+  const { catalogue, actorPrecedence = DEFAULT_ACTOR_PRECEDENCE, actorAliases, annotations } = options
   return (draft, from) => {
     const method = draft['mcp.method.name'] ?? methodOf(draft)
-    const actor = deriveActor(draft, actorPrecedence)
+    const actor = deriveActor(draft, actorPrecedence, actorAliases)
     const [server, tool] = [draft['mcp.server.name'], draft['gen_ai.tool.name']]
     const known = catalogue.classify({
       server,
@@ -120,10 +122,19 @@ export function createCompleteEvent(options: CompletionOptions): CompleteEvent {
       argument_fingerprints: draft.argument_fingerprints,
       result_fingerprints: draft.result_fingerprints,
       argument_flags: draft.argument_flags,
-      record_flags: draft.record_flags,
+      record_flags: isIncomplete(draft, method)
+        ? [...(draft.record_flags ?? []), 'incomplete']
+        : draft.record_flags,
     }
     return event as AuditEvent
   }
+}
+
+/** Whether a call does not say what it is a call of: detection of tools, servers and chains does not see it. */
+function isIncomplete(draft: EventDraft, method: string | undefined): boolean {
+  if (method === 'tools/call') return draft['gen_ai.tool.name'] === undefined
+  if (method === 'resources/read') return draft['mcp.resource.uri'] === undefined
+  return method === 'prompts/get' && draft['gen_ai.prompt.name'] === undefined
 }
 
 /** The JSON-RPC method that a draft without one implies; `undefined` when it names nothing that was called. */

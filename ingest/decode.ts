@@ -4,8 +4,12 @@ import { nearestName } from '../core/nearest-name.ts'
 import { parseExactly } from './exact-json.ts'
 import type { Decoded, Format, ParsedRecord } from './format.ts'
 import { createNearestFormat } from './nearest-format.ts'
+import { createRecognise } from './recognise.ts'
 import type { RawRecord } from './record.ts'
 import { createRecordSplitter } from './sources/split-records.ts'
+import { MAX_WRAPPERS, unwrap, withBodies, wrapperOf } from './unwrap.ts'
+import { setUsualTime } from './usual-time.ts'
+import type { Inner } from './wrappers.ts'
 
 export interface DecodeLimits {
   /** Largest record that is read at all. */
@@ -50,29 +54,65 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
   const limits = { ...DEFAULT_DECODE_LIMITS, ...options.limits }
   const byName = new Map(options.formats.map((format) => [format.name, format]))
   const nearest = createNearestFormat(options.formats)
+  const recognise = createRecognise(options.formats)
 
-  function decodePiece(piece: ParsedRecord, name: string | undefined): DecodedPiece | undefined {
-    const format =
-      name === undefined ? options.formats.find((candidate) => candidate.recognises(piece)) : byName.get(name)
-    if (!format) return undefined
-    const entries = format.decode(piece)
-    return {
-      sourceFormat: format.name,
-      entries:
-        entries.length > 0
-          ? entries
-          : [{ kind: 'fault', reason: 'record_empty', message: 'The record holds no calls.' }],
+  /** What a format makes of a piece, or of what is wrapped in it; `undefined` when none recognises it. */
+  function decodePiece(
+    piece: ParsedRecord,
+    name: string | undefined,
+    level = 0,
+  ): readonly DecodedPiece[] | undefined {
+    const named = name === undefined ? undefined : byName.get(name)
+    const format = named ?? recognise(piece)
+    // The source’s format is inside of what its shipper put around it.
+    if (
+      format === undefined ||
+      (named !== undefined && named.reads !== 'bytes' && !named.recognises(piece))
+    ) {
+      const opened = openWrapper(piece, name, level)
+      if (opened !== undefined && (opened.recognised || format === undefined)) return opened.pieces
+      if (level > 0) return undefined
     }
+    if (format === undefined) return undefined
+    const entries = format.decode(piece)
+    for (const entry of entries)
+      if (entry.kind === 'event' || entry.kind === 'part')
+        setUsualTime(entry.draft, entry.source ?? piece.json)
+    if (entries.length === 0 && format.mayBeEmpty !== true)
+      return [faulty('record_empty', NO_CALLS, format.name)]
+    return [{ sourceFormat: format.name, entries: withBodies(entries, openBody, level) }]
+  }
+
+  const openWrapper = (piece: ParsedRecord, name: string | undefined, level: number) =>
+    level >= MAX_WRAPPERS
+      ? undefined
+      : unwrap(piece, limits.maxEntries, (inner) => decodeInner(inner, piece.headers, name, level + 1))
+
+  const openBody = (body: Inner, level: number) => decodeInner(body, {}, undefined, level + 1)
+
+  function decodeInner(
+    inner: Inner,
+    headers: ParsedRecord['headers'],
+    name: string | undefined,
+    level: number,
+  ): readonly DecodedPiece[] | undefined {
+    const text = 'text' in inner ? inner.text.trim() : undefined
+    const parsed = text === undefined ? ('json' in inner ? inner.json : undefined) : parseJson(text)
+    if (parsed === undefined && (text === undefined || text === '')) return undefined
+    const json = depthOver(parsed, limits.maxDepth) ? cutBelow(parsed, limits.maxDepth) : parsed
+    return decodePiece({ headers, bytes: NO_BYTES, text, json }, name, level)
   }
 
   function decodeJson(parsed: ParsedRecord, name: string | undefined): readonly DecodedPiece[] {
-    if (!Array.isArray(parsed.json)) return [decodePiece(parsed, name) ?? unknownFormat(parsed.json)]
+    if (!Array.isArray(parsed.json)) return decodePiece(parsed, name) ?? [unknownFormat(parsed.json)]
     if (parsed.json.length === 0) return [faulty('record_empty', 'The record is an empty array.', name)]
     if (parsed.json.length > limits.maxEntries) return [tooMany(parsed.json.length)]
-    return parsed.json.map((json: unknown) => ({
-      ...(decodePiece({ ...parsed, json }, name) ?? unknownFormat(json)),
-      piece: { json },
-    }))
+    return parsed.json.flatMap((json: unknown) =>
+      (decodePiece({ ...parsed, json }, name) ?? [unknownFormat(json)]).map((piece) => ({
+        ...piece,
+        piece: piece.piece ?? { json },
+      })),
+    )
   }
 
   function decodeLines(
@@ -132,13 +172,14 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
       name === undefined
         ? options.formats.find((format) => format.reads === 'bytes' && format.recognises(parsed))
         : undefined
-    if (binary) return [decodePiece(parsed, binary.name) ?? unknownFormat(undefined)]
+    if (binary) return decodePiece(parsed, binary.name) ?? [unknownFormat(undefined)]
     if (whole && isLog(text, parsed)) return decodeLines(text, parsed, name)
     const values = whole ? valuesIn(text) : []
     if (values.length > 1) return decodePieces(values, parsed, name)
     const readable = name === undefined || byName.get(name)?.reads === 'text'
     const message = `The record is neither JSON nor a text that a format recognises. ${FORMATS_LISTED}`
-    return [(readable ? decodePiece(parsed, name) : undefined) ?? faulty('record_not_json', message, name)]
+    const decoded = readable ? decodePiece(parsed, name) : openWrapper(parsed, name, 0)?.pieces
+    return decoded ?? [faulty('record_not_json', message, name)]
   }
 
   // Several lines, the first of them of a known log.
@@ -151,7 +192,7 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
   }
 
   const unknownFormat = (json: unknown): DecodedPiece =>
-    faulty('format_unknown', formatUnknown(nearest(json)), undefined)
+    faulty('format_unknown', formatUnknown(nearest(json), wrapperOf(json)), undefined)
 
   return (record) => {
     const header = record.headers[FORMAT_HEADER]
@@ -181,19 +222,29 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
     const text = !binary && isUtf8(value) ? textOf(value) : undefined
     if (text === undefined) {
       const decoded = binary || name === undefined ? decodePiece(bare, name) : undefined
-      return [decoded ?? faulty('record_not_utf8', 'The record is not valid UTF-8.', name)]
+      return decoded ?? [faulty('record_not_utf8', 'The record is not valid UTF-8.', name)]
     }
     if (text.trim() === '') return [faulty('record_empty', 'The record has only white space.', name)]
     return decodeText(text, { ...bare, text }, name, true)
   }
 }
 
+const NO_BYTES = new Uint8Array(0)
+const NO_CALLS = 'The record holds no calls.'
+
 // The list itself would be the longest part of every such dead letter.
 const FORMATS_LISTED = 'gatewatch formats list shows the known ones.'
 
-/** What is said of a record that no format recognises; `near` is what `createNearestFormat` says of it. */
-export const formatUnknown = (near: string | undefined): string =>
-  `No format recognises the record. ${near ?? FORMATS_LISTED}`
+/**
+ * What is said of a record that no format recognises; `near` is what `createNearestFormat` says of it, `wrapper` what may have
+ * wrapped another record in it.
+ */
+export const formatUnknown = (near: string | undefined, wrapper?: string): string =>
+  `No format recognises the record. ${near ?? FORMATS_LISTED}${
+    wrapper === undefined
+      ? ''
+      : ` It may be wrapped by ${wrapper}; no format recognises what is inside either.`
+  }`
 
 const BOM = 0xfeff
 

@@ -1,6 +1,7 @@
 import type { EventDraft, Timestamp } from '../core/audit-event.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import type { ToolDefinition } from '../core/tool-definition.ts'
+import type { Inner } from './wrappers.ts'
 
 /** A record after the checks that every format needs: UTF-8, depth, and JSON where it is JSON. */
 export interface ParsedRecord {
@@ -27,6 +28,14 @@ export type Decoded =
       readonly callKey: string
       readonly draft: EventDraft
       readonly source?: unknown
+      /**
+       * The text or object that the record carries, where its own names make no call of it: the record of another program
+       * may be in there. `adopt` gives what was made of that the facts and keys of the record around it.
+       */
+      readonly body?: {
+        readonly of: Inner
+        readonly adopt: (draft: EventDraft) => Decoded
+      }
     }
   /**
    * What a server said about its tools (`tools/list`, an inventory, an administrator’s change). It stands beside the
@@ -58,9 +67,15 @@ export interface Format {
   readonly name: string
   /** What it reads when that is not JSON. */
   readonly reads?: 'text' | 'bytes'
-  /** Cheap and narrow: looks at headers and a few keys. The first format in the registry that says yes decodes. */
+  /** Cheap and narrow: looks at headers and a few keys. Of several formats that say yes the one with most marks decodes. */
   recognises(record: ParsedRecord): boolean
   decode(record: ParsedRecord): readonly Decoded[]
+  /** Where it recognises a record no other is asked: envelopes, bytes, and what the operator wrote. */
+  readonly decides?: true
+  /** A list of it may hold nothing, which is no fault: envelopes of batches. */
+  readonly mayBeEmpty?: true
+  /** How many things in a record that it recognises speak for it, where its marks do not say all. */
+  weigh?(json: Readonly<Record<string, unknown>>): number
   /** What to compare a record with that no format recognises, to say which one it comes nearest to. */
   readonly marks?: Marks
 }

@@ -125,11 +125,14 @@ function mergeTime(drafts: readonly EventDraft[], merged: Record<string, unknown
 // Whether a call came late is said by the record that gives it its time: a later one must not make it late, nor old.
 function mergeFlags(drafts: readonly EventDraft[], merged: Record<string, unknown>): void {
   const timing = drafts.find((draft) => draft.occurred_at === merged['occurred_at'])?.record_flags ?? []
-  const isCut = drafts.some((draft) => draft.record_flags?.includes('shortened'))
-  const flags: RecordFlag[] = timing.filter((flag) => flag !== 'shortened')
-  if (isCut) flags.unshift('shortened')
+  const flags: RecordFlag[] = timing.filter((flag) => !OF_ANY_PART.includes(flag))
+  for (const flag of OF_ANY_PART)
+    if (drafts.some((draft) => draft.record_flags?.includes(flag))) flags.unshift(flag)
   merged['record_flags'] = flags.length === 0 ? undefined : flags
 }
+
+// What holds of the call when it holds of one of its parts.
+const OF_ANY_PART: readonly RecordFlag[] = ['unwrapped', 'shortened']
 
 // As received is the longest of the names that the layers use, plain the shortest.
 function mergeNames(drafts: readonly EventDraft[], merged: Record<string, unknown>): void {

@@ -148,7 +148,7 @@ const isMet = ({ keys }: Need, record: Readonly<Record<string, unknown>>): boole
   })
 
 /** The value of a key: by itself, or as a path into objects; `undefined` when it is not there. */
-function valueAt(record: Readonly<Record<string, unknown>>, key: string): unknown {
+export function valueAt(record: Readonly<Record<string, unknown>>, key: string): unknown {
   if (Object.hasOwn(record, key)) return record[key]
   if (!key.includes('.')) return undefined
   let value: unknown = record

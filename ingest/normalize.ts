@@ -10,10 +10,10 @@ import type { ErrorCode } from '../core/errors.ts'
 import { deriveOutcome } from '../core/outcome.ts'
 import { fromMillis } from '../core/timestamp.ts'
 import { flagArguments } from './argument-flags.ts'
+import { clientAddressOf } from './client-address.ts'
 import { describeArguments, redactResult } from './describe-arguments.ts'
 import { destinationOf } from './destination.ts'
 import type { Fingerprints } from './fingerprints.ts'
-import { addressOf } from './formats/field-values.ts'
 import type { RawRecord } from './record.ts'
 import { addFlag } from './record-flags.ts'
 import type { ArgumentPolicy } from './redact/argument-policy.ts'
@@ -202,7 +202,7 @@ function createLatestTime(): (nowMs: number) => Timestamp {
 
 function normaliseIds(draft: EventDraft): void {
   const address = draft['client.address']
-  if (address !== undefined) draft['client.address'] = addressOf(address) ?? address
+  if (address !== undefined) draft['client.address'] = clientAddressOf(address)
   const tool = draft['gen_ai.tool.name']
   if (tool !== undefined) draft['tool.name.raw'] ??= tool
   lowerHex(draft, 'trace_id', 32)

@@ -39,6 +39,7 @@ export interface PipelineOptions {
   readonly formats?: readonly Format[]
   readonly limits?: Partial<DecodeLimits>
   readonly actorPrecedence?: readonly (keyof EventDraft)[]
+  readonly actorAliases?: ReadonlyMap<string, string>
   /** Learns from the definitions that pass, and is asked for each call; without it hints count for nothing. */
   readonly annotations?: ToolAnnotations
   /** Which sources belong together, and which bring history; each is one by itself unless given. */
@@ -66,6 +67,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const normalise = createNormalise(redactor, options.clock, fingerprints, options.argumentPolicy)
   const complete = createCompleteEvent({
     catalogue: options.catalogue,
+    ...(options.actorAliases ? { actorAliases: options.actorAliases } : {}),
     ...(options.actorPrecedence ? { actorPrecedence: options.actorPrecedence } : {}),
     ...(options.annotations ? { annotations: options.annotations } : {}),
   })
@@ -161,6 +163,7 @@ function takeEntry(
     }
   setProducer(draft, record.headers)
   if (isCut) addFlag(draft, 'shortened')
+  if (record.framed) addFlag(draft, 'unwrapped')
   const fault = normalise(draft, record)
   if (fault) return fault
   flagRecord(draft, record)

@@ -20,6 +20,8 @@ export interface RawRecord {
   readonly imported?: true
   /** Why the source could not read it: it becomes a dead letter with this reason. */
   readonly refused?: { readonly reason: ErrorCode; readonly message: string }
+  /** The header of a schema registry was taken off its value. */
+  readonly framed?: true
   /** Where it stands for several that could not be read: the offset of the last of them. */
   readonly lastOffset?: number
   /** Size in bytes where `value` is only the beginning. */

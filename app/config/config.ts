@@ -11,6 +11,7 @@ import type { MappingText } from '../../ingest/formats/mapping/mapping-source.ts
 import { formatsWith } from '../../ingest/formats/registry.ts'
 import type { ArgumentRule } from '../../ingest/redact/argument-policy.ts'
 import { DEFAULT_PERSONAL, type PersonalKind } from '../../ingest/redact/personal-data.ts'
+import { actorAliasesOf } from './actor-aliases.ts'
 import { describeFault, type SettingSchema } from './faults.ts'
 import { type KafkaConfig, kafkaOf } from './kafka.ts'
 import { type ListenConfig, listenOf } from './listen.ts'
@@ -72,6 +73,8 @@ export interface Config {
   }
   readonly receivers: readonly ReceiverConfig[]
   readonly actorPrecedence?: NonNullable<ConfigFile['actor']>['precedence']
+  /** Canonical spelling of a principal → the actor that it is. */
+  readonly actorAliases: ReadonlyMap<string, string>
   readonly rules: RulesConfig
   readonly detect: DetectConfig
 }
@@ -197,7 +200,8 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
     receivers: (file.receivers ?? []).map((receiver, index) =>
       receiverOf(receiver, `receivers.${index}`, placeOf),
     ),
-    ...(file.actor ? { actorPrecedence: file.actor.precedence } : {}),
+    ...(file.actor?.precedence ? { actorPrecedence: file.actor.precedence } : {}),
+    actorAliases: actorAliasesOf(file.actor?.aliases, placeOf),
     rules: {
       folders: file.rules?.folders ?? [],
       shipped: file.rules?.shipped ?? true,

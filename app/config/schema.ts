@@ -444,10 +444,13 @@ export const ConfigSchema = Type.Object(
     actor: Type.Optional(
       Type.Object(
         {
-          precedence: Type.Array(Type.Enum(eventFields, { expected: 'the name of an event’s field' }), {
-            minItems: 1,
-            examples: [['user.email', 'user.id']],
-          }),
+          precedence: Type.Optional(
+            Type.Array(Type.Enum(eventFields, { expected: 'the name of an event’s field' }), {
+              minItems: 1,
+              examples: [['user.email', 'user.id']],
+            }),
+          ),
+          aliases: Type.Optional(name('File of the other names that actors have', 'actor-aliases.yaml')),
         },
         strict,
       ),

@@ -44,7 +44,8 @@ function ownSecretsOf(
 
 /** The pipeline that these settings make, and what goes with it. */
 export function createPipelineOf(config: Config, credentials: Credentials, clock: Clock) {
-  const { redaction, mappings, toolCatalogue, actorPrecedence, sources: sourceSettings, detect } = config
+  const { redaction, mappings, toolCatalogue, actorPrecedence, actorAliases } = config
+  const { sources: sourceSettings, detect } = config
   const { redactionKeys, fingerprintKey } = credentials
   const redactor = createRedactor({
     keys: redactionKeys,
@@ -56,6 +57,7 @@ export function createPipelineOf(config: Config, credentials: Credentials, clock
   const completion = {
     annotations,
     catalogue: loadToolCatalogue(toolCatalogue),
+    actorAliases,
     ...(actorPrecedence ? { actorPrecedence: actorPrecedence as never } : {}),
   }
   return {

@@ -17,6 +17,7 @@ import {
   traceableId,
 } from './field-values.ts'
 import { toolErrorOf } from './json-rpc.ts'
+import { methodOfWord, setTypedTarget } from './mcp-method.ts'
 import { outcomeOfAgentgateway } from './outcome.ts'
 import { readTime } from './read-time.ts'
 
@@ -85,12 +86,15 @@ function readWho(line: JsonObject, draft: EventDraft): void {
 function readWhat(line: JsonObject, draft: EventDraft): void {
   const operation = textOf(line['gen_ai.operation.name'])
   const llm = line['protocol'] === 'llm' ? `llm/${operation ?? 'request'}` : undefined
-  set(draft, 'mcp.method.name', textOf(line['mcp.method.name']) ?? textOf(line['mcp.method']) ?? llm)
+  const method = methodOfWord(line['mcp.method.name']) ?? methodOfWord(line['mcp.method'])
+  set(draft, 'mcp.method.name', method ?? llm)
   set(draft, 'mcp.server.name', textOf(line['mcp.target']))
   set(draft, 'server.address', addressOf(line['endpoint']))
   set(draft, 'gen_ai.tool.name', textOf(line['gen_ai.tool.name']))
   set(draft, 'gen_ai.prompt.name', textOf(line['gen_ai.prompt.name']))
   set(draft, 'mcp.resource.uri', textOf(line['mcp.resource.uri']))
+  // Before 1.0.1 (agentgateway#1230).
+  setTypedTarget(draft, line['mcp.resource.type'], line['mcp.resource.name'])
   set(draft, 'network.transport', 'tcp')
   // Names that operators give to the CEL fields of the documentation’s example.
   set(draft, 'gen_ai.tool.call.arguments', jsonTextOf(line['tool_args'] ?? line['mcp.tool.arguments']))

@@ -25,6 +25,7 @@ import { readTime } from './read-time.ts'
 export function createCloudEvents(inner: readonly Format[]): Format {
   return {
     name: 'cloudevents',
+    decides: true,
     marks: {
       needs: ['specversion', 'source', 'type'],
       usual: ['datacontenttype', 'data', 'subject', 'time', 'id'],

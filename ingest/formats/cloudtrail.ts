@@ -34,6 +34,7 @@ import { splitTool } from './split-tool.ts'
  */
 export const cloudtrail: Format = {
   name: 'cloudtrail',
+  mayBeEmpty: true,
   marks: {
     needs: ['eventVersion', 'eventID', 'eventSource'],
     usual: ['Records', 'eventName', 'eventTime', 'userIdentity', 'awsRegion', 'requestID'],

@@ -1,4 +1,5 @@
 import type { EventDraft } from '../../core/audit-event.ts'
+import { stableId } from '../../core/hash.ts'
 import { outcomeOfStatus } from '../../core/outcome.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import {
@@ -25,11 +26,15 @@ import { readTime } from './read-time.ts'
  * is a call of the tool `<verb>_<resource>` at the server `kubernetes`, for agents that have a kubeconfig instead of
  * a gateway, and for the pods that MCP servers run in.
  *
+ * A connection into a container or a kubelet (`pods/exec`, `nodes/proxy`, …) is one tool, named as if it had been opened by
+ * `create`: websockets begin with GET where SPDY had POST (kubernetes/kubernetes#133515). Another verb stands in the arguments.
+ *
  * One request is reported at several stages; the last one counts. `auditID` is no event id: a client may choose it
  * (the header `Audit-ID`), and could make its own requests look like duplicates.
  */
 export const kubernetesAudit: Format = {
   name: 'kubernetes-audit',
+  mayBeEmpty: true,
   marks: {
     needs: ['kind=Event', 'apiVersion'],
     usual: ['auditID', 'stage', 'requestURI', 'verb', 'objectRef', 'responseStatus'],
@@ -44,7 +49,10 @@ export const kubernetesAudit: Format = {
 function decode({ json }: ParsedRecord): readonly Decoded[] {
   const given = objectOf(json)
   if (given['kind'] !== 'EventList') return [decodeEvent(given)]
-  return listOf(given['items']).map((item) =>
+  const items = given['items'] ?? []
+  if (!Array.isArray(items))
+    return [fault('field_type', 'items', `items must be an array, but is ${kindOf(items)}.`)]
+  return (items as readonly unknown[]).map((item) =>
     isObject(item)
       ? { ...decodeEvent(item), source: { kind: 'Event', apiVersion: given['apiVersion'], ...item } }
       : {
@@ -56,21 +64,38 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
 
 function decodeEvent(event: JsonObject): Decoded {
   const stage = textOf(event['stage']) ?? 'ResponseComplete'
-  if (stage !== 'ResponseComplete' && stage !== 'Panic')
+  const connects = isConnection(objectOf(event['objectRef']))
+  const isBegun = stage === 'ResponseStarted' && connects
+  if (stage !== 'ResponseComplete' && stage !== 'Panic' && !isBegun)
     return notACall(`The stage ${stage} of a request, which is reported again when it is complete.`)
   const verb = textOf(event['verb'])
   if (verb === undefined) return fault('field_missing', 'verb', 'verb is missing.')
   const draft: EventDraft = {}
-  const received = event['requestReceivedTimestamp']
+  const received = event['requestReceivedTimestamp'] ?? event['stageTimestamp']
   const occurredAt = readTime(received)
-  if (occurredAt === undefined) return notATime('requestReceivedTimestamp', received)
-  draft.occurred_at = occurredAt
-  set(draft, 'duration_ms', millisBetween(occurredAt, readTime(event['stageTimestamp'])))
+  if (occurredAt === undefined && received !== undefined)
+    return notATime('requestReceivedTimestamp', received)
+  set(draft, 'occurred_at', occurredAt)
+  if (!isBegun) set(draft, 'duration_ms', millisBetween(occurredAt, readTime(event['stageTimestamp'])))
   readWho(event, draft)
   readWhat(event, verb, draft)
-  readResult(event, stage, draft)
-  return { kind: 'event', draft }
+  // How a session that has only begun ends is not known.
+  if (!isBegun) readResult(event, stage, draft)
+  if (!connects || occurredAt === undefined) return { kind: 'event', draft }
+  // A session may last for hours: it is told when it begins, and completed when it ends. The client may choose the audit
+  // id, but not when the API server received its request.
+  const key = stableId(
+    'kubernetes',
+    textOf(event['auditID']) ?? '',
+    occurredAt,
+    verb,
+    textOf(event['requestURI']) ?? '',
+  )
+  draft.timestamp_source = 'event'
+  return { kind: 'part', joinKey: `request:${key}`, callKey: `request:${key}`, draft }
 }
+
+const isConnection = (object: JsonObject): boolean => CONNECTIONS.has(textOf(object['subresource']) ?? '')
 
 function readWho(event: JsonObject, draft: EventDraft): void {
   const user = objectOf(event['user'])
@@ -89,12 +114,17 @@ function readWho(event: JsonObject, draft: EventDraft): void {
   set(draft, 'network.transport', 'tcp')
 }
 
+// What the API server itself handles as the operation CONNECT.
+const CONNECTIONS: ReadonlySet<string> = new Set(['exec', 'attach', 'portforward', 'proxy'])
+
 function readWhat(event: JsonObject, verb: string, draft: EventDraft): void {
   const object = objectOf(event['objectRef'])
   const resource = [object['resource'], object['subresource']].flatMap((part) => textOf(part) ?? [])
   draft['mcp.method.name'] = 'api/call'
   draft['mcp.server.name'] = 'kubernetes'
-  draft['gen_ai.tool.name'] = `${verb}_${resource.length === 0 ? 'url' : resource.join('/')}`
+  const named = resource.length === 0 ? 'url' : resource.join('/')
+  const connects = isConnection(object)
+  draft['gen_ai.tool.name'] = `${connects ? 'create' : verb}_${named}`
   set(draft, 'mcp.resource.uri', textOf(event['requestURI']))
   const target = Object.fromEntries(
     ['namespace', 'name', 'apiGroup'].flatMap((field) => {
@@ -103,9 +133,11 @@ function readWhat(event: JsonObject, verb: string, draft: EventDraft): void {
     }),
   )
   const impersonated = textOf(objectOf(event['impersonatedUser'])['username'])
-  draft['gen_ai.tool.call.arguments'] = JSON.stringify(
-    impersonated === undefined ? target : { ...target, impersonate: impersonated },
-  )
+  draft['gen_ai.tool.call.arguments'] = JSON.stringify({
+    ...target,
+    ...(connects && verb !== 'create' ? { verb } : {}),
+    ...(impersonated === undefined ? {} : { impersonate: impersonated }),
+  })
 }
 
 function readResult(event: JsonObject, stage: string, draft: EventDraft): void {

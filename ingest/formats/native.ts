@@ -75,8 +75,20 @@ export const native: Format = {
       'mcp.method.name' in json ||
       (isObject(json['gen_ai']) && 'tool' in json['gen_ai']) ||
       (isObject(json['mcp']) && 'method' in json['mcp'])),
+  weigh: (json) => {
+    // No other format has a key of this name.
+    let known = 'occurred_at' in json ? 2 : 0
+    for (const key in json) if (KINDS.has(key) || isNestedName(json, key)) known++
+    return known
+  },
   decode,
 }
+
+// `{"user": {"id": …}}`: what is named by the first step of a name.
+const FIRST_STEPS: ReadonlySet<string> = new Set(
+  [...KINDS.keys()].filter((name) => name.includes('.')).map((name) => name.slice(0, name.indexOf('.'))),
+)
+const isNestedName = (json: JsonObject, key: string): boolean => FIRST_STEPS.has(key) && isObject(json[key])
 
 function decode({ json }: ParsedRecord): readonly Decoded[] {
   if (!isObject(json)) {

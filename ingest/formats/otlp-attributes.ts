@@ -11,6 +11,7 @@ import {
   statusOf,
   textOf,
 } from './field-values.ts'
+import { methodOfWord } from './mcp-method.ts'
 import type { OtlpValue } from './otlp-value.ts'
 
 /**
@@ -180,6 +181,9 @@ const FACTS = {
   agentRun: ['agent_id'],
   functionName: ['function_name'],
   functionArgs: ['function_args'],
+  /** agentgateway before 1.0.1: what was called, kind and name apart. */
+  targetType: ['mcp.resource.type'],
+  targetName: ['mcp.resource.name'],
   guardedTarget: ['gen_ai.security.target.type', 'microsoft.security.target.type'],
   reason: ['reason'],
   fault: ['error', 'mcp.error.message'],
@@ -210,6 +214,7 @@ type Read = (value: OtlpValue) => unknown
 
 const READS: Partial<Record<OtlpField, Read>> = {
   'client.address': addressOf,
+  'mcp.method.name': methodOfWord,
   'network.transport': (value) => transportOf(textOf(value)),
   'gen_ai.tool.call.arguments': jsonTextOf,
   'gen_ai.tool.call.result': jsonTextOf,

@@ -15,6 +15,7 @@ import {
   traceableId,
 } from './field-values.ts'
 import { toolErrorOf } from './json-rpc.ts'
+import { setTypedTarget } from './mcp-method.ts'
 import { isAgentEvent, setDecision, WAITING_SPAN } from './otlp-approval.ts'
 import type { OtlpAttributes } from './otlp-attributes.ts'
 import { readPythonLiteral } from './otlp-python-literal.ts'
@@ -43,14 +44,45 @@ export function decodeOtlpRecord(record: OtlpRecord): Decoded {
       draft,
       source: record.source,
     }
-  return {
+  const callKey = isCall(record, draft) ? callKeyOf(record, draft) : ''
+  const part = {
     kind: 'part',
     joinKey: joinKeyOf(record, draft),
-    callKey: isCall(record, draft) ? callKeyOf(record, draft) : '',
+    callKey,
     draft,
     source: record.source,
+  } as const
+  const body = callKey === '' && record.signal === 'log' ? bodyOf(record, draft) : undefined
+  return body === undefined ? part : { ...part, body }
+}
+
+type Body = NonNullable<Extract<Decoded, { kind: 'part' }>['body']>
+
+// Short of the braces of an object there is no record in a text; nor in an empty map.
+function bodyOf(record: OtlpRecord, around: EventDraft): Body | undefined {
+  const body = record.body()
+  const of = typeof body === 'string' ? { text: body } : isObject(body) ? { json: body } : undefined
+  if (of === undefined || ('text' in of && !/[{=]/.test(of.text))) return undefined
+  return {
+    of,
+    adopt: (draft) => {
+      for (const field of LENT_TO_BODY)
+        if (draft[field] === undefined) set(draft, field, around[field] as never)
+      if (draft.timestamp_source === undefined) {
+        if (draft.occurred_at !== undefined) draft.timestamp_source = 'event'
+        else if (around.occurred_at !== undefined) {
+          draft.occurred_at = around.occurred_at
+          draft.timestamp_source = 'observed'
+        }
+      }
+      const joinKey = joinKeyOf(record, draft)
+      const callKey = isCall(record, draft) ? callKeyOf(record, draft) : ''
+      return { kind: 'part', joinKey, callKey, draft, source: record.source }
+    },
   }
 }
+
+const LENT_TO_BODY = ['event_id', 'trace_id', 'span_id', 'gateway.id', 'mcp.client.name'] as const
 
 /**
  * The span whose call a span is about: the wait for an approval, and a guardrail’s check of a tool call, are spans
@@ -161,6 +193,7 @@ const MAY_NAME_METHOD = /docker\/mcp-gateway|envoyproxy\/ai-gateway/
 function setMethod(draft: EventDraft, { attributes, name, scope, signal }: OtlpRecord): void {
   if (draft['mcp.method.name'] === undefined && signal === 'span' && MAY_NAME_METHOD.test(scope))
     set(draft, 'mcp.method.name', METHOD_OF_NAME.get(name))
+  if (attributes.fact('operation') === 'execute_tool') draft['mcp.method.name'] ??= 'tools/call'
   // Claude Code: a server that an agent connects to, or could not start.
   const event = textOf(attributes.fact('eventName'))
   if (event === 'mcp_server_connection' || event === 'claude_code.mcp_server_connection') {
@@ -194,6 +227,7 @@ function setTool(draft: EventDraft, record: OtlpRecord): void {
     fill(draft, 'mcp.server.name', textOf(attributes.fact('auditServer')))
     fill(draft, 'mcp.session.id', textOf(attributes.fact('auditSession')))
   }
+  setTypedTarget(draft, attributes.fact('targetType'), attributes.fact('targetName'))
   setTarget(draft, record)
   const tool = draft['gen_ai.tool.name']
   if (tool !== undefined && (tool.startsWith('mcp__') || scope === ENVOY)) splitTool(draft, tool, '__')

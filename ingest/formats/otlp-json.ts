@@ -12,6 +12,8 @@ import { MAX_NESTING, type OtlpValue } from './otlp-value.ts'
  */
 export const otlpJson: Format = {
   name: 'otlp-json',
+  mayBeEmpty: true,
+  decides: true,
   marks: { needs: [['resourceLogs', 'resourceSpans', 'resourceMetrics']] },
   recognises: ({ json }) =>
     isObject(json) &&
@@ -40,26 +42,35 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
 
 function recordsOf(message: JsonObject, names: Signal): readonly Decoded[] {
   const decoded: Decoded[] = []
-  for (const resource of listOf(message[names.resources])) {
-    const described = objectOf(objectOf(resource)['resource'])
+  for (const resource of objectsIn(message, names.resources, decoded)) {
+    const described = objectOf(resource['resource'])
     const ofResource = attributesOf(described)
-    for (const scoped of listOf(objectOf(resource)[names.scopes])) {
-      const scope = objectOf(objectOf(scoped)['scope'])
+    for (const scoped of objectsIn(resource, names.scopes, decoded)) {
+      const scope = objectOf(scoped['scope'])
       const shared = attributesOf(scope, ofResource)
-      for (const record of listOf(objectOf(scoped)[names.records])) {
-        if (isObject(record)) {
-          const source = sourceOf(names, described, scope, record)
-          decoded.push(
-            decodeOtlpRecord(readRecord(record, names.signal, shared, textAt(scope, 'name'), source)),
-          )
-        } else {
-          const message = `Each of ${names.records} must be an object.`
-          decoded.push({ ...fault('field_type', names.records, message), source: record })
-        }
+      for (const record of objectsIn(scoped, names.records, decoded)) {
+        const source = sourceOf(names, described, scope, record)
+        decoded.push(
+          decodeOtlpRecord(readRecord(record, names.signal, shared, textAt(scope, 'name'), source)),
+        )
       }
     }
   }
   return decoded
+}
+
+// What is absent or empty is no fault (OTLP, "Full Success"); what is of another kind is, or its records were gone unseen.
+function* objectsIn(owner: JsonObject, key: string, decoded: Decoded[]): Generator<JsonObject> {
+  const list = owner[key]
+  if (list === undefined || list === null) return
+  if (!Array.isArray(list)) {
+    decoded.push({ ...fault('field_type', key, `${key} must be an array.`), source: list })
+    return
+  }
+  for (const item of list as readonly unknown[]) {
+    if (isObject(item)) yield item
+    else decoded.push({ ...fault('field_type', key, `Each of ${key} must be an object.`), source: item })
+  }
 }
 
 // Written out only for a dead letter.

@@ -20,6 +20,8 @@ import { createOtlpReader, signalOf } from './otlp-wire.ts'
  */
 export const otlpProto: Format = {
   name: 'otlp-proto',
+  mayBeEmpty: true,
+  decides: true,
   reads: 'bytes',
   recognises: ({ bytes, json }) => json === undefined && bytes[0] === 0x0a && looksLikeOtlp(bytes),
   decode,

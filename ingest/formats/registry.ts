@@ -62,7 +62,10 @@ export const FORMATS: readonly Format[] = [createCloudEvents(PLAIN), ...PLAIN]
 export function formatsWith(own: readonly MappedFormat[]): readonly Format[] {
   if (own.length === 0) return FORMATS
   const names = new Set(own.map(({ name }) => name))
-  const plain = [...own, ...PLAIN.filter(({ name }) => !names.has(name))]
+  const plain = [
+    ...own.map((format) => ({ ...format, decides: true as const })),
+    ...PLAIN.filter(({ name }) => !names.has(name)),
+  ]
   return [createCloudEvents(plain), ...plain]
 }
 

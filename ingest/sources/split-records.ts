@@ -1,3 +1,5 @@
+import { beginsFramedJson } from '../schema-frame.ts'
+
 /** A record cut out of a stream of bytes. */
 export interface SplitRecord {
   readonly value: Uint8Array
@@ -259,6 +261,11 @@ export function createRecordSplitter(maxRecordBytes = 8 * 1024 * 1024): RecordSp
         if (byte !== CLOSE_BRACE) continue
       }
       if (isMark(byte, base + at)) continue
+      // Its length is known, whatever its bytes: a line end may be one of them.
+      if (byte === 0 && beginsFramedJson(chunk, at)) {
+        at += 4
+        continue
+      }
       from = at
       const plainEnd = byte === OPEN_BRACE ? endOfPlainLine(chunk, at) : undefined
       if (plainEnd !== undefined) {

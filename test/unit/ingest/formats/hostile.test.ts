@@ -87,7 +87,9 @@ it('and the pipeline accounts for each: an event, a part, or a reason that is no
         if (text === undefined || text === '') continue
         const batch = run([record(text)])
         const taken = batch.events.length + batch.parts.length + batch.deadLetters.length
-        expect(taken).toBeGreaterThan(0)
+        const bare = { headers: {}, bytes: Buffer.from(text), text, json: JSON.parse(text) as unknown }
+        const mayBeEmpty = FORMATS.find((format) => format.recognises(bare))?.mayBeEmpty === true
+        if (!mayBeEmpty) expect(taken).toBeGreaterThan(0)
         expect(batch.deadLetters.filter(({ reason }) => reason === 'internal')).toEqual([])
       }
     }

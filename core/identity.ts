@@ -1,0 +1,56 @@
+import { domainToASCII } from 'node:url'
+
+/**
+ * One spelling for each principal, so that one person has one baseline. Only what the identity’s own provider holds to be
+ * the same is made the same; every other name is kept letter by letter, because ids may differ by case alone.
+ *
+ * | given | becomes | because |
+ * | --- | --- | --- |
+ * | `Ada@X.Example`, `mailto:…`, `Ada <…>` | `ada@x.example` | addresses, UPNs and Kerberos names are compared without case |
+ * | `CORP\\Ada` | `corp\\ada` | names of Windows accounts have no case |
+ * | `CN=Ada, OU=Staff` | `cn=ada,ou=staff` | nor have names of a directory |
+ * | `{8D1A…}` | `8d1a…` | UUIDs are hexadecimal numbers |
+ * | `ada_x.example#EXT#@y.example` | `ada@x.example` | a guest of Entra is who she is at home |
+ * | `arn:aws:sts::…:assumed-role/R/ada@x.example` | `ada@x.example` | the person behind a role’s session (IAM Identity Center) |
+ *
+ * The fields of the event keep the spelling that came.
+ */
+export function canonicalPrincipal(given: string): string {
+  const name = given.trim()
+  // Names are cut at 1,024 characters before; what is longer is nobody’s address.
+  if (name.length > LONGEST) return name
+  if (DIRECTORY.test(name)) return name.toLowerCase().replace(/ {0,8}([,=+]) {0,8}/g, '$1')
+  if (name.includes('@')) return addressIn(name)
+  if (name.includes('\\')) return WINDOWS.test(name) ? name.toLowerCase() : name
+  if (name.length !== UUID_LENGTH && name.length !== UUID_LENGTH + 2) return name
+  return UUID.exec(name)?.[1]?.toLowerCase() ?? name
+}
+
+const LONGEST = 1024
+const UUID_LENGTH = 36
+const UUID = /^\{?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\}?$/i
+const WINDOWS = /^[^\\/\s][^\\/]{0,255}\\[^\\]{1,255}$/
+const DIRECTORY = /^(?:cn|uid|ou|dc|samaccountname|emailaddress)=[^,]{1,255}(?:,|$)/i
+const NAMED_ADDRESS = /^[^<>]{0,255}<([^<>\s]{1,255}@[^<>\s]{1,255})>$/
+const PREFIX = /^(?:mailto:|acct:|smtp:|accounts\.google\.com:|user:)/i
+const SESSION = /^arn:[^:]{1,32}:sts::\d{0,20}:assumed-role\/[^/]{1,255}\/([^/]{1,255}@[^/]{1,255})$/
+const GUEST = /^([^@]{1,255})_([^_@]{1,255})#ext#@[^@]{1,255}$/i
+
+function addressIn(name: string): string {
+  let address = name
+  if (address.endsWith('>')) address = NAMED_ADDRESS.exec(address)?.[1] ?? address
+  if (address.includes(':')) address = SESSION.exec(address)?.[1] ?? address.replace(PREFIX, '')
+  if (address.includes('#')) address = address.replace(GUEST, '$1@$2')
+  address = address.toLowerCase()
+  const at = address.lastIndexOf('@') + 1
+  const domain = canonicalDomain(address.slice(at))
+  return address.slice(0, at).normalize('NFC') + domain
+}
+
+function canonicalDomain(domain: string): string {
+  const plain = domain.endsWith('.') ? domain.slice(0, -1) : domain
+  if (plain === 'googlemail.com') return 'gmail.com'
+  return NOT_ASCII.test(plain) ? domainToASCII(plain) || plain : plain
+}
+
+const NOT_ASCII = /[^ -~]/
