@@ -6,6 +6,9 @@ const PRIVATE_RANGES: ReadonlySet<string> = new Set(['loopback', 'private', 'uni
 // All of IPv6 that was ever given out. What lies outside (`::127.0.0.1`, `64:ff9b:1::/48`) leads to other networks.
 const GLOBAL_IPV6 = ipaddr.parseCIDR('2000::/3')
 
+// The prefix that DNS64 puts before the IPv4 addresses of hosts that have no other.
+const NAT64 = ipaddr.parseCIDR('64:ff9b::/96')
+
 // Where clouds answer questions about themselves, with credentials: outside of link-local they look like any other address.
 const METADATA: ReadonlySet<string> = new Set(
   ['100.100.100.200', '168.63.129.16', 'fd00:ec2::254', '192.0.0.192'].map((address) =>
@@ -15,14 +18,20 @@ const METADATA: ReadonlySet<string> = new Set(
 
 /**
  * Why nothing may be sent to this address, in words; undefined when it may. IPv6 forms of IPv4 addresses
- * (`::ffff:10.0.0.1`) count as what they carry; translation and tunnel prefixes (NAT64, 6to4, Teredo) are refused,
- * because they reach addresses that cannot be seen here.
+ * (`::ffff:10.0.0.1`) count as what they carry. So do those of NAT64 under the well-known prefix, which may carry global
+ * addresses only (RFC 6052, 3.1). Other translation and tunnel prefixes (local NAT64, 6to4, Teredo) are refused, because they
+ * reach addresses that cannot be seen here.
  */
 export function addressRefusal(address: string, allowPrivate: boolean): string | undefined {
   if (!ipaddr.isValid(address) || address.includes('%')) return 'is not an IP address'
   const parsed = ipaddr.process(address)
   if (METADATA.has(parsed.toNormalizedString())) return 'is the metadata service of a cloud'
   const range = parsed.range()
+  if (parsed instanceof ipaddr.IPv6 && parsed.match(NAT64)) {
+    const carried = new ipaddr.IPv4(parsed.toByteArray().slice(-4))
+    const refusal = addressRefusal(carried.toString(), false)
+    return refusal === undefined ? undefined : `carries an IPv4 address (NAT64) that ${refusal}`
+  }
   if (range === 'unicast' && (parsed.kind() === 'ipv4' || parsed.match(GLOBAL_IPV6))) return undefined
   if (PRIVATE_RANGES.has(range)) return allowPrivate ? undefined : `is in a private network (${range})`
   return `is not an address on the internet (${range})`

@@ -43,6 +43,8 @@ export interface DeduplicateInput {
  * - A finding that no alert has joins the open alert, or opens one.
  * - A finding that an alert has stays with it, closed or not; but when it became more severe than the alert that was
  *   closed over it, it opens a new one: what was closed was something smaller.
+ * - A finding that takes the place of one of an earlier version of its rule, about the same subject and time, is that one: what
+ *   a person closed stays closed.
  * - A superseded finding is noted on the alert that has it. Who was told of the alert is told, unless one no less severe
  *   about the same subject takes its place at once, or the alert is closed.
  */
@@ -63,7 +65,8 @@ export function deduplicate(input: DeduplicateInput): AlertChange[] {
       if (standing !== undefined) takeBack(work.get(standing.alert.alert_id)?.alert, change, digest)
       continue
     }
-    const home = standing === undefined ? undefined : work.get(standing.alert.alert_id)?.alert
+    const place = standing ?? placeOfPredecessor(finding)
+    const home = place === undefined ? undefined : work.get(place.alert.alert_id)?.alert
     if (home !== undefined && (home.status !== 'closed' || !outgrew(finding, home))) {
       addFinding(home, change, digest)
     } else if (activeId !== undefined) {
@@ -76,6 +79,18 @@ export function deduplicate(input: DeduplicateInput): AlertChange[] {
   return [...work]
     .filter(([, { entries }]) => entries.length > 0)
     .map(([alertId, { isNew, entries }]) => ({ alertId, isNew, entries }))
+
+  /** Where the finding of another version of the rule stands that this one takes the place of. */
+  function placeOfPredecessor(finding: Finding): FindingStanding | undefined {
+    for (const { finding: old, status } of input.changes) {
+      if (status !== 'superseded' || old.rule !== finding.rule || old.subject !== finding.subject) continue
+      if (old.rule_version === finding.rule_version) continue
+      if (old.window.start >= finding.window.end || finding.window.start >= old.window.end) continue
+      const standing = standings.get(old.finding_id)
+      if (standing !== undefined && work.has(standing.alert.alert_id)) return standing
+    }
+    return undefined
+  }
 
   function put(alert: Alert, isNew: boolean): void {
     work.set(alert.alert_id, { alert, isNew, entries: [] })

@@ -8,8 +8,8 @@ import { addressRefusal, literalOf, parseReceiverUrl } from './address.ts'
 
 /**
  * The only way out to receivers. Guards against server-side request forgery: every address that the host resolves to
- * must be allowed, the connection goes to the very address that was checked (so a second look-up cannot swap it), and
- * redirects are answers like any other, never followed. Proxy variables of the environment are not honoured.
+ * must be allowed, the connection goes to the very addresses that were checked (so a second look-up cannot swap them), one
+ * after the other until one is connected to, and redirects are answers like any other, never followed. Proxy variables of the environment are not honoured.
  */
 export interface Egress {
   /** A hash of the address. */
@@ -41,6 +41,10 @@ export interface EgressOptions {
   readonly resolve?: (host: string) => Promise<readonly { address: string; family: number }[]>
 }
 
+// A host with more has these tried; each but the last may take so much of the time for its connection.
+const MAX_ADDRESSES = 4
+const CONNECT_SHARE = 5
+
 const MAX_ANSWER_BYTES = 64 * 1024
 
 /** @throws GatewatchError `config_invalid` when the address cannot be used at all */
@@ -58,11 +62,19 @@ export function createEgress(options: EgressOptions): Egress {
     async post(request) {
       const deadline = AbortSignal.timeout(timeoutMs)
       const signal = AbortSignal.any([request.signal, deadline])
-      const checked = await checkedAddress(url, allowPrivate, resolve, signal)
+      const checked = await checkedAddresses(url, allowPrivate, resolve, signal)
       if ('answered' in checked) return checked
-      return exchange(url, checked, request, signal, () =>
-        deadline.aborted ? `No answer within ${timeoutMs} ms.` : 'Stopped before an answer came.',
-      )
+      const whyAborted = () =>
+        deadline.aborted ? `No answer within ${timeoutMs} ms.` : 'Stopped before an answer came.'
+      let result: EgressResult = unsent('The host’s name has no address.')
+      for (const [index, address] of checked.entries()) {
+        const left = checked.length - index
+        // Nothing was sent before a connection stood, so the next address cannot make two of one message.
+        const connectMs = left > 1 ? Math.max(timeoutMs / CONNECT_SHARE, 1) : undefined
+        result = await exchange(url, address, request, signal, { whyAborted, connectMs })
+        if (result.answered || result.sent || signal.aborted) return result
+      }
+      return result
     },
   }
 }
@@ -76,12 +88,12 @@ const unsent = (error: string, refused = false): EgressResult & { answered: fals
   error,
 })
 
-async function checkedAddress(
+async function checkedAddresses(
   url: URL,
   allowPrivate: boolean,
   resolve: NonNullable<EgressOptions['resolve']>,
   signal: AbortSignal,
-): Promise<{ address: string; family: number } | (EgressResult & { answered: false })> {
+): Promise<readonly { address: string; family: number }[] | (EgressResult & { answered: false })> {
   const literal = literalOf(url)
   let addresses: readonly { address: string; family: number }[]
   try {
@@ -96,8 +108,9 @@ async function checkedAddress(
     const refusal = addressRefusal(address, allowPrivate)
     if (refusal !== undefined) return unsent(`Not sent: the receiver’s host ${refusal}.`, true)
   }
-  const [first] = addresses
-  return first ?? unsent('The host’s name has no address.')
+  return addresses.length === 0
+    ? unsent('The host’s name has no address.')
+    : addresses.slice(0, MAX_ADDRESSES)
 }
 
 function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -113,10 +126,13 @@ function exchange(
   url: URL,
   pinned: { address: string; family: number },
   { headers, body }: EgressRequest,
-  signal: AbortSignal,
-  whyAborted: () => string,
+  outer: AbortSignal,
+  { whyAborted, connectMs }: { whyAborted: () => string; connectMs: number | undefined },
 ): Promise<EgressResult> {
   const { promise, resolve } = Promise.withResolvers<EgressResult>()
+  const tooSlow = new AbortController()
+  const timer = connectMs === undefined ? undefined : setTimeout(() => tooSlow.abort(), connectMs)
+  const signal = AbortSignal.any([outer, tooSlow.signal])
   // Node asks for one address or for all, depending on the socket’s options.
   const pinnedLookup: LookupFunction = (_host, { all }, done) =>
     all ? done(null, [pinned]) : done(null, pinned.address, pinned.family)
@@ -139,11 +155,14 @@ function exchange(
       answered: false,
       sent,
       refused: false,
-      error: signal.aborted ? whyAborted() : `The connection failed (${errorCodeOf(error)}).`,
+      error: outer.aborted
+        ? whyAborted()
+        : `The connection failed (${tooSlow.signal.aborted ? 'ETIMEDOUT' : errorCodeOf(error)}).`,
     })
   request.on('socket', (socket) => {
     socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
       sent = true
+      clearTimeout(timer)
     })
   })
   request.on('error', fail)
@@ -169,7 +188,7 @@ function exchange(
     response.on('error', settle)
   })
   request.end(body)
-  return promise
+  return promise.finally(() => clearTimeout(timer))
 }
 
 // A short stable word; the message could name the address.

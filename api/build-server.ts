@@ -35,6 +35,7 @@ import { addIngestRoutes, type EventIntake } from './routes/ingest.ts'
 import { addOperationRoutes, type Health } from './routes/operations.ts'
 import { addOtlpRoutes } from './routes/otlp.ts'
 import { addOverviewRoutes, type OverviewSource } from './routes/overview.ts'
+import { addSourcesRoutes, type SourcesSource } from './routes/sources.ts'
 import { addRedactionRoutes, type TokenSource } from './routes/redaction.ts'
 import { addToolDefinitionRoutes, type DefinitionSource } from './routes/tool-definitions.ts'
 import { createSharedAnswers } from './shared-answers.ts'
@@ -49,7 +50,7 @@ export interface ApiDependencies {
   readonly apiKeys: ApiKeys
   readonly sessions: Sessions
   readonly events: EventSource
-  readonly counts: EventCounts & OverviewSource
+  readonly counts: EventCounts & OverviewSource & SourcesSource
   readonly baselines: BaselineSource
   readonly findings: FindingSource
   readonly alerts: AlertSource
@@ -149,6 +150,7 @@ export async function buildServer(deps: ApiDependencies): Promise<ApiServer> {
   installSharedAnswers(app, createSharedAnswers(), deps.askers)
   if (deps.askers !== undefined) installAskers(app, deps.askers)
   addEventRoutes(app, deps)
+  addSourcesRoutes(app, { sources: deps.counts, clock: deps.clock })
   addOverviewRoutes(app, { overview: deps.counts, alerts: deps.alerts, clock: deps.clock })
   addFindingRoutes(app, deps)
   addAlertRoutes(app, deps)

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { ERROR_CODES, type ErrorCode, GatewatchError } from '../core/errors.ts'
 import { FilterSyntaxError } from '../core/filter/syntax-error.ts'
+import { CONTENT_ENCODINGS } from './request-body.ts'
 
 /** RFC 9457 problem details, with the members that are ours: `code`, `retryable`, `field`, `remedy`. */
 export interface Problem {
@@ -34,9 +35,11 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   request_invalid: 400,
   unauthenticated: 401,
   forbidden: 403,
+  host_not_allowed: 403,
   not_found: 404,
   conflict: 409,
   payload_too_large: 413,
+  encoding_unsupported: 415,
   idempotency_mismatch: 422,
   rate_limited: 429,
   // Nobody reads it; logs and metrics do, and it is no fault of ours.
@@ -76,6 +79,8 @@ export function toRefusal(
 }
 
 function setRefusalHeaders(reply: FastifyReply, error: GatewatchError, status: number): void {
+  // RFC 9110, 12.5.3: with 415 it says what is taken.
+  if (error.code === 'encoding_unsupported') reply.header('accept-encoding', CONTENT_ENCODINGS.join(', '))
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="gatewatch"')
   if (status === 503 || status === 429) {
     reply.header('retry-after', String(error.place.retryAfterSeconds ?? RETRY_AFTER_SECONDS))

@@ -1,5 +1,5 @@
 import { pipeline, Readable } from 'node:stream'
-import { constants, createGunzip, createZstdDecompress } from 'node:zlib'
+import { constants, createGunzip, createInflate, createInflateRaw, createZstdDecompress } from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { GatewatchError, messageOf } from '../core/errors.ts'
 import { zstdFrames } from '../core/zstd-frames.ts'
@@ -79,9 +79,21 @@ type Inflate = (body: Buffer) => AsyncIterable<Buffer>
 
 const inflateGzip: Inflate = (body) => createGunzip({ chunkSize: CHUNK_BYTES }).end(body)
 
+// RFC 9110 means zlib by `deflate`; some programs send the bare stream all the same. The Collector calls it `zlib` as well.
+const inflateZlib: Inflate = (body) => {
+  const options = { chunkSize: CHUNK_BYTES }
+  const isZlib = ((body[0] ?? 0) & 0x0f) === 8 && body.byteLength > 1 && body.readUInt16BE(0) % 31 === 0
+  return (isZlib ? createInflate(options) : createInflateRaw(options)).end(body)
+}
+
+/** The words for `Accept-Encoding`. */
+export const CONTENT_ENCODINGS = ['gzip', 'zstd', 'deflate'] as const
+
 const ENCODINGS: Readonly<Record<string, Inflate>> = {
   gzip: inflateGzip,
   'x-gzip': inflateGzip,
+  deflate: inflateZlib,
+  zlib: inflateZlib,
   zstd: async function* (body) {
     for await (const frame of zstdFrames([body])) {
       const packed = Readable.from(frame, { objectMode: false })
@@ -92,9 +104,9 @@ const ENCODINGS: Readonly<Record<string, Inflate>> = {
 }
 
 /**
- * Undoes `Content-Encoding: gzip` or `zstd`, stopping at the limit so that a small body cannot fill the memory.
+ * Undoes `Content-Encoding: gzip`, `zstd` or `deflate`, stopping at the limit so that a small body cannot fill the memory.
  * `onGrowth` hears how many bytes there are so far, before the next ones are made, and may throw.
- * @throws GatewatchError `payload_too_large`, or `request_invalid` for broken bodies and other encodings
+ * @throws GatewatchError `payload_too_large`, `encoding_unsupported`, or `request_invalid` for broken bodies
  */
 export async function decodeBody(
   body: Buffer,
@@ -102,14 +114,22 @@ export async function decodeBody(
   options: { readonly maxInflatedBytes?: number; readonly onGrowth?: (bytes: number) => void } = {},
 ): Promise<Buffer> {
   const { maxInflatedBytes = MAX_INFLATED_BYTES, onGrowth = () => {} } = options
-  const encoding = contentEncoding?.trim().toLowerCase() ?? 'identity'
-  if (encoding === 'identity' || encoding === '') return body
+  const named = (contentEncoding ?? '').toLowerCase().split(',')
+  const encoding = named
+    .map((each) => each.trim())
+    .filter((each) => each !== '' && each !== 'identity')
+    .join(', ')
+  if (encoding === '') return body
   const inflate = Object.hasOwn(ENCODINGS, encoding) ? ENCODINGS[encoding] : undefined
   if (inflate === undefined) {
-    throw new GatewatchError('request_invalid', 'The body’s encoding is not known.', {
-      field: 'content-encoding',
-      remedy: 'Send the body as it is, or with Content-Encoding: gzip or zstd.',
-    })
+    throw new GatewatchError(
+      'encoding_unsupported',
+      'The body’s Content-Encoding is not one of those that are read.',
+      {
+        field: 'content-encoding',
+        remedy: `Send the body as it is, or with Content-Encoding: ${CONTENT_ENCODINGS.join(' or ')}, one at a time.`,
+      },
+    )
   }
   const parts: Buffer[] = []
   let size = 0

@@ -32,11 +32,16 @@ export const ERROR_CODES = {
   request_invalid: { retryable: false, meaning: 'The request is wrong.' },
   unauthenticated: { retryable: false, meaning: 'The request carries no valid token.' },
   forbidden: { retryable: false, meaning: 'The token does not carry the capability that the request needs.' },
+  host_not_allowed: { retryable: false, meaning: 'The Host header does not name this server.' },
   not_found: { retryable: false, meaning: 'There is no such thing.' },
   conflict: { retryable: false, meaning: 'The state changed in between, or does not allow this.' },
   idempotency_mismatch: {
     retryable: false,
     meaning: 'The idempotency key was used with another body before.',
+  },
+  encoding_unsupported: {
+    retryable: false,
+    meaning: 'The Content-Encoding of the body is not one of those that are read.',
   },
   rate_limited: { retryable: true, meaning: 'The source sends faster than it may; send again later.' },
   payload_too_large: { retryable: false, meaning: 'The request body is larger than the limit.' },

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import type { ErrorCode } from '../core/errors.ts'
 import { stableId } from '../core/hash.ts'
+import { isCallPart } from './find-calls.ts'
 import type { IdempotencyKeys } from './idempotency.ts'
 import type { Pipeline } from './pipeline.ts'
 import { processInSlices } from './pipeline-slices.ts'
@@ -40,6 +41,10 @@ export interface IntakeReceipt {
   readonly conflict: number
   /** Whether `duplicate` and `conflict` are known: what was not waited for is compared on its way into the store. */
   readonly compared: boolean
+  /** Calls that do not say of what; absent when there are none. */
+  readonly incomplete?: number
+  /** Parts that are no calls by themselves; absent when there are none. */
+  readonly partsWithoutCall?: number
   readonly errors: readonly {
     /** Where the record begins in the body, from 1. */
     readonly line: number
@@ -147,6 +152,13 @@ export function countsOf(
   return { read: taken + deadLettered, stored: taken - duplicate, deadLettered, duplicate }
 }
 
+/** What is taken of a batch and yet says too little, where there is something: counted, so that nobody waits for it in vain. */
+export function gapsOf({ events, parts }: Batch): Pick<IntakeReceipt, 'incomplete' | 'partsWithoutCall'> {
+  const incomplete = events.filter(({ record_flags: flags }) => flags?.includes('incomplete')).length
+  const partsWithoutCall = parts.filter((part) => !isCallPart(part)).length
+  return { ...(incomplete > 0 && { incomplete }), ...(partsWithoutCall > 0 && { partsWithoutCall }) }
+}
+
 const receiptOf = (
   batch: Batch,
   stored: StoredCounts | undefined,
@@ -154,6 +166,7 @@ const receiptOf = (
   lines: readonly number[],
 ): Omit<IntakeReceipt, 'repeated'> => ({
   ...countsOf(batch, stored?.duplicates ?? 0),
+  ...gapsOf(batch),
   conflict: stored?.conflicts ?? 0,
   compared: stored !== undefined,
   errors: batch.deadLetters.slice(0, MAX_ERRORS).map(({ offset, reason, message, field }) => ({

@@ -161,6 +161,12 @@ function takeEntry(
       field: 'mcp.method.name',
       message: 'The record names no method, tool, resource or prompt.',
     }
+  if (entry.kind === 'event' && isNotification(draft))
+    return {
+      reason: 'not_a_call',
+      field: 'mcp.method.name',
+      message: 'A notification of MCP, which asks for nothing and is no call.',
+    }
   setProducer(draft, record.headers)
   if (isCut) addFlag(draft, 'shortened')
   if (record.framed) addFlag(draft, 'unwrapped')
@@ -185,13 +191,17 @@ function takeEntry(
     joinKey: joinKeyOf(sources.of(topic), shortenName(redactor.name(boundName(entry.joinKey), tenant))),
     partId: stableId(tenant, topic, partition, offset, recordIndex),
     body: {
-      callKey: shortenName(redactor.name(boundName(entry.callKey), tenant)),
+      callKey: isNotification(draft) ? '' : shortenName(redactor.name(boundName(entry.callKey), tenant)),
       draft,
       ...(imported && { imported }),
     },
   })
   return undefined
 }
+
+// A client tells its server something; nobody is asked to do anything (JSON-RPC, 4.1).
+const isNotification = (draft: EventDraft): boolean =>
+  draft['mcp.method.name']?.startsWith('notifications/') === true
 
 function deadLetter(
   record: RawRecord,

@@ -17,6 +17,9 @@ export interface Receipt {
   readonly conflict: number
   /** Whether `duplicate` and `conflict` are known: only of what was waited for until it is in the store. */
   readonly compared: boolean
+  /** Calls that do not say of what, and parts that are no calls by themselves; absent when there are none. */
+  readonly incomplete?: number
+  readonly partsWithoutCall?: number
   /**
    * The first faults; `line` is where the record begins in the body, from 1, and `index` its place among the body’s
    * records, from 0.
@@ -118,6 +121,8 @@ export function addIngestRoutes(app: ApiServer, { intake, clock, budget }: Intak
           duplicate: receipt.duplicate,
           conflict: receipt.conflict,
           compared: receipt.compared,
+          ...(receipt.incomplete && { incomplete: receipt.incomplete }),
+          ...(receipt.partsWithoutCall && { parts_without_call: receipt.partsWithoutCall }),
           errors: errors.map((error) => ({ ...error })),
           errors_left_out: Math.max(0, receipt.deadLettered - errors.length),
         }

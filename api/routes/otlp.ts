@@ -24,9 +24,30 @@ export function addOtlpRoutes(app: ApiServer, { intake, clock, budget }: IntakeR
     const takeBody = takeBodies(scope, budget)
     scope.setErrorHandler((error: FastifyError, request, reply) => {
       const { known, status } = toRefusal(error, request, reply)
-      const text = status >= 500 ? 'The records could not be taken.' : known.message
+      const said = [known.message, known.place.remedy].filter((each) => each !== undefined).join(' ')
+      const text = status >= 500 ? 'The records could not be taken.' : said
       return sendStatus(reply, encodingOf(request) ?? 'json', status, text)
     })
+    // There are no calls in metrics: they are taken and dropped, so that SDKs that send all three signals fall silent.
+    scope.post(
+      '/v1/metrics',
+      {
+        config: { capability: 'events:write' },
+        bodyLimit: MAX_BODY_BYTES,
+        schema: {
+          summary: 'Take metrics by OTLP/HTTP and keep nothing of them',
+          description: 'Answers 200 to whatever is OTLP by its media type; its bytes are not read.',
+        },
+      },
+      async (request, reply) => {
+        const encoding = encodingOf(request)
+        if (encoding === undefined) return sendStatus(reply, 'json', 415, WRONG_TYPE)
+        return reply
+          .code(200)
+          .type(TYPES[encoding])
+          .send(encoding === 'json' ? '{}' : Buffer.alloc(0))
+      },
+    )
     for (const [path, signal] of Object.entries(SIGNALS)) {
       scope.post(
         path,
@@ -84,12 +105,11 @@ function encodingOf(request: FastifyRequest): Encoding | undefined {
   return type === 'application/json' ? 'json' : undefined
 }
 
-// A message without records is a success: nothing to keep, nothing to complain about.
-function isEmpty(bytes: Buffer, encoding: Encoding): boolean {
-  if (bytes.length === 0) return encoding === 'protobuf'
-  if (encoding === 'protobuf' || bytes.length > 256) return false
-  return /^\s*\{\s*(?:"resource(?:Logs|Spans)"\s*:\s*\[\s*\]\s*)?\}\s*$/.test(bytes.toString('latin1'))
-}
+// In JSON a message without records may be blank between its braces; protobuf has no bytes for it.
+const isEmpty = (bytes: Buffer, encoding: Encoding): boolean =>
+  encoding === 'protobuf'
+    ? bytes.length === 0
+    : bytes.length <= 64 && /^\s*\{\s*\}\s*$/.test(bytes.toString('latin1'))
 
 const OF_THE_WHOLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'record_empty',

@@ -24,6 +24,17 @@ export const ReceiptSchema = Type.Object(
       description:
         'Whether the events were compared with the store, so that `stored`, `duplicate` and `conflict` are final: with the header `x-gatewatch-wait: stored`. Else they are on disk, and compared on their way into the store',
     }),
+    incomplete: Type.Optional(
+      Type.Integer({
+        description: 'Calls, of those stored, that do not say of what: `tools/call` without a tool; absent when there are none',
+      }),
+    ),
+    parts_without_call: Type.Optional(
+      Type.Integer({
+        description:
+          'Parts, of those stored, of which no call is made unless one comes that they belong to (OTLP); absent when there are none',
+      }),
+    ),
     errors: Type.Array(
       Type.Object(
         {

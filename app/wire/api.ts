@@ -26,6 +26,7 @@ import { createDeliveries } from '../../store/deliveries.ts'
 import { createEventQueries } from '../../store/event-queries.ts'
 import { createFindings } from '../../store/findings.ts'
 import { createOverviewQueries } from '../../store/overview.ts'
+import { sourceQuality } from '../../store/source-quality.ts'
 import { listDefinitionChanges, listToolDefinitions } from '../../store/tool-definitions.ts'
 import type { Config } from '../config/config.ts'
 import { isSecure, readTls } from '../config/listen.ts'
@@ -114,7 +115,10 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     clock,
     askers,
     events: createShownEvents(createEventQueries(people), credentials.fingerprintKey),
-    counts: createOverviewQueries(people),
+    counts: {
+      ...createOverviewQueries(people),
+      sources: (tenant, from, to) => sourceQuality(people, tenant, from, to),
+    },
     baselines: createBaselineQueries(people),
     findings: createFindings(people),
     alerts: createAlerts(people),

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { systemClock } from '../../../core/clock.ts'
@@ -47,6 +48,7 @@ export function addDoctorCommand(program: Command): void {
         { name: 'tool catalogue', run: () => checkCatalogue(config) },
         { name: 'receivers', run: () => checkReceivers(config) },
         { name: 'store', run: () => checkStore(config) },
+        { name: 'sources', run: () => checkSources(config, flags) },
         { name: 'retention', run: () => checkRetention(config) },
         { name: 'segments', run: () => checkSegments(config, flags) },
         { name: 'disk', run: () => checkDisk(config.data) },
@@ -139,6 +141,44 @@ async function checkStore(config: Config): Promise<string> {
   } finally {
     await database.close()
   }
+}
+
+// What came within a day and says too little: calls without a tool, parts that never become calls, records without a time.
+async function checkSources(config: Config, flags: RunFlags): Promise<CheckResult> {
+  if (readRunFile(config.data) === undefined && config.clickhouse === undefined && !existsSync(join(config.data, 'store')))
+    return 'nothing was stored yet'
+  const access = await openAccess(flags)
+  try {
+    const { sources } = await access.get<{ sources: readonly SourceRow[] }>('/v1/sources')
+    const gaps = sources.flatMap(gapsOfSource)
+    if (gaps.length === 0) return `${sources.length} sources and formats within a day, nothing missing`
+    const more = gaps.length > SHOWN_GAPS ? `; and ${gaps.length - SHOWN_GAPS} more` : ''
+    return {
+      warning: `${gaps.slice(0, SHOWN_GAPS).join('; ')}${more}. gatewatch formats try FILE shows what of such records is not read.`,
+    }
+  } finally {
+    await access.close()
+  }
+}
+
+interface SourceRow {
+  readonly source: string
+  readonly source_format: string
+  readonly calls: number
+  readonly incomplete: number
+  readonly without_time: number
+  readonly parts_without_call: number
+}
+
+const SHOWN_GAPS = 5
+
+function gapsOfSource(row: SourceRow): readonly string[] {
+  const gaps = [
+    row.incomplete > 0 ? `${row.incomplete} of ${row.calls} calls do not say of what` : '',
+    row.without_time > 0 ? `${row.without_time} of ${row.calls} calls have no time of their own` : '',
+    row.parts_without_call > 0 ? `${row.parts_without_call} parts belong to no call` : '',
+  ].filter((gap) => gap !== '')
+  return gaps.length === 0 ? [] : [`${inertText(row.source, 100)} (${row.source_format}): ${gaps.join(', ')}`]
 }
 
 /** What the next run would remove; removes nothing. */

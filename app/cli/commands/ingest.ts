@@ -8,7 +8,7 @@ import { systemClock } from '../../../core/clock.ts'
 import { GatewatchError, messageOf } from '../../../core/errors.ts'
 import { stableId } from '../../../core/hash.ts'
 import { inertText } from '../../../core/text.ts'
-import { countsOf } from '../../../ingest/intake.ts'
+import { countsOf, gapsOf } from '../../../ingest/intake.ts'
 import type { RawRecord } from '../../../ingest/record.ts'
 import { BINARY_FORMATS, type FileSourceOptions, readRecords } from '../../../ingest/sources/file.ts'
 import { type FileRegistry, openFileRegistry } from '../../../ingest/sources/file-registry.ts'
@@ -50,6 +50,10 @@ interface Counts {
   duplicate: number
   /** Of those stored: their id another event had before, with other content. */
   conflict: number
+  /** Calls that do not say of what. */
+  incomplete: number
+  /** Parts that are no calls by themselves. */
+  parts_without_call: number
 }
 
 const HELP = `
@@ -90,7 +94,10 @@ export function addIngestCommand(program: Command): void {
         })
       }
       const output = createOutput({ json: flags.json ?? false })
-      const counts: Counts = { read: 0, stored: 0, dead_lettered: 0, duplicate: 0, conflict: 0 }
+      const counts: Counts = {
+        ...{ read: 0, stored: 0, dead_lettered: 0, duplicate: 0, conflict: 0 },
+        ...{ incomplete: 0, parts_without_call: 0 },
+      }
       const served = flags.url ?? readRunFile(data)?.url
       try {
         if (!flags.follow) await checkFiles(files)
@@ -113,6 +120,14 @@ function total(counts: Counts, output: Output): void {
   output.line(
     `${counts.read} records read, ${counts.stored} stored, ${counts.dead_lettered} dead-lettered, ${counts.duplicate} duplicate`,
   )
+  if (counts.incomplete > 0)
+    output.note(
+      `${counts.incomplete} calls do not say which tool, resource or prompt they called: gatewatch events 'record:incomplete'; gatewatch formats try shows what was not read`,
+    )
+  if (counts.parts_without_call > 0)
+    output.note(
+      `${counts.parts_without_call} parts are no calls by themselves; they are kept for 30 days, in case the call that they belong to arrives: gatewatch formats try shows them`,
+    )
   if (counts.conflict > 0) {
     output.note(
       `${counts.conflict} have the id of another event and other content; both are kept: gatewatch events 'conflicting_event_id:*'`,
@@ -306,6 +321,7 @@ async function append(
     counts.dead_lettered += deadLettered
     counts.duplicate += duplicate
     counts.conflict += conflicts
+    addGaps(counts, gapsOf(batch))
   }
   return { counted: count() }
 }
@@ -373,7 +389,7 @@ async function post(
   }
   if (key === undefined) {
     const receipt = await access.post<Counts>('/v1/events', body, headers)
-    for (const name of Object.keys(counts) as (keyof Counts)[]) counts[name] += receipt[name]
+    for (const name of Object.keys(counts) as (keyof Counts)[]) counts[name] += receipt[name] ?? 0
     return 0
   }
   const { answer, repeated } = await access.postOnce<Counts>('/v1/events', body, {
@@ -385,7 +401,16 @@ async function post(
   counts.stored += repeated ? 0 : answer.stored
   counts.duplicate += answer.duplicate + (repeated ? answer.stored : 0)
   counts.conflict += repeated ? 0 : answer.conflict
+  addGaps(counts, { incomplete: answer.incomplete, partsWithoutCall: answer.parts_without_call })
   return repeated ? answer.dead_lettered : 0
+}
+
+function addGaps(
+  counts: Counts,
+  gaps: { readonly incomplete?: number | undefined; readonly partsWithoutCall?: number | undefined },
+): void {
+  counts.incomplete += gaps.incomplete ?? 0
+  counts.parts_without_call += gaps.partsWithoutCall ?? 0
 }
 
 const keyOfBody = (records: readonly RawRecord[], format: string) => (body: Uint8Array) =>

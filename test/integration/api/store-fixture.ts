@@ -22,6 +22,7 @@ import { EVENT_COLUMNS, eventRow } from '../../../store/event-rows.ts'
 import { createBatchWriter, encodeBatch } from '../../../store/event-writer.ts'
 import { createFindings } from '../../../store/findings.ts'
 import { createOverviewQueries } from '../../../store/overview.ts'
+import { sourceQuality } from '../../../store/source-quality.ts'
 import { openMigratedStore } from '../../helpers/migrated-store.ts'
 import { NOW_MS, startApi } from '../../unit/api/api-fixture.ts'
 
@@ -42,7 +43,10 @@ export async function startStoredApi() {
   const pipeline = createAlertPipeline({ alerts, outbox, receivers, clock, logger: quiet })
   const api = await startApi({
     events: createEventQueries(database),
-    counts: createOverviewQueries(database),
+    counts: {
+      ...createOverviewQueries(database),
+      sources: (tenant, from, to) => sourceQuality(database, tenant, from, to),
+    },
     baselines: createBaselineQueries(database),
     findings,
     alerts,

@@ -89,6 +89,20 @@ describe('parseReceiverUrl', () => {
 })
 
 describe('addressRefusal', () => {
+  it.each([
+    ['64:ff9b::101:101', true],
+    ['64:ff9b::a9fe:a9fe', false],
+    ['64:ff9b::a00:1', false],
+    ['64:ff9b::7f00:1', false],
+    ['64:ff9b::6464:64c8', false],
+    ['64:ff9b:1::101:101', false],
+    ['2002:101:101::', false],
+    ['2002:a00:1::', false],
+  ])('judges %s of NAT64 and its like by what it carries: %s', (address, isAllowed) => {
+    for (const allowPrivate of [false, true])
+      expect(addressRefusal(address, allowPrivate) === undefined).toBe(isAllowed)
+  })
+
   it('refuses what is no address', () => {
     expect(addressRefusal('localhost', true)).toBeDefined()
     expect(addressRefusal('fe80::1%eth0', true)).toBeDefined()

@@ -117,6 +117,40 @@ describe('deduplicate', () => {
     expect(log.alerts.size).toBe(2)
   })
 
+  it('keeps closed what a new version of the rule finds again, unless it is more severe', () => {
+    const log = new Log()
+    log.handle(current({ finding_id: 'v1' }))
+    log.close()
+    const next = (finding_id: string, rule_version: number, more: Partial<Finding> = {}) => [
+      {
+        finding: findingOf({ finding_id: `v${rule_version - 1}`, rule_version: rule_version - 1 }),
+        status: 'superseded',
+      } as const,
+      current({ finding_id, rule_version, ...more }),
+    ]
+    const same = log.handle(...next('v2', 2))
+    expect(same).toMatchObject([{ isNew: false }])
+    expect(same[0]?.entries.map(({ action }) => action.kind)).toEqual(['finding_superseded', 'finding_added'])
+    expect(told(same)).toEqual([])
+    // The next version too, whose predecessor has joined the closed alert.
+    expect(log.handle(...next('v3', 3, { event_count: 500 }))).toMatchObject([{ isNew: false }])
+    const worse = log.handle(...next('v4', 4, { severity: 'critical' }))
+    expect(worse.some(({ isNew }) => isNew)).toBe(true)
+    expect(told(worse)).toEqual(['all opened', 'serious opened'])
+  })
+
+  it('opens an alert for another subject or time, whatever a new version replaced', () => {
+    const log = new Log()
+    log.handle(current({ finding_id: 'v1' }))
+    log.close()
+    const window = { start: '2026-08-21T16:00:00.000000Z', end: '2026-08-21T17:00:00.000000Z' }
+    const other = log.handle(
+      { finding: findingOf({ finding_id: 'v1' }), status: 'superseded' },
+      current({ finding_id: 'v2', rule_version: 2, window, subject: findingOf().subject }),
+    )
+    expect(other.some(({ isNew }) => isNew)).toBe(true)
+  })
+
   it('any cut of the same changes into calls leads to the same alert', () => {
     const change = fc.record({ id: fc.integer({ min: 0, max: 5 }), severity: fc.constantFrom(...SEVERITIES) })
     fc.assert(

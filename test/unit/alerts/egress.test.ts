@@ -39,6 +39,24 @@ describe('createEgress', () => {
     expect(receiver.requests).toHaveLength(0)
   })
 
+  it('tries the next address where none listens at the first, and sends once', async () => {
+    const result = await post({ url: named(), resolve: at('::1', '127.0.0.2', '127.0.0.1') })
+    expect(result).toMatchObject({ answered: true, status: 204 })
+    expect(receiver.requests).toHaveLength(1)
+  })
+
+  it('says so where none listens at any, and tries no address after one that was refused', async () => {
+    expect(await post({ url: named(), resolve: at('::1', '127.0.0.2') })).toMatchObject({
+      answered: false,
+      sent: false,
+      refused: false,
+    })
+    expect(await post({ url: named(), resolve: at('127.0.0.1', '169.254.169.254') })).toMatchObject({
+      refused: true,
+    })
+    expect(receiver.requests).toHaveLength(0)
+  })
+
   it('asks for the name once an exchange, so that a second answer cannot lead elsewhere', async () => {
     let asked = 0
     const resolve = async () => {

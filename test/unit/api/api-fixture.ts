@@ -49,6 +49,7 @@ export async function startApi(overrides: Partial<ApiDependencies> = {}) {
     counts: {
       volume: async () => [],
       facet: async () => [],
+      sources: async () => [],
       overview: async () => ({
         calls: 0,
         failures: 0,

@@ -366,6 +366,10 @@ describe('every answer', () => {
     ['[::1]:8844', 200],
     ['Gatewatch.Example:443', 200],
     ['evil.example', 403],
+    ['10.42.3.17:8844', 200],
+    ['[fd00:10:42::17]:8844', 200],
+    ['gw.monitoring.svc:8844', 403],
+    ['10.42.3.17.evil.example', 403],
     ['localhost.evil.example', 403],
     ['127.0.0.1.evil.example:8844', 403],
   ])('Host %j → %i', async (host, status) => {

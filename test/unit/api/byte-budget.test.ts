@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { Registry } from 'prom-client'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createByteBudget } from '../../../api/byte-budget.ts'
@@ -128,7 +128,7 @@ describe('bytes in flight', () => {
     const wrong = await post('/v1/logs', Buffer.alloc(MIB), { 'content-type': 'text/plain' })
     const unknown = await post('/v1/events', Buffer.alloc(MIB), { 'content-encoding': 'br' })
     const broken = await post('/v1/events', Buffer.alloc(MIB), { 'content-encoding': 'gzip' })
-    expect([wrong.status, unknown.status, broken.status]).toEqual([415, 400, 400])
+    expect([wrong.status, unknown.status, broken.status]).toEqual([415, 415, 400])
     await expect.poll(inFlight).toBe(0)
   })
 })
@@ -186,6 +186,8 @@ describe('an inflated body', () => {
   it.each([
     ['gzip', gzipSync],
     ['zstd', zstdCompressSync],
+    ['deflate', deflateSync],
+    ['zlib', deflateSync],
   ] as const)('is whole or refused: %s', async (encoding, compress) => {
     const text = Buffer.from(JSON.stringify(Array.from({ length: 50_000 }, (_, id) => ({ id }))))
     const packed = compress(text)
@@ -196,4 +198,22 @@ describe('an inflated body', () => {
     const large = decodeBody(packed, encoding, { maxInflatedBytes: text.byteLength - 1 })
     await expect(large).rejects.toMatchObject({ code: 'payload_too_large' })
   })
+})
+
+describe('Content-Encoding', () => {
+  const text = Buffer.from('{"resourceSpans":[]}')
+
+  it.each([
+    ['deflate', deflateRawSync(text)],
+    ['identity', text],
+    ['gzip, identity', gzipSync(text)],
+    [' GZIP ', gzipSync(text)],
+  ])('%s is read', async (encoding, body) => expect(await decodeBody(body, encoding)).toEqual(text))
+
+  it.each(['br', 'snappy', 'lz4', 'gzip, gzip', '__proto__'])(
+    '%s is refused by its own code',
+    async (encoding) => {
+      await expect(decodeBody(text, encoding)).rejects.toMatchObject({ code: 'encoding_unsupported' })
+    },
+  )
 })

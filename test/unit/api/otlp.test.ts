@@ -100,7 +100,28 @@ it('takes one faulty record of one for a partial success, one unreadable message
 
 it('refuses bodies in encodings that it does not know, and types that are not OTLP’s', async () => {
   const { post, taken } = await receiver()
-  expect((await post('/v1/logs', PROTO, 'x', { 'content-encoding': 'br' })).statusCode).toBe(400)
+  const packed = await post('/v1/logs', JSON_TYPE, 'x', { 'content-encoding': 'br' })
+  expect(packed.statusCode).toBe(415)
+  expect(packed.headers['accept-encoding']).toBe('gzip, zstd, deflate')
+  expect(packed.json().message).toMatch(/gzip or zstd or deflate/)
   expect((await post('/v1/logs', 'application/x-ndjson', '{}')).statusCode).toBe(415)
   expect(taken).toEqual([])
+})
+
+it('answers metrics, and hands none of them on', async () => {
+  const { post, taken } = await receiver()
+  const json = await post('/v1/metrics', JSON_TYPE, '{"resourceMetrics":[{}]}')
+  expect([json.statusCode, json.body]).toEqual([200, '{}'])
+  const proto = await post('/v1/metrics', PROTO, Buffer.of(0x0a, 0))
+  expect([proto.statusCode, proto.rawPayload.length]).toEqual([200, 0])
+  expect((await post('/v1/metrics', 'text/plain', 'x')).statusCode).toBe(415)
+  expect(taken).toEqual([])
+})
+
+it('takes a message without records for a success', async () => {
+  const { post } = await receiver(async () => ({ ...ALL, read: 0, stored: 0 }))
+  for (const body of ['{}', ' { } ', '{"resourceLogs":[{"resource":{},"scopeLogs":[]}]}']) {
+    const answer = await post('/v1/logs', JSON_TYPE, body)
+    expect([answer.statusCode, answer.body]).toEqual([200, '{}'])
+  }
 })

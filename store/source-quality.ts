@@ -1,0 +1,98 @@
+import type { Timestamp } from '../core/audit-event.ts'
+import { sourceOf } from '../core/sources.ts'
+import { fromClickHouse, toClickHouse } from '../core/timestamp.ts'
+import type { Database } from './database.ts'
+
+/** What came from one source in one format, and what of it says too little. */
+export interface SourceQuality {
+  readonly source: string
+  readonly sourceFormat: string
+  readonly calls: number
+  /** Calls that do not say of what: `tools/call` without a tool, … */
+  readonly incomplete: number
+  /** Calls without a time of their own. */
+  readonly withoutTime: number
+  /** Calls that something had wrapped. */
+  readonly unwrapped: number
+  /** Parts of calls for which no call came. */
+  readonly partsWithoutCall: number
+  readonly deadLetters: number
+  /** Of the dead letters, those that report something other than a call. */
+  readonly notCalls: number
+  readonly lastRecordedAt?: Timestamp
+}
+
+const MAX_ROWS = 10_000
+const MAX_SOURCES = 1000
+
+type Row = Readonly<Record<'topic' | 'source_format' | 'last', string>> &
+  Readonly<Record<'calls' | 'incomplete' | 'without_time' | 'unwrapped' | 'parts' | 'letters' | 'not_calls', number>>
+
+const NONE = '0 AS calls, 0 AS incomplete, 0 AS without_time, 0 AS unwrapped, 0 AS parts, 0 AS letters, 0 AS not_calls'
+
+/**
+ * What was recorded in a range of time (ISO 8601 UTC, end exclusive), by source and format, most first. Files of one folder, and
+ * the processes that take HTTP, are one source.
+ */
+export async function sourceQuality(
+  database: Database,
+  tenant: string,
+  from: Timestamp,
+  to: Timestamp,
+): Promise<SourceQuality[]> {
+  const range = `tenant = {tenant:String} AND recorded_at >= toDateTime64({from:String}, 6, 'UTC') AND recorded_at < toDateTime64({to:String}, 6, 'UTC')`
+  const params = { tenant, from: toClickHouse(from), to: toClickHouse(to), limit: MAX_ROWS }
+  const group = 'GROUP BY topic, source_format LIMIT {limit:UInt32}'
+  const answers = await Promise.all([
+    database.query<Row>(
+      `SELECT topic, source_format, toString(max(recorded_at)) AS last, sum(toInt64(sign)) AS calls,
+         sumIf(toInt64(sign), has(record_flags, 'incomplete')) AS incomplete,
+         sumIf(toInt64(sign), timestamp_source IN ('received', 'broker')) AS without_time,
+         sumIf(toInt64(sign), has(record_flags, 'unwrapped')) AS unwrapped, 0 AS parts, 0 AS letters, 0 AS not_calls
+       FROM events WHERE ${range} ${group}`,
+      params,
+    ),
+    database.query<Row>(
+      `SELECT topic, source_format, toString(max(recorded_at)) AS last, ${NONE.replace('0 AS parts', 'toInt64(count()) AS parts')}
+       FROM event_parts WHERE ${range} AND startsWith(body, '{"callKey":""') AND join_key NOT IN (
+         SELECT join_key FROM event_parts WHERE ${range} AND NOT startsWith(body, '{"callKey":""')) ${group}`,
+      params,
+    ),
+    database.query<Row>(
+      `SELECT topic, source_format, toString(max(recorded_at)) AS last, ${NONE.replace('0 AS letters', 'toInt64(sum(weight)) AS letters').replace(
+        '0 AS not_calls',
+        "toInt64(sumIf(weight, reason = 'not_a_call')) AS not_calls",
+      )}
+       FROM dead_letters WHERE ${range} ${group}`,
+      params,
+    ),
+  ])
+  return together(answers.flat())
+}
+
+function together(rows: readonly Row[]): SourceQuality[] {
+  const bySource = new Map<string, SourceQuality>()
+  for (const row of rows) {
+    const source = sourceOf(row.topic)
+    const key = `${source}\0${row.source_format}`
+    const known = bySource.get(key)
+    const last = fromClickHouse(row.last)
+    const lastBefore = known?.lastRecordedAt
+    bySource.set(key, {
+      source,
+      sourceFormat: row.source_format,
+      calls: (known?.calls ?? 0) + Number(row.calls),
+      incomplete: (known?.incomplete ?? 0) + Number(row.incomplete),
+      withoutTime: (known?.withoutTime ?? 0) + Number(row.without_time),
+      unwrapped: (known?.unwrapped ?? 0) + Number(row.unwrapped),
+      partsWithoutCall: (known?.partsWithoutCall ?? 0) + Number(row.parts),
+      deadLetters: (known?.deadLetters ?? 0) + Number(row.letters),
+      notCalls: (known?.notCalls ?? 0) + Number(row.not_calls),
+      lastRecordedAt: lastBefore !== undefined && lastBefore > last ? lastBefore : last,
+    })
+  }
+  return [...bySource.values()].toSorted((a, b) => weightOf(b) - weightOf(a)).slice(0, MAX_SOURCES)
+}
+
+const weightOf = ({ calls, partsWithoutCall, deadLetters }: SourceQuality): number =>
+  calls + partsWithoutCall + deadLetters
