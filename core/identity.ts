@@ -1,5 +1,3 @@
-import { domainToASCII } from 'node:url'
-
 /**
  * One spelling for each principal, so that one person has one baseline. Only what the identity’s own provider holds to be
  * the same is made the same; every other name is kept letter by letter, because ids may differ by case alone.
@@ -50,7 +48,10 @@ function addressIn(name: string): string {
 function canonicalDomain(domain: string): string {
   const plain = domain.endsWith('.') ? domain.slice(0, -1) : domain
   if (plain === 'googlemail.com') return 'gmail.com'
-  return NOT_ASCII.test(plain) ? domainToASCII(plain) || plain : plain
+  if (!NOT_ASCII.test(plain) || IN_URL.test(plain)) return plain
+  return URL.parse(`http://${plain}`)?.hostname ?? plain
 }
 
 const NOT_ASCII = /[^ -~]/
+// A URL would end its host there: two names must not become one.
+const IN_URL = /[/\\?#@:[\]]/

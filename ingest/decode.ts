@@ -2,14 +2,13 @@ import { isUtf8 } from 'node:buffer'
 import type { ErrorCode } from '../core/errors.ts'
 import { nearestName } from '../core/nearest-name.ts'
 import { parseExactly } from './exact-json.ts'
-import type { Decoded, Format, ParsedRecord } from './format.ts'
+import type { DecodedPiece, Format, Inner, ParsedRecord } from './format.ts'
 import { createNearestFormat } from './nearest-format.ts'
 import { createRecognise } from './recognise.ts'
 import type { RawRecord } from './record.ts'
 import { createRecordSplitter } from './sources/split-records.ts'
 import { MAX_WRAPPERS, unwrap, withBodies, wrapperOf } from './unwrap.ts'
 import { setUsualTime } from './usual-time.ts'
-import type { Inner } from './wrappers.ts'
 
 export interface DecodeLimits {
   /** Largest record that is read at all. */
@@ -25,16 +24,6 @@ export const DEFAULT_DECODE_LIMITS: DecodeLimits = {
   maxDepth: 64,
   // Some 200 ms of work at the most, during which nothing else is done.
   maxEntries: 10_000,
-}
-
-/** A run of entries that one format made of one piece of a record. */
-export interface DecodedPiece {
-  readonly sourceFormat: string
-  readonly entries: readonly Decoded[]
-  /** The piece by itself, when the record holds several; else the whole record’s bytes are the piece. */
-  readonly piece?: { readonly text: string } | { readonly json: unknown }
-  /** What was nested deeper than the limit is not in it. */
-  readonly isCut?: boolean
 }
 
 export interface DecoderOptions {

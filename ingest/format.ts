@@ -1,7 +1,12 @@
 import type { EventDraft, Timestamp } from '../core/audit-event.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import type { ToolDefinition } from '../core/tool-definition.ts'
-import type { Inner } from './wrappers.ts'
+
+/** What stands inside of a wrapper or is the body of a log record: a value of JSON, or text. */
+export type Inner = ({ readonly json: unknown } | { readonly text: string }) & {
+  /** What stands around this one only, in a list. */
+  readonly around?: Readonly<Record<string, unknown>>
+}
 
 /** A record after the checks that every format needs: UTF-8, depth, and JSON where it is JSON. */
 export interface ParsedRecord {
@@ -57,6 +62,16 @@ export type Decoded =
       readonly field?: string
       readonly source?: unknown
     }
+
+/** A run of entries that one format made of one piece of a record. */
+export interface DecodedPiece {
+  readonly sourceFormat: string
+  readonly entries: readonly Decoded[]
+  /** The piece by itself, when the record holds several; else the whole record’s bytes are the piece. */
+  readonly piece?: { readonly text: string } | { readonly json: unknown }
+  /** What was nested deeper than the limit is not in it. */
+  readonly isCut?: boolean
+}
 
 /**
  * A gateway’s record format: a pure function from bytes and headers to drafts. One file a format; real samples are

@@ -1,10 +1,9 @@
 import type { EventDraft, Timestamp } from '../core/audit-event.ts'
-import type { DecodedPiece } from './decode.ts'
-import type { Decoded } from './format.ts'
+import type { Decoded, DecodedPiece, Inner } from './format.ts'
 import { isObject } from './formats/field-values.ts'
 import { addFlag } from './record-flags.ts'
 import { usualTimeOf } from './usual-time.ts'
-import { type Inner, isCutLine, wrappedInJson, wrappedInText } from './wrappers.ts'
+import { isCutLine, wrappedInJson, wrappedInText } from './wrappers.ts'
 
 /** Deepest wrapping that is opened. */
 export const MAX_WRAPPERS = 3

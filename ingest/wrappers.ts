@@ -1,11 +1,6 @@
 import { gunzipSync } from 'node:zlib'
+import type { Inner } from './format.ts'
 import { isObject, type JsonObject, objectOf, textOf } from './formats/field-values.ts'
-
-/** What stands inside of a wrapper: a value of JSON, or text. */
-export type Inner = ({ readonly json: unknown } | { readonly text: string }) & {
-  /** What stands around this one only, in a list. */
-  readonly around?: JsonObject
-}
 
 export interface Wrapped {
   /** What wrapped it, in words for messages. */

@@ -25,10 +25,16 @@ export interface SourceQuality {
 const MAX_ROWS = 10_000
 const MAX_SOURCES = 1000
 
-type Row = Readonly<Record<'topic' | 'source_format' | 'last', string>> &
-  Readonly<Record<'calls' | 'incomplete' | 'without_time' | 'unwrapped' | 'parts' | 'letters' | 'not_calls', number>>
+const FIGURES = ['calls', 'incomplete', 'without_time', 'unwrapped', 'parts', 'letters', 'not_calls'] as const
+type Figure = (typeof FIGURES)[number]
 
-const NONE = '0 AS calls, 0 AS incomplete, 0 AS without_time, 0 AS unwrapped, 0 AS parts, 0 AS letters, 0 AS not_calls'
+type Row = Readonly<Record<'topic' | 'source_format' | 'last', string>> & Readonly<Record<Figure, number>>
+
+// A part that is no call itself (`callKey` is empty).
+const LENDS_ONLY = `startsWith(body, '{"callKey":""')`
+
+const figures = (known: Partial<Record<Figure, string>>): string =>
+  FIGURES.map((figure) => `toInt64(${known[figure] ?? '0'}) AS ${figure}`).join(', ')
 
 /**
  * What was recorded in a range of time (ISO 8601 UTC, end exclusive), by source and format, most first. Files of one folder, and
@@ -42,30 +48,26 @@ export async function sourceQuality(
 ): Promise<SourceQuality[]> {
   const range = `tenant = {tenant:String} AND recorded_at >= toDateTime64({from:String}, 6, 'UTC') AND recorded_at < toDateTime64({to:String}, 6, 'UTC')`
   const params = { tenant, from: toClickHouse(from), to: toClickHouse(to), limit: MAX_ROWS }
-  const group = 'GROUP BY topic, source_format LIMIT {limit:UInt32}'
+  const figuresOf = (table: string, known: Partial<Record<Figure, string>>, where = '') =>
+    database.query<Row>(
+      `SELECT topic, source_format, toString(max(recorded_at)) AS last, ${figures(known)}
+       FROM ${table} WHERE ${range} ${where} GROUP BY topic, source_format LIMIT {limit:UInt32}`,
+      params,
+    )
   const answers = await Promise.all([
-    database.query<Row>(
-      `SELECT topic, source_format, toString(max(recorded_at)) AS last, sum(toInt64(sign)) AS calls,
-         sumIf(toInt64(sign), has(record_flags, 'incomplete')) AS incomplete,
-         sumIf(toInt64(sign), timestamp_source IN ('received', 'broker')) AS without_time,
-         sumIf(toInt64(sign), has(record_flags, 'unwrapped')) AS unwrapped, 0 AS parts, 0 AS letters, 0 AS not_calls
-       FROM events WHERE ${range} ${group}`,
-      params,
+    figuresOf('events', {
+      calls: 'sum(sign)',
+      incomplete: "sumIf(sign, has(record_flags, 'incomplete'))",
+      without_time: "sumIf(sign, timestamp_source IN ('received', 'broker'))",
+      unwrapped: "sumIf(sign, has(record_flags, 'unwrapped'))",
+    }),
+    // Parts of a key under which no call came.
+    figuresOf(
+      'event_parts',
+      { parts: 'count()' },
+      `AND ${LENDS_ONLY} AND join_key NOT IN (SELECT join_key FROM event_parts WHERE ${range} AND NOT ${LENDS_ONLY})`,
     ),
-    database.query<Row>(
-      `SELECT topic, source_format, toString(max(recorded_at)) AS last, ${NONE.replace('0 AS parts', 'toInt64(count()) AS parts')}
-       FROM event_parts WHERE ${range} AND startsWith(body, '{"callKey":""') AND join_key NOT IN (
-         SELECT join_key FROM event_parts WHERE ${range} AND NOT startsWith(body, '{"callKey":""')) ${group}`,
-      params,
-    ),
-    database.query<Row>(
-      `SELECT topic, source_format, toString(max(recorded_at)) AS last, ${NONE.replace('0 AS letters', 'toInt64(sum(weight)) AS letters').replace(
-        '0 AS not_calls',
-        "toInt64(sumIf(weight, reason = 'not_a_call')) AS not_calls",
-      )}
-       FROM dead_letters WHERE ${range} ${group}`,
-      params,
-    ),
+    figuresOf('dead_letters', { letters: 'sum(weight)', not_calls: "sumIf(weight, reason = 'not_a_call')" }),
   ])
   return together(answers.flat())
 }

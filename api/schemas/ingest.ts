@@ -26,7 +26,8 @@ export const ReceiptSchema = Type.Object(
     }),
     incomplete: Type.Optional(
       Type.Integer({
-        description: 'Calls, of those stored, that do not say of what: `tools/call` without a tool; absent when there are none',
+        description:
+          'Calls, of those stored, that do not say of what: `tools/call` without a tool; absent when there are none',
       }),
     ),
     parts_without_call: Type.Optional(

@@ -145,7 +145,11 @@ async function checkStore(config: Config): Promise<string> {
 
 // What came within a day and says too little: calls without a tool, parts that never become calls, records without a time.
 async function checkSources(config: Config, flags: RunFlags): Promise<CheckResult> {
-  if (readRunFile(config.data) === undefined && config.clickhouse === undefined && !existsSync(join(config.data, 'store')))
+  if (
+    readRunFile(config.data) === undefined &&
+    config.clickhouse === undefined &&
+    !existsSync(join(config.data, 'store'))
+  )
     return 'nothing was stored yet'
   const access = await openAccess(flags)
   try {

@@ -8,7 +8,9 @@ import type { OperationalCheck } from '../operational.ts'
 export const deadLetterCheck =
   (database: Database, perHour: number): OperationalCheck =>
   async () =>
-    perHour === 0 ? [] : (await deadLetterRates(database, perHour))
+    perHour === 0
+      ? []
+      : (await deadLetterRates(database, perHour))
           // A log tells of other things than calls, and means to: /v1/sources counts those.
           .filter(({ reason }) => reason !== 'not_a_call')
           .map((rate) => issueOf(rate, perHour))

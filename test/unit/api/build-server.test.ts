@@ -16,7 +16,7 @@ import { EVENT, getJson, LOCAL, NOW_MS, SECRET, sessionOf, startApi } from './ap
 const PUBLIC = new Set(['/healthz', '/readyz', '/login'])
 
 // These answer as OTLP says, with google.rpc.Status.
-const OTLP = new Set(['/v1/logs', '/v1/traces'])
+const OTLP = new Set(['/v1/logs', '/v1/metrics', '/v1/traces'])
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 describe('authentication', () => {
@@ -50,8 +50,10 @@ describe('authentication', () => {
       '/v1/login-tickets',
       '/v1/logout',
       '/v1/logs',
+      '/v1/metrics',
       '/v1/overview',
       '/v1/receiver/deliveries',
+      '/v1/sources',
       '/v1/token',
       '/v1/token/revoke',
       '/v1/tool-definitions',
@@ -665,7 +667,9 @@ describe('POST /v1/events', () => {
     const broken = await post('not gzip', { 'content-type': 'text/plain', 'content-encoding': 'gzip' })
     expect(broken.answer.json()).toMatchObject({ status: 400, field: 'content-encoding' })
     const brotli = await post('x', { 'content-type': 'text/plain', 'content-encoding': 'br' })
-    expect(brotli.answer.statusCode).toBe(400)
+    expect(brotli.answer.statusCode).toBe(415)
+    expect(brotli.answer.headers['accept-encoding']).toBe('gzip, zstd, deflate')
+    expect(brotli.answer.json()).toMatchObject({ code: 'encoding_unsupported', field: 'content-encoding' })
     const large = await post(Buffer.alloc(16 * 1024 ** 2 + 1), { 'content-type': 'text/plain' })
     expect(large.answer.statusCode).toBe(413)
   })

@@ -107,6 +107,7 @@ describe('the API', () => {
       counts: {
         volume: async () => [],
         facet: async () => [],
+        sources: async () => [],
         overview: async (tenant) => {
           asked.push(tenant)
           await held

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import type { ParsedRecord } from '../../../ingest/format.ts'
+import type { Format, ParsedRecord } from '../../../ingest/format.ts'
 import { FORMATS } from '../../../ingest/formats/registry.ts'
 import { createRecognise } from '../../../ingest/recognise.ts'
 import { record, run } from './sample-pipeline.ts'
@@ -102,7 +102,19 @@ describe('a key that another format uses as well does not take a record away fro
   })
 
   it('the order of formats decides between equals', () => {
+    const equal = (name: string): Format => ({
+      name,
+      marks: { needs: ['tool'], usual: ['user'] },
+      recognises: ({ json }) => json !== undefined,
+      decode: () => [],
+    })
+    const json = parsed(JSON.stringify({ tool: 't', user: 'u' }))
+    expect(createRecognise([equal('first'), equal('second')])(json)?.name).toBe('first')
+    expect(createRecognise([equal('second'), equal('first')])(json)?.name).toBe('second')
+  })
+
+  it('a name that only one format has outweighs the keys of another', () => {
     const json = { occurred_at: 1, audit: true, tool: 't' }
-    expect(recognise(parsed(JSON.stringify(json)))?.name).toBe('kuadrant-audit')
+    expect(recognise(parsed(JSON.stringify(json)))?.name).toBe('native')
   })
 })
