@@ -228,7 +228,7 @@ const FORMATS_LISTED = 'gatewatch formats list shows the known ones.'
  * What is said of a record that no format recognises; `near` is what `createNearestFormat` says of it, `wrapper` what may have
  * wrapped another record in it.
  */
-export const formatUnknown = (near: string | undefined, wrapper?: string): string =>
+const formatUnknown = (near: string | undefined, wrapper?: string): string =>
   `No format recognises the record. ${near ?? FORMATS_LISTED}${
     wrapper === undefined
       ? ''

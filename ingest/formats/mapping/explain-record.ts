@@ -1,10 +1,10 @@
 import { type AuditEvent, type EventDraft, type EventField, eventFields } from '../../../core/audit-event.ts'
 import { stableId } from '../../../core/hash.ts'
 import { type CompleteEvent, methodOf } from '../../complete-event.ts'
-import { createDecoder, formatUnknown } from '../../decode.ts'
+import { createDecoder } from '../../decode.ts'
+import { parseExactly } from '../../exact-json.ts'
 import { isCallPart } from '../../find-calls.ts'
-import type { Decoded, Format, ParsedRecord } from '../../format.ts'
-import { createNearestFormat } from '../../nearest-format.ts'
+import type { Decoded, DecodedPiece, Format, ParsedRecord } from '../../format.ts'
 import type { Normalise } from '../../normalize.ts'
 import type { EventPart, RawRecord } from '../../record.ts'
 import { addressOf, textOf } from '../field-values.ts'
@@ -62,19 +62,13 @@ interface Look {
   readonly traced: readonly Traced[]
 }
 
+interface Seen {
+  readonly look: Look
+  readonly origins: ReadonlyMap<string, string>
+}
+
 const WORKED_OUT = 'worked out'
 const BY_FORMAT = 'the format'
-// Comes last, so that of a record that no format knows all that it says is shown.
-const unknownAmong = (formats: readonly Format[]): Format => {
-  const nearest = createNearestFormat(formats)
-  return {
-    name: '',
-    recognises: ({ json }) => json !== undefined,
-    decode: ({ json }) => [
-      { kind: 'fault', reason: 'format_unknown', message: formatUnknown(nearest(json)) },
-    ],
-  }
-}
 const NOT_SHOWN: ReadonlySet<string> = new Set([
   'source_format',
   'tenant',
@@ -90,23 +84,49 @@ const NOT_SHOWN: ReadonlySet<string> = new Set([
 export function createExplainRecord(options: ExplainOptions): (record: RawRecord) => readonly Explained[] {
   let looks: Look[] = []
   const decode = createDecoder({
-    formats: [...options.formats, unknownAmong(options.formats)].map((format) =>
+    formats: options.formats.map((format) =>
       watching(format, (look) => looks.push({ ...look, number: looks.length })),
     ),
   })
   return (record) => {
     looks = []
     const pieces = decode(record)
-    const byEntries = new Map(looks.map((look) => [look.traced[0]?.entry, look]))
-    return pieces.map(({ sourceFormat, entries }) => {
-      const look = byEntries.get(entries[0])
+    const seen = new Map(
+      looks.flatMap((look) =>
+        look.traced.map(({ entry, origins }) => [tellsApart(entry), { look, origins }] as const),
+      ),
+    )
+    return pieces.map(({ sourceFormat, entries, piece }) => {
+      const seenOf = entries.map((entry) => seen.get(tellsApart(entry)))
+      const ofEntries = new Set(seenOf.flatMap((one) => one?.look ?? []))
+      const outer = [...ofEntries, ...looks].find(({ format }) => format.name === sourceFormat)
       return {
         format: sourceFormat,
-        recognised: sourceFormat !== '' && (look?.format.recognises(look.record) ?? false),
-        entries: entries.map((entry, index) => explainEntry(entry, look, index, record, options)),
-        unmapped: look === undefined ? [] : unmappedIn(look, record, options),
+        recognised: outer?.format.recognises(outer.record) ?? false,
+        entries: entries.map((entry, index) =>
+          explainEntry(entry, sourceFormat, seenOf[index], index, record, options),
+        ),
+        // Of a record that no format knows all that it says is shown.
+        unmapped:
+          ofEntries.size > 0
+            ? [...ofEntries].flatMap((look) => unmappedIn(look, record, options))
+            : sourceFormat === ''
+              ? unmappedOf(leavesOf(jsonOf(piece, record)), jsonOf(piece, record), record, options)
+              : [],
       }
     })
+  }
+}
+
+/** Entries are made anew on the way out of a wrapper; their drafts are not. */
+const tellsApart = (entry: Decoded): object => ('draft' in entry ? entry.draft : entry)
+
+function jsonOf(piece: DecodedPiece['piece'], { value }: RawRecord): unknown {
+  if (piece !== undefined && 'json' in piece) return piece.json
+  try {
+    return parseExactly(piece?.text ?? Buffer.from(value).toString('utf8'))
+  } catch {
+    return undefined
   }
 }
 
@@ -129,7 +149,8 @@ const isMapped = (format: Format): format is MappedFormat => 'trace' in format
 
 function explainEntry(
   entry: Decoded,
-  look: Look | undefined,
+  sourceFormat: string,
+  seen: Seen | undefined,
   index: number,
   record: RawRecord,
   options: ExplainOptions,
@@ -141,7 +162,7 @@ function explainEntry(
   if (entry.kind === 'definitions')
     return { kind: 'definitions', tools: entry.definitions.map(({ tool }) => `${entry.server}/${tool}`) }
   const given = { ...entry.draft }
-  const origins = look?.traced[index]?.origins ?? new Map<string, string>()
+  const { look, origins = new Map<string, string>() } = seen ?? {}
   if (entry.kind === 'event' && given['mcp.method.name'] === undefined && methodOf(given) === undefined) {
     const message = 'The record names no method, tool, resource or prompt.'
     return { kind: 'fault', reason: 'field_missing', field: 'mcp.method.name', message }
@@ -153,7 +174,7 @@ function explainEntry(
   const coordinates = {
     ...{ tenant, topic, partition, offset },
     recordIndex: index,
-    sourceFormat: look?.format.name ?? '',
+    sourceFormat,
   }
   const stored = options.complete(draft, coordinates)
   const leaves = look === undefined || isMapped(look.format) ? [] : readLeaves(look)
@@ -191,11 +212,19 @@ function originOf(value: unknown, leaves: readonly Leaf[]): string {
   return part ? `part of ${part.path}` : BY_FORMAT
 }
 
-function unmappedIn(look: Look, { tenant }: RawRecord, { redact }: ExplainOptions): Explained['unmapped'] {
-  const unread = leavesOf(look.record.json).filter(({ keys }) => !look.watched.wasRead(keys))
-  const clean = new Map(
-    leavesOf(redact(look.record.json, tenant)).map((leaf) => [leaf.path, textOf(leaf.value)]),
-  )
+function unmappedIn(look: Look, record: RawRecord, options: ExplainOptions): Explained['unmapped'] {
+  const { json } = look.record
+  const unread = leavesOf(json).filter(({ keys }) => !look.watched.wasRead(keys))
+  return unmappedOf(unread, json, record, options)
+}
+
+function unmappedOf(
+  unread: readonly Leaf[],
+  json: unknown,
+  { tenant }: RawRecord,
+  { redact }: ExplainOptions,
+): Explained['unmapped'] {
+  const clean = new Map(leavesOf(redact(json, tenant)).map((leaf) => [leaf.path, textOf(leaf.value)]))
   const examples = new Map<string, string>()
   for (const { path } of unread) {
     const any = inAnyItem(path)

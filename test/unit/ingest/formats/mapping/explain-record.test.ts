@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { createManualClock } from '../../../../../core/clock.ts'
 import { type AssembledCall, assembleParts } from '../../../../../ingest/assemble.ts'
@@ -89,6 +90,21 @@ describe('explaining a record', () => {
       'name: m\nrecognise: { all: zz }\nfields: { occurred_at: ts, gen_ai.tool.name: zz }',
     )
     expect(late?.entries).toMatchObject([{ kind: 'fault', reason: 'time_in_future' }])
+  })
+
+  it('reads what a log shipper wrapped as the pipeline does, and says where in it a field stood', () => {
+    const value = readFileSync(new URL('../../cases/otlp-body-1-log-key.json', import.meta.url), 'utf8')
+    const [piece, ...more] = explain(value)
+    expect(more).toEqual([])
+    expect(piece).toMatchObject({ format: 'otlp-json', recognised: true, entries: [{ kind: 'part' }] })
+    expect(originsOf(piece?.entries[0])).toMatchObject({
+      'gen_ai.tool.name': 'gen_ai.tool.name',
+      'user.id': 'user.id',
+    })
+    const [line] = explain({
+      log: JSON.stringify({ 'gen_ai.tool.name': 'x', occurred_at: '2026-08-21T14:03:11Z' }),
+    })
+    expect(line).toMatchObject({ format: 'native', entries: [{ kind: 'event' }] })
   })
 
   it('says what an unknown record comes nearest to', () => {
