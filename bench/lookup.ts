@@ -32,7 +32,13 @@ export const run: Bench = async ({ quick, progress }) => {
     await migrate(database)
     for (const view of OTHER_VIEWS) await database.command(`DROP VIEW IF EXISTS ${view}`)
     progress(`${calls} calls over ${DAYS} days …`)
-    await writeHistory(database, { actors: 10_000, calls, days: DAYS })
+    await writeHistory(database, {
+      ...{ actors: 10_000, calls, days: DAYS },
+      onWritten: (written) => {
+        if (written % (calls / 20) === 0) progress(`${(100 * written) / calls} % written`)
+      },
+    })
+    progress('look-ups …')
     const events = createEventQueries(database)
     const found = await someEvents(database)
     const nowMs = Date.parse(`${found.newest.replace(' ', 'T')}Z`) + 1

@@ -21,12 +21,14 @@ export interface History {
   readonly daysAgo?: number
   /** It arrives now, not when it happened. */
   readonly recordedNow?: boolean
+  /** Called with the number of calls written so far. */
+  readonly onWritten?: (calls: number) => void
 }
 
 /** Writes about `calls` calls of `days` days up to now, or up to `daysAgo`. */
 export async function writeHistory(
   store: Database,
-  { actors, calls, days, fromCall = 0, daysAgo = 0, recordedNow = false }: History,
+  { actors, calls, days, fromCall = 0, daysAgo = 0, recordedNow = false, onWritten }: History,
 ): Promise<void> {
   const agents = Math.floor(actors / 10)
   const sessionsADay = Math.ceil(calls / CALLS_A_SESSION / days)
@@ -49,6 +51,7 @@ export async function writeHistory(
       recorded: recordedNow ? `now64(6, 'UTC')` : `least(occurred + toIntervalSecond(1), now64(6, 'UTC'))`,
       actor: `concat('actor-', toString(who))`,
     })
+    onWritten?.(Math.min(first + BLOCK_CALLS, fromCall + calls) - fromCall)
   }
 }
 
