@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { UNKNOWN_ACTOR } from '../core/actor.ts'
 import type { AuditEvent } from '../core/audit-event.ts'
-import { messageOf } from '../core/errors.ts'
+import { GatewatchError, messageOf } from '../core/errors.ts'
 import type { AssembledIdentity } from './assembled-identity.ts'
 import { createClaims, type NewIdentity, type PendingKey } from './id-claims.ts'
 import type { EventPart } from './record.ts'
@@ -61,7 +61,10 @@ export interface AssemblerStore<Blocks extends TickBlocks = TickBlocks> {
   /** Whether the stored plan is this one, and not that of another owner who was first. */
   savePlan(blocks: Blocks): Promise<boolean>
   readPlan(tick: number): Promise<readonly PlannedKey[]>
-  correct(blocks: Blocks): Promise<void>
+  /** Why a key cannot be encoded; `undefined` where it can. */
+  faultOf(key: PlannedKey): string | undefined
+  /** @returns rows that the store refused, and that are dead letters now */
+  correct(blocks: Blocks): Promise<{ readonly rejected: number }>
 }
 
 export interface AssemblerOptions<Blocks extends TickBlocks> {
@@ -122,6 +125,21 @@ export function createAssembler<Blocks extends TickBlocks>(
   let work: Work | undefined
   // Our own last tick, as long as tick follows upon tick: where another owner has begun the next one, `savePlan` says so.
   let progress: { readonly tick: number; readonly recordedThroughUs: number } | undefined
+  // After a fault that no repetition mends, each key is tried by itself first.
+  let isCareful = false
+
+  /** Adds a key without what cannot be encoded of it: that must not stop the others, now and after each restart. */
+  const addTo = (blocks: Blocks, key: PlannedKey): void => {
+    const fault = isCareful ? store.faultOf(key) : undefined
+    if (fault === undefined) {
+      blocks.add(key)
+      return
+    }
+    telemetry.logFault(`a call of ${key.tenant} cannot be encoded: ${fault}`)
+    const fits = (version: EventVersion) =>
+      store.faultOf({ ...key, before: [], after: [version] }) === undefined
+    blocks.add({ ...key, before: key.before.filter(fits), after: key.after.filter(fits) })
+  }
 
   /** Whether another owner has finished this tick: our inserts of it would be late, and their tokens may be forgotten. */
   const isPassed = async (tick: number): Promise<boolean> => (await store.readProgress()).tick >= tick
@@ -134,9 +152,10 @@ export function createAssembler<Blocks extends TickBlocks>(
 
   const settle = async (blocks: Blocks, incomplete = 0): Promise<TickResult> => {
     if (await isPassed(blocks.tick)) return giveWay()
-    await store.correct(blocks)
+    const { rejected } = await store.correct(blocks)
     await saveProgress(blocks.tick)
     const { written, cancelled } = blocks.counts()
+    if (rejected > 0) telemetry.rowsStored('assembler', { stored: 0, duplicates: 0, conflicts: 0, rejected })
     telemetry.assembled({ calls: written, corrected: cancelled, incomplete })
     return { written, cancelled, more: true }
   }
@@ -149,7 +168,7 @@ export function createAssembler<Blocks extends TickBlocks>(
   /** Does what the stored plan of a tick says, whoever made it. */
   const settleStored = (tick: number, plan: readonly PlannedKey[]): Promise<TickResult> => {
     const blocks = store.openTick(tick)
-    for (const key of plan) blocks.add(key)
+    for (const key of plan) addTo(blocks, key)
     return settle(blocks)
   }
 
@@ -167,7 +186,7 @@ export function createAssembler<Blocks extends TickBlocks>(
     const claims = createClaims({ standingsOf: store.standingsOf, textOf: store.textOf, identityOf })
     const addPending = async () => {
       const settled = await claims.settle(pending.splice(0))
-      for (const planned of settled.keys) blocks.add(planned)
+      for (const planned of settled.keys) addTo(blocks, planned)
       late += settled.late
     }
     let incomplete = 0
@@ -193,7 +212,7 @@ export function createAssembler<Blocks extends TickBlocks>(
       for (const event of events) if (isIncomplete(event)) incomplete++
       const planned = { tenant, joinKey, parts: marks, before, after }
       const isNew = after.some(({ version, event }) => version === tick && event !== undefined)
-      if (!isNew) blocks.add(planned)
+      if (!isNew) addTo(blocks, planned)
       else if (pending.push({ planned, isFresh: known === undefined }) === KEYS_ASKED_AT_ONCE)
         await addPending()
     }
@@ -272,10 +291,13 @@ export function createAssembler<Blocks extends TickBlocks>(
   return {
     async tick() {
       try {
-        return await runTick()
+        const result = await runTick()
+        isCareful = false
+        return result
       } catch (error) {
         // Whatever was under way is looked at again, from the store.
         startAgain()
+        isCareful = !(error instanceof GatewatchError && error.retryable)
         throw error
       }
     },

@@ -30,6 +30,8 @@ export interface SegmentLogOptions extends Pick<DrainOptions, 'write' | 'compare
   readonly folder: string
   /** Rows of a batch, a table each. */
   readonly encode: (batch: Batch) => readonly TableRows[]
+  /** A batch that `encode` threw on, in which what it cannot take is a dead letter. */
+  readonly encodable?: (batch: Batch) => Batch
   /** Bytes that may wait for the store; beyond, `append` says `overloaded`. */
   readonly maxBytes?: number
   /** A segment goes to the store at this many rows … */
@@ -203,6 +205,18 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
     return work
   }
 
+  // A record of which no rows can be made must not hold up those that came with it, nor a file behind it for good.
+  const encoded = (batch: Batch): { batch: Batch; tables: readonly TableRows[] } => {
+    try {
+      return { batch, tables: encode(batch) }
+    } catch (error) {
+      const careful = options.encodable?.(batch)
+      if (careful === undefined) throw error
+      telemetry.logFault(`a record cannot be encoded for the store: ${messageOf(error)}`)
+      return { batch: careful, tables: encode(careful) }
+    }
+  }
+
   const kick = () => {
     if (working) return
     working = true
@@ -222,10 +236,10 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
       sequences[topic] = first + count
       return first
     },
-    append: (batch) =>
+    append: (given) =>
       new Promise((accept, reject) => {
         if (closing) return reject(new GatewatchError('overloaded', 'gatewatch is stopping.'))
-        const tables = encode(batch)
+        const { batch, tables } = encoded(given)
         const bytes = tables.reduce((sum, { rows }) => sum + rows.byteLength, 0)
         if (tables.length === 0)
           return accept({ stored: Promise.resolve({ events: 0, duplicates: 0, conflicts: 0 }) })

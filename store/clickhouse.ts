@@ -14,6 +14,7 @@ import {
   shardedTables,
 } from './cluster.ts'
 import type { Database, InsertBlock, QueryParams } from './database.ts'
+import { PASSING } from './fault-codes.ts'
 import { withoutValues } from './fault-text.ts'
 import { inlineParams } from './inline-params.ts'
 import { migrationStatements } from './migration-files.ts'
@@ -368,22 +369,6 @@ const bound = (params: QueryParams): Record<string, unknown> =>
     ]),
   )
 
-// Server conditions that pass: timeouts, limits, too many parts, read-only replicas, network, Keeper.
-const PASSING_CODES = new Set([
-  '159',
-  '202',
-  '203',
-  '209',
-  '210',
-  '241',
-  '242',
-  '252',
-  '319',
-  '425',
-  '439',
-  '999',
-])
-
 /** Every failure of the store leaves this folder as a `GatewatchError` that says whether a retry helps, and no values. */
 async function translate<T>(attempt: Promise<T>, params?: QueryParams): Promise<T> {
   try {
@@ -400,7 +385,7 @@ async function translate<T>(attempt: Promise<T>, params?: QueryParams): Promise<
 // What the server did not say is the network’s, which passes, unless it is a fault of the program, which does not.
 function codeOf(cause: unknown): 'store_unavailable' | 'store_rejected' | 'internal' {
   const code = serverCodeOf(cause)
-  if (code !== undefined) return PASSING_CODES.has(code) ? 'store_unavailable' : 'store_rejected'
+  if (code !== undefined) return Object.hasOwn(PASSING, code) ? 'store_unavailable' : 'store_rejected'
   // Not SyntaxError: an answer that was cut off is no JSON.
   const ofOurs = cause instanceof TypeError || cause instanceof RangeError || cause instanceof ReferenceError
   return ofOurs ? 'internal' : 'store_unavailable'

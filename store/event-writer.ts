@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { AuditEvent } from '../core/audit-event.ts'
-import { type ErrorCode, GatewatchError } from '../core/errors.ts'
+import { type ErrorCode, GatewatchError, messageOf } from '../core/errors.ts'
 import { serverCodeOf } from './clickhouse.ts'
 import type { Database, InsertBlock } from './database.ts'
 import {
@@ -12,6 +12,7 @@ import {
 import { createDefinitionFold, DEFINITION_COLUMNS, type DefinitionInput } from './definition-rows.ts'
 import { createEventColumns } from './event-columns.ts'
 import { EVENT_COLUMNS, eventRow } from './event-rows.ts'
+import { ROW_FAULTS } from './fault-codes.ts'
 import { linesOfNativeBlock } from './native-block-lines.ts'
 import { createPartColumns, PART_COLUMNS, type PartInput, partRow } from './part-rows.ts'
 
@@ -55,7 +56,7 @@ export interface WriteReport {
 export interface BatchWriter {
   /**
    * Stores the blocks, in their order, all under one token; the same call again stores nothing. Rows that the store
-   * cannot parse become dead letters and the rest is stored.
+   * cannot parse become dead letters and the rest is stored; of a dead letter that it cannot parse the coordinates are.
    * @throws GatewatchError `store_unavailable` (repeat the call as it was) or `store_rejected` (the store refuses
    * the statement, not a row)
    */
@@ -79,6 +80,48 @@ const encodeTables = (batch: Omit<BatchInput, 'definitions'>, definitions: reado
     encode('event_parts', PART_COLUMNS, batch.parts, partRow),
     encode('events', EVENT_COLUMNS, batch.events, eventRow),
   ].filter(({ count }) => count > 0)
+
+/**
+ * The batch, in which what cannot be encoded is a dead letter with its coordinates: for a batch that `encodeBatch` threw
+ * on. A fault of ours, which must not hold up what was sent with it.
+ */
+export function encodableBatch<Batch extends BatchInput>(batch: Batch): Batch {
+  const deadLetters: DeadLetterInput[] = []
+  const keep =
+    <Item>(rowOf: (item: Item) => string, letterOf: (item: Item, fault: string) => DeadLetterInput) =>
+    (item: Item): boolean => {
+      try {
+        rowOf(item)
+        return true
+      } catch (error) {
+        deadLetters.push(letterOf(item, messageOf(error)))
+        return false
+      }
+    }
+  const letters = batch.deadLetters.filter(
+    keep(deadLetterRow, (letter) => ({ ...bareLetter(letter), message: 'It could not be encoded.' })),
+  )
+  const events = batch.events.filter(
+    keep(eventRow, (event, fault) =>
+      unencodedLetter(
+        { ...event, recordIndex: event.record_index, sourceFormat: event.source_format },
+        fault,
+      ),
+    ),
+  )
+  const parts = batch.parts.filter(keep(partRow, unencodedLetter))
+  return { ...batch, events, parts, deadLetters: [...letters, ...deadLetters] }
+}
+
+const unencodedLetter = (
+  of: Pick<DeadLetterInput, 'tenant' | 'topic' | 'partition' | 'offset' | 'recordIndex' | 'sourceFormat'>,
+  fault: string,
+): DeadLetterInput => ({
+  ...{ tenant: of.tenant, topic: of.topic, partition: of.partition, offset: of.offset },
+  ...{ recordIndex: of.recordIndex, sourceFormat: of.sourceFormat, reason: 'internal' },
+  message: `The record could not be encoded for the store: ${fault}`.slice(0, 1000),
+  ...{ field: '', record: '', recordEncoding: 'utf8', recordBytes: 0, kept: 'nothing' },
+})
 
 /**
  * Encodes a block batch by batch, so that the events of a large block need not all be in memory: events and parts by
@@ -133,19 +176,38 @@ async function writeBlock(database: Database, block: TableBlock, token: string):
     await database.insert({ ...block, token })
     return 0
   } catch (error) {
-    if (!isRowFault(error) || block.table === 'dead_letters') throw error
+    if (!isRowFault(error)) throw error
     const rows = block.rows instanceof Uint8Array ? block.rows : await readFile(block.rows.path)
     const { table, columns } = block
     if (block.format === 'Native')
       return writeBlock(database, { table, columns, rows: linesOfNativeBlock(rows) }, token)
     const letters = await bisect(database, { ...block, rows }, lineEndsOf(rows), token, error)
-    await database.insert({
-      ...encode('dead_letters', DEAD_LETTER_COLUMNS, letters, deadLetterRow),
-      token: `${token}/rejected/${block.table}`,
-    })
+    await writeLetters(database, letters, `${token}/rejected/${table}`)
     return letters.length
   }
 }
+
+/** Dead letters of rows; where the store cannot read one of these either, only what it is about. */
+async function writeLetters(
+  database: Database,
+  letters: readonly DeadLetterInput[],
+  token: string,
+): Promise<void> {
+  const blockOf = (some: readonly DeadLetterInput[]) =>
+    encode('dead_letters', DEAD_LETTER_COLUMNS, some, deadLetterRow)
+  try {
+    await database.insert({ ...blockOf(letters), token })
+  } catch (error) {
+    if (!isRowFault(error)) throw error
+    await database.insert({ ...blockOf(letters.map(bareLetter)), token: `${token}/bare` })
+  }
+}
+
+const bareLetter = (letter: DeadLetterInput): DeadLetterInput => ({
+  ...letter,
+  ...{ message: 'The store refused this, and what it said of it as well.', field: '', record: '' },
+  ...{ kept: 'nothing', headers: {}, timestampMs: 0 },
+})
 
 /**
  * Halves a refused block until the rows that are at fault stand alone. The cuts depend only on the number of rows,
@@ -217,10 +279,10 @@ function valueReader(columns: readonly string[], line: string): (column: string)
   }
 }
 
-// ClickHouse error codes that blame the rows: they cannot be parsed or do not fit their column.
-const ROW_FAULT_CODES = new Set('6 26 27 32 33 38 41 53 69 70 72 117 130 131 321 349 407'.split(' '))
+// What a view says comes when the table may hold the block already: cut, its rows would be stored twice.
+const OF_A_VIEW = /while pushing to view/i
 
 function isRowFault(error: unknown): error is GatewatchError {
   if (!(error instanceof GatewatchError) || error.code !== 'store_rejected') return false
-  return ROW_FAULT_CODES.has(serverCodeOf(error.cause) ?? '')
+  return Object.hasOwn(ROW_FAULTS, serverCodeOf(error.cause) ?? '') && !OF_A_VIEW.test(error.message)
 }

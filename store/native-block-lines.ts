@@ -41,6 +41,8 @@ function readColumn(reader: Reader, type: string, rows: number): unknown[] {
       return each(() => reader.text())
     case 'Bool':
       return each(() => reader.uint8() === 1)
+    case 'Int8':
+      return each(() => reader.int8())
     case 'UInt16':
       return each(() => reader.uint16())
     case 'UInt32':
@@ -106,6 +108,7 @@ function createReader(block: Uint8Array) {
   return {
     count,
     uint8: () => bytes.readUInt8(skip(1)),
+    int8: () => bytes.readInt8(skip(1)),
     uint16: () => bytes.readUInt16LE(skip(2)),
     uint32: () => bytes.readUInt32LE(skip(4)),
     uint64: () => Number(bytes.readBigUInt64LE(skip(8))),

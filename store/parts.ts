@@ -1,6 +1,8 @@
 import type { AuditEvent } from '../core/audit-event.ts'
+import { messageOf } from '../core/errors.ts'
 import { SEPARATE_SOURCES, type Sources } from '../core/sources.ts'
 import type { Database } from './database.ts'
+import { createBatchWriter } from './event-writer.ts'
 import { PART_SELECT, type PartInput, type PartRow, partOf } from './part-rows.ts'
 import { findStandings, type NewIdentity, type Standing } from './stored-ids.ts'
 import {
@@ -33,6 +35,7 @@ export function createPartStore(
   sources: Sources = SEPARATE_SOURCES,
 ) {
   const watermarks = createWatermarks(database)
+  const writer = createBatchWriter(database)
 
   /** Runs a query for the keys of each tenant; `{tenant}` and `{keys}` are its parameters. */
   const perTenant = async <Row>(keys: readonly PartKey[], sql: string): Promise<Row[]> => {
@@ -141,11 +144,27 @@ export function createPartStore(
       return rows.map(plannedOf)
     },
 
-    /** Cancels and writes versions of events as one block; once for a tick. */
-    correct: async (blocks: TickBlocks): Promise<void> => {
+    /** Why a key cannot be encoded; `undefined` where it can. */
+    faultOf: (key: PlannedKey): string | undefined => {
+      try {
+        const trial = createTickBlocks(0)
+        trial.add(key)
+        trial.plan()
+        trial.events()
+        return undefined
+      } catch (error) {
+        return messageOf(error)
+      }
+    },
+
+    /**
+     * Cancels and writes versions of events as one block; once for a tick. Rows that the store refuses are dead letters.
+     * @returns how many these are
+     */
+    correct: async (blocks: TickBlocks): Promise<{ readonly rejected: number }> => {
       const { written, cancelled } = blocks.counts()
-      if (written + cancelled === 0) return
-      await database.insert({ table: 'events', ...blocks.events(), token: `assemble/${name}/${blocks.tick}` })
+      if (written + cancelled === 0) return { rejected: 0 }
+      return writer.write([{ table: 'events', ...blocks.events() }], `assemble/${name}/${blocks.tick}`)
     },
   }
 }

@@ -22,7 +22,12 @@ import type { NoteSetAside, SetAside } from '../../ingest/state-file.ts'
 import { createIngestTelemetry, INGEST_COUNTERS, type IngestTelemetry } from '../../ingest/telemetry.ts'
 import { type Database, untilStopped } from '../../store/database.ts'
 import { markReplayed, type ReplayMark } from '../../store/dead-letters.ts'
-import { createBatchWriter, createBlockEncoder, encodeBatch } from '../../store/event-writer.ts'
+import {
+  createBatchWriter,
+  createBlockEncoder,
+  encodableBatch,
+  encodeBatch,
+} from '../../store/event-writer.ts'
 import { createKnownEvents } from '../../store/known-events.ts'
 import { createPartStore } from '../../store/parts.ts'
 import { listToolAnnotations } from '../../store/tool-definitions.ts'
@@ -147,6 +152,7 @@ export function openSegments(
   return openSegmentLog({
     folder: join(config.data, 'segments'),
     encode: encodeBatch,
+    encodable: encodableBatch,
     write: (blocks, token) => ingest.writer.write(blocks, token),
     compare: ingest.compare,
     telemetry: ingest.telemetry,

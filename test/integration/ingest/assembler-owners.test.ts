@@ -113,7 +113,7 @@ function suspendable(at: 'before the plan' | 'after the plan' | 'in the correcti
     'in the correction': {
       correct: async (blocks) => {
         await pause()
-        await store.correct(blocks)
+        return store.correct(blocks)
       },
     },
   }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { AuditEvent } from '../../../core/audit-event.ts'
+import { GatewatchError } from '../../../core/errors.ts'
 import { createAssembler } from '../../../ingest/assembler.ts'
 import type { EventPart } from '../../../ingest/record.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
@@ -197,6 +198,29 @@ it('takes up an insert that becomes visible after later ones were read', async (
   expect((await live()).events).toHaveLength(before + 2)
 })
 
+it('stores corrections row by row where the store refuses their block', async () => {
+  const before = (await live()).events.length
+  const strict: Database = {
+    ...database,
+    insert: (block) =>
+      block.format === 'Native' && block.table === 'events'
+        ? Promise.reject(
+            new GatewatchError('store_rejected', 'Code: 27. Cannot parse.', {
+              cause: new Error('Code: 27. DB::Exception: Cannot parse.'),
+            }),
+          )
+        : database.insert(block),
+  }
+  const instance = assembler({ store: createPartStore(strict) })
+  await insertParts(part(3100, 0, {}))
+  await settle(instance)
+  await insertParts(part(3100, 1, { outcome: 'failure' }))
+  expect(await settle(instance)).toEqual({ written: 1, cancelled: 1 })
+  const { events } = await live()
+  expect(events).toHaveLength(before + 1)
+  expect(events.find(({ event_id: id }) => id === 'call-3100')).toMatchObject({ outcome: 'failure', live: 1 })
+})
+
 it('counts the calls of which no part says who called or how it ended', async () => {
   await settle(assembler())
   const counts: { calls: number; incomplete: number }[] = []
@@ -372,4 +396,28 @@ it('goes on when the clock of the store was ahead for a while', async () => {
   expect(clock.map(({ event_id, live: sum }) => [event_id, sum])).toEqual(
     [0, 1, 2, 3, 4, 5].map((call) => [`call-5000${call}`, 1]),
   )
+})
+
+// The last one: what it leaves would make the first tick of any other assembler fail once.
+it('leaves out a call that cannot be encoded, before and after its plan was stored, and goes on', async () => {
+  const before = (await live()).events.length
+  const faults: string[] = []
+  const telemetry = { ...silentTelemetry, logFault: (message: string) => void faults.push(message) }
+  const poisoned = (parts: readonly EventPart[]): AuditEvent[] =>
+    fold(parts).map((event) => (event.actor === 'poison' ? { ...event, 'user.id': 5 as never } : event))
+  const one = assembler({ fold: poisoned, telemetry })
+  // By itself: its plan is stored before its events are encoded.
+  await insertParts(part(3000, 0, { actor: 'poison' }))
+  await expect(settle(one)).rejects.toThrow()
+  await insertParts(part(3001, 0, {}), part(3002, 0, { actor: 'poison' }), part(3003, 0, {}))
+  const next = assembler({ fold: poisoned, telemetry })
+  for (let attempt = 0; attempt < 4; attempt++) await settle(next).catch(() => undefined)
+  const { events } = await live()
+  expect(events.map(({ event_id: id }) => id).filter((id) => /^call-300\d$/.test(id))).toEqual([
+    'call-3001',
+    'call-3003',
+  ])
+  expect(events).toHaveLength(before + 2)
+  expect(faults.length).toBeGreaterThan(0)
+  expect(faults[0]).toContain('cannot be encoded')
 })

@@ -97,6 +97,88 @@ it('stores the good rows of a block with bad ones; the bad ones are dead letters
   ])
 })
 
+it.each([
+  ['an escape that is none', (line: string) => line.replace('"github"', String.raw`"\u12zz"`)],
+  ['a truth that is none', (line: string) => line.replace(/^(.*?),null,/, '$1,"perhaps",')],
+  ['a list that is none', (line: string) => line.replace('[]', '[1,')],
+  ['a time of the year 99999', (line: string) => line.replace('2026-08-21', '99999-08-21')],
+  ['a number beyond every type', (line: string) => line.replace('"odd",0,', `"odd",${'9'.repeat(400)},`)],
+])('stores what comes with a row that has %s', async (name, spoil) => {
+  const topic = 'odd'
+  const events = [0, 1, 2].map((offset) => smallEvent({ tenant: name, topic, offset }))
+  const [table] = encodeBatch({ events, parts: [], deadLetters: [] })
+  const lines = Buffer.from(table?.rows ?? [])
+    .toString('utf8')
+    .trimEnd()
+    .split('\n')
+  const spoiled = lines.map((line, row) => (row === 1 ? spoil(line) : line))
+  expect(spoiled[1]).not.toBe(lines[1])
+  const block = {
+    table: 'events',
+    columns: table?.columns ?? [],
+    rows: Buffer.from(`${spoiled.join('\n')}\n`),
+  }
+  const { rejected } = await createBatchWriter(database).write([block], `odd/${name}`)
+  expect(await count(`tenant = '${name}'`)).toMatchObject({ rows: 3 - rejected })
+  const [{ letters } = { letters: 0 }] = await database.query<{ letters: number }>(
+    "SELECT toUInt32(count()) AS letters FROM dead_letters WHERE message != '' AND position(record, {name:String}) > 0",
+    { name },
+  )
+  expect(letters).toBe(rejected)
+})
+
+it('keeps the coordinates of a dead letter that the store cannot read, and all that came with it', async () => {
+  const letter = (offset: number) => ({
+    ...{ tenant: 'letters', topic: 'letters', partition: 3, offset, recordIndex: 0, sourceFormat: '' },
+    ...{ reason: 'record_not_json' as const, message: 'No.', field: '', record: 'x' },
+    ...{ recordEncoding: 'utf8' as const, recordBytes: 1 },
+  })
+  const tables = encodeBatch({
+    events: [smallEvent({ tenant: 'letters', topic: 'letters', offset: 9 })],
+    parts: [],
+    deadLetters: [0, 1, 2].map(letter),
+  }).map((table) =>
+    table.table === 'dead_letters'
+      ? {
+          ...table,
+          rows: Buffer.from(
+            Buffer.from(table.rows)
+              .toString('utf8')
+              .split('\n')
+              // The time of one is none.
+              .map((line, row) => (row === 1 ? line.replace('1970-01-01', 'yesterday') : line))
+              .join('\n'),
+          ),
+        }
+      : table,
+  )
+  // The store refuses what is said of a refused letter, too.
+  let refusals = 0
+  const strict: Database = {
+    ...database,
+    insert: async (block) => {
+      const text = block.rows instanceof Uint8Array ? Buffer.from(block.rows).toString('utf8') : ''
+      if (block.table !== 'dead_letters' || !text.includes('store_rejected') || text.includes('"nothing"'))
+        return database.insert(block)
+      refusals++
+      throw new GatewatchError('store_rejected', 'Code: 27. Cannot parse.', {
+        cause: new Error('Code: 27. DB::Exception: Cannot parse.'),
+      })
+    },
+  }
+  for (let attempt = 1; attempt <= 2; attempt++) {
+    expect(await createBatchWriter(strict).write(tables, 'letters/odd')).toEqual({ rejected: 1 })
+    expect(refusals).toBe(attempt)
+    expect(await count("topic = 'letters'")).toMatchObject({ rows: 1 })
+  }
+  const kept = await listDeadLetters(database, { tenant: 'letters' })
+  expect(kept.map(({ offset, reason }) => `${offset} ${reason}`).sort()).toEqual([
+    '0 record_not_json',
+    '1 store_rejected',
+    '2 record_not_json',
+  ])
+})
+
 it('asks row by row where the store refuses the rows of a block of columns', async () => {
   // No value of ours makes the engine refuse such a block; a server with another schema may.
   const strict: Database = {

@@ -8,7 +8,8 @@ import type { Batch, DeadLetter } from '../../../ingest/record.ts'
 import { inspectSegments } from '../../../ingest/segment-file.ts'
 import { openSegmentLog, type SegmentLog, type SegmentLogOptions } from '../../../ingest/segment-log.ts'
 import { silentTelemetry } from '../../../ingest/telemetry.ts'
-import { encodeBatch } from '../../../store/event-writer.ts'
+import { DEAD_LETTER_COLUMNS } from '../../../store/dead-letter-rows.ts'
+import { encodableBatch, encodeBatch } from '../../../store/event-writer.ts'
 import { smallEvent } from '../../helpers/events.ts'
 import { compareByIds } from '../../helpers/known-events.ts'
 
@@ -43,6 +44,9 @@ const eventBatch = (...ids: string[]): Batch => ({
   parts: [],
   deadLetters: [],
 })
+
+// A time that is no text: nothing of ours makes one, and the encoder throws.
+const poison = (event_id: string) => smallEvent({ event_id, occurred_at: 5 as never })
 
 const letter = (offset: number): DeadLetter => ({
   tenant: 'default',
@@ -98,6 +102,22 @@ describe('segment log', () => {
     expect(store.lines('events').map((line) => JSON.parse(line)[0])).toEqual(['a', 'b', 'c'])
     expect((await readdir(folder)).filter((name) => name.endsWith('.jsonl'))).toEqual([])
     expect(log.status()).toEqual({ waitingBytes: 0, waitingSegments: 0, waitingRows: 0 })
+  })
+
+  it('makes a dead letter of an event that cannot be encoded, and stores what came with it', async () => {
+    const store = createLineStore()
+    const log = await open({ write: store.write, encodable: encodableBatch })
+    const batch = { ...eventBatch('a', 'b'), deadLetters: [letter(1)] }
+    const { stored } = await log.append({ ...batch, events: [...batch.events, poison('c')] })
+    await log.flush()
+    expect(await stored).toMatchObject({ events: 2 })
+    expect(store.lines('events').map((line) => JSON.parse(line)[0])).toEqual(['a', 'b'])
+    const letters = store.lines('dead_letters').map((line) => JSON.parse(line))
+    const [topic, reason] = ['topic', 'reason'].map((name) => DEAD_LETTER_COLUMNS.indexOf(name))
+    expect(letters.map((row) => [row[topic ?? -1], row[reason ?? -1]])).toEqual([
+      ['http', 'record_not_json'],
+      ['test', 'internal'],
+    ])
   })
 
   it('keeps acknowledged appends across a crash and replays them under the same token', async () => {
