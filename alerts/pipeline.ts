@@ -1,6 +1,7 @@
 import { type Alert, fingerprintOf } from '../core/alert.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewatchError } from '../core/errors.ts'
+import type { Fence } from '../core/fence.ts'
 import type { FindingChange } from '../core/finding.ts'
 import type { AlertLog } from './alert-log.ts'
 import { type AlertChange, deduplicate } from './deduplicate.ts'
@@ -17,9 +18,10 @@ export interface AlertPipeline {
   /**
    * Takes in changes of findings. When it returns, alerts and deliveries are durable; the caller moves its watermark
    * after that. Replays and repetitions add nothing.
-   * @throws GatewatchError of the store; the caller repeats the call
+   * @param fence of who judged, where more than one process may
+   * @throws GatewatchError of the store; the caller repeats the call. `conflict` behind the fence: the next owner makes the call
    */
-  handle(changes: readonly FindingChange[]): Promise<PipelineReport>
+  handle(changes: readonly FindingChange[], fence?: Fence): Promise<PipelineReport>
 }
 
 export interface PipelineReport {
@@ -57,18 +59,22 @@ export function createAlertPipeline(options: AlertPipelineOptions): AlertPipelin
   let turn: Promise<unknown> = Promise.resolve()
 
   return {
-    handle(changes) {
-      const work = turn.then(() => handleAll(changes))
+    handle(changes, fence) {
+      const work = turn.then(() => handleAll(changes, fence))
       turn = work.catch(() => undefined)
       return work
     },
   }
 
-  async function handleAll(changes: readonly FindingChange[]): Promise<PipelineReport> {
+  async function handleAll(
+    changes: readonly FindingChange[],
+    fence: Fence | undefined,
+  ): Promise<PipelineReport> {
     let report: PipelineReport = { opened: 0, updated: 0, deliveries: 0 }
     for (const [tenant, ofTenant] of Map.groupBy(changes, ({ finding }) => finding.tenant)) {
       const groups = [...Map.groupBy(ofTenant, ({ finding }) => fingerprintOf(finding))]
-      for (const batch of batchesOf(groups)) report = sum(report, await handleBatch(tenant, new Map(batch)))
+      for (const batch of batchesOf(groups))
+        report = sum(report, await handleBatch(tenant, new Map(batch), fence))
     }
     if (report.opened > 0 || report.deliveries > 0) logger.info(report, 'Alerts changed.')
     return report
@@ -77,6 +83,7 @@ export function createAlertPipeline(options: AlertPipelineOptions): AlertPipelin
   async function handleBatch(
     tenant: string,
     groups: ReadonlyMap<string, readonly FindingChange[]>,
+    fence: Fence | undefined,
   ): Promise<PipelineReport> {
     const written: AlertChange[] = []
     let left = groups
@@ -89,11 +96,15 @@ export function createAlertPipeline(options: AlertPipelineOptions): AlertPipelin
       const decided = await decide(tenant, left)
       const lost = new Map<string, readonly FindingChange[]>()
       const openings = decided.flatMap(({ changes }) => changes.filter(({ isNew }) => isNew))
-      if (openings.length > 0) await alerts.open(openings.flatMap(({ entries }) => entries))
+      if (openings.length > 0)
+        await alerts.open(
+          openings.flatMap(({ entries }) => entries),
+          fence,
+        )
       written.push(...openings)
       for (const { fingerprint, changes } of decided) {
         for (const change of changes.filter(({ isNew }) => !isNew)) {
-          if ((await alerts.append(change.entries)) === 'stored') written.push(change)
+          if ((await alerts.append(change.entries, fence)) === 'stored') written.push(change)
           else lost.set(fingerprint, groups.get(fingerprint) ?? [])
         }
       }

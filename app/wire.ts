@@ -158,6 +158,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
       ? createDetectPart({
           ...{ config, rules, database, alerting, logger, registry },
           ownership: leases.shards,
+          fenceOf: leases.fenceOf,
         })
       : undefined
     const listens = options.listen !== false

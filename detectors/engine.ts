@@ -8,7 +8,7 @@ import type { Query } from './detector.ts'
 import { type DetectionHealth, healthOf } from './health.ts'
 import { createLock } from './lock.ts'
 import { type BackfillRequests, createOwnedShards } from './owned-shards.ts'
-import { createSoleOwnership, type ShardOwnership } from './ownership.ts'
+import { createSoleOwnership, type OwnedShard, type ShardOwnership } from './ownership.ts'
 import { createProfiles, fencedProfiles, type ProfileStore } from './profiles.ts'
 import type { WatermarkStore } from './progress.ts'
 import { createPublisher, type FindingWriter } from './publisher.ts'
@@ -41,8 +41,11 @@ export interface EngineOptions {
   /** Which shards this process judges. Default: all, for a process that is alone with its store. */
   readonly ownership?: ShardOwnership
   readonly rules: readonly Rule[]
-  /** Called before the watermark moves; must be durable when it resolves, and idempotent. */
-  readonly onFindings: (changes: readonly FindingChange[]) => Promise<void>
+  /**
+   * Called before the watermark moves; must be durable when it resolves, and idempotent.
+   * @param owned the shards that the changes belong to
+   */
+  readonly onFindings: (changes: readonly FindingChange[], owned: readonly OwnedShard[]) => Promise<void>
   /** Inserts are expected to be visible after this long; later ones are noticed too, at a price. */
   readonly settleMs: number
   /** Days that a call may be late and is still judged by a tick; what is later is the backfill’s. Default 3. */
@@ -100,7 +103,10 @@ export function createEngine(given: EngineOptions): Engine {
     signal: options.signal,
     ...(store && { store }),
   })
-  const publisher = createPublisher({ ...options, owns: (tenant, rule) => shards.owns(tenant, rule) })
+  const publisher = createPublisher({
+    ...options,
+    ownerOf: (tenant, rule) => shards.ownerOf(tenant, rule),
+  })
   const rulesNow = () => rules
   const shards = createOwnedShards({ ...options, backlog, profiles, publisher, rulesNow })
   const tickLock = createLock()

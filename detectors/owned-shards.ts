@@ -2,7 +2,7 @@ import type { FindingChange } from '../core/finding.ts'
 import { forgottenBehind, readForgotten } from './arrivals.ts'
 import type { Backlog, BacklogEntry } from './backlog.ts'
 import type { Query } from './detector.ts'
-import { type ShardOwnership, shardOf } from './ownership.ts'
+import { type OwnedShard, type ShardOwnership, shardOf } from './ownership.ts'
 import { readTenants } from './plan.ts'
 import { groupOf, type Profiles, shardKeyOf } from './profiles.ts'
 import { readProgress, type ShardProgress, type WatermarkStore, writeProgress } from './progress.ts'
@@ -60,8 +60,8 @@ export interface OwnedShards {
   takeRequests(members: readonly ShardProgress[], nowMs: number): Promise<boolean>
   /** Stores how far the shards have come; those that were lost are forgotten. */
   write(members: readonly ShardProgress[], nowUs: number): Promise<void>
-  /** Whether the shard of the rule is still owned as it was when its work began: asked right before results are written. */
-  owns(tenant: string, rule: Rule): boolean
+  /** The shard of the rule while it is owned as it was when its work began: asked right before results are written. */
+  ownerOf(tenant: string, rule: Rule): OwnedShard | undefined
   /** The same for a baseline. */
   ownsBaseline(tenant: string, group: string): boolean
   all(): readonly ShardProgress[]
@@ -92,7 +92,7 @@ export function createOwnedShards(options: OwnedShardsOptions): OwnedShards {
       const rule = rules.get(finding.rule)
       return rule === undefined || shardOfRule(finding.tenant, rule) === owned.shard
     })
-    if (ofShard.length > 0) await publisher.handOn(ofShard)
+    if (ofShard.length > 0) await publisher.handOn(ofShard, owned)
     states.set(owned.shard, progress)
   }
 
@@ -101,9 +101,9 @@ export function createOwnedShards(options: OwnedShardsOptions): OwnedShards {
     backlog.drop((entry) => shardOfEntry(entry) === shard)
   }
 
-  function owns(tenant: string, rule: Rule): boolean {
+  function ownerOf(tenant: string, rule: Rule): OwnedShard | undefined {
     const owned = states.get(shardOfRule(tenant, rule))?.owned
-    return owned !== undefined && ownership.stillOwns(owned.shard, owned.epoch)
+    return owned !== undefined && ownership.stillOwns(owned.shard, owned.epoch) ? owned : undefined
   }
 
   async function addForAll(
@@ -198,10 +198,10 @@ export function createOwnedShards(options: OwnedShardsOptions): OwnedShards {
       await writeProgress(watermarks, ownership.shards, owned, nowUs, (shard) => entries.get(shard) ?? [])
     },
 
-    owns,
+    ownerOf,
     ownsBaseline: (tenant, group) => {
       const rule = rulesNow().find((known) => groupOf(known) === group)
-      return rule !== undefined && owns(tenant, rule)
+      return rule !== undefined && ownerOf(tenant, rule) !== undefined
     },
 
     all: () => [...states.values()],

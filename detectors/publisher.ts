@@ -3,6 +3,7 @@ import { fromMillis } from '../core/timestamp.ts'
 import type { BacklogReason } from './backlog.ts'
 import { type Before, changesOf } from './changes.ts'
 import type { Judgement } from './judgement.ts'
+import type { OwnedShard } from './ownership.ts'
 import type { RulePlan } from './plan.ts'
 import type { JudgedCounts } from './reports.ts'
 import type { Rule } from './rule.ts'
@@ -10,18 +11,22 @@ import { DAY_MS } from './utc-day.ts'
 
 /** Where findings are kept (`store/findings.ts`). */
 export interface FindingWriter {
-  /** Stores what changed. `version` grows from one write to the next; the same again changes nothing. */
-  write(changes: readonly FindingChange[], version: number): Promise<void>
+  /**
+   * Stores what changed. `version` grows from one write to the next; the same again changes nothing.
+   * @param owned what this process owned when it judged
+   * @throws GatewatchError `conflict`, with nothing stored, when one of these has another owner by then
+   */
+  write(changes: readonly FindingChange[], version: number, owned: readonly OwnedShard[]): Promise<void>
 }
 
 export interface PublisherOptions {
   readonly findings: FindingWriter
-  /** Called when findings are stored; must be durable when it resolves, and idempotent. */
-  readonly onFindings: (changes: readonly FindingChange[]) => Promise<void>
+  /** Called when findings are stored; must be durable when it resolves, and idempotent. Throws as `FindingWriter.write`. */
+  readonly onFindings: (changes: readonly FindingChange[], owned: readonly OwnedShard[]) => Promise<void>
   /** Days that a call may be late and is still news. */
   readonly latenessDays: number
-  /** Whether this process still judges the rule at the tenant: what another one judges by now is not written. */
-  readonly owns: (tenant: string, rule: Rule) => boolean
+  /** The shard of the rule at the tenant while this process owns it: what another one judges by now is not written. */
+  readonly ownerOf: (tenant: string, rule: Rule) => OwnedShard | undefined
 }
 
 /** Why units are judged: by a tick, or by the backfill for this reason. */
@@ -49,8 +54,8 @@ export interface SlowWork {
  */
 export interface Publisher {
   publish(publication: Publication): Promise<JudgedCounts>
-  /** Hands findings on that are stored already. */
-  handOn(changes: readonly FindingChange[]): Promise<void>
+  /** Hands findings of a shard on that are stored already. */
+  handOn(changes: readonly FindingChange[], owned: OwnedShard): Promise<void>
   /** Says what a tick is about to judge; its `before` is read afterwards. */
   beginTick(plans: readonly RulePlan[]): Promise<void>
   endTick(): void
@@ -83,7 +88,12 @@ function marked(
   return isPast ? { ...change, history: true } : { ...change, arrivedAt: fromMillis(atMs) }
 }
 
-export function createPublisher({ findings, onFindings, latenessDays, owns }: PublisherOptions): Publisher {
+export function createPublisher({
+  findings,
+  onFindings,
+  latenessDays,
+  ownerOf,
+}: PublisherOptions): Publisher {
   let version = 0
   let turn: Promise<unknown> = Promise.resolve()
   const slowWorks = new Set<SlowWork>()
@@ -97,24 +107,27 @@ export function createPublisher({ findings, onFindings, latenessDays, owns }: Pu
 
   async function publish(publication: Publication): Promise<JudgedCounts> {
     const { before, atUs, slowWork } = publication
-    const isOwned = ({ rule, unit }: Judgement) => owns(unit.tenant, rule)
+    const shardOf = ({ rule, unit }: Judgement) => ownerOf(unit.tenant, rule)
     // The version is of a time before this question: an owner that is suspended after it writes older versions than the next.
     const next = Math.max(atUs, version + 1)
-    const judgements = publication.judgements.filter(isOwned)
+    const judgements = publication.judgements.filter((one) => shardOf(one) !== undefined)
+    const owned = distinct(judgements.map(shardOf))
     const changes = judgements.flatMap((judgement) =>
       changesOf(judgement, before, isNewer(slowWork, judgement)).map((change) =>
         marked(change, publication, latenessDays, judgement.imported.has(change.finding.finding_id)),
       ),
     )
     if (changes.length > 0) {
-      await findings.write(changes, next)
+      // Asked once more by the store: this process may stand still between the question and the write.
+      await findings.write(changes, next, owned)
       // Whoever owns them by now judges the same calls, and tells.
       const told = changes.filter(({ finding }) =>
         judgements.some(
-          (one) => one.rule.id === finding.rule && one.unit.tenant === finding.tenant && isOwned(one),
+          (one) =>
+            one.rule.id === finding.rule && one.unit.tenant === finding.tenant && shardOf(one) !== undefined,
         ),
       )
-      if (told.length > 0) await onFindings(told)
+      if (told.length > 0) await onFindings(told, distinct(judgements.map(shardOf)))
       version = next
     }
     const current = changes.filter(({ status }) => status === 'current').length
@@ -123,7 +136,7 @@ export function createPublisher({ findings, onFindings, latenessDays, owns }: Pu
 
   return {
     publish: (publication) => inTurn(() => publish(publication)),
-    handOn: (changes) => inTurn(() => onFindings(changes)),
+    handOn: (changes, owned) => inTurn(() => onFindings(changes, [owned])),
     beginTick: (plans) =>
       inTurn(async () => {
         for (const name of namesOf(plans)) {
@@ -144,6 +157,10 @@ export function createPublisher({ findings, onFindings, latenessDays, owns }: Pu
     },
   }
 }
+
+const distinct = (owned: readonly (OwnedShard | undefined)[]): OwnedShard[] => [
+  ...new Map(owned.flatMap((one) => (one === undefined ? [] : [[one.shard, one] as const]))).values(),
+]
 
 function* namesOf(plans: readonly RulePlan[]): Generator<string> {
   for (const { rule, tenant, units } of plans)

@@ -1,5 +1,6 @@
 import { type Alert, type AlertAction, type AlertEntry, findingIdOf } from '../core/alert.ts'
 import { decodeCursor, encodeCursor, partLike, timePart } from '../core/cursor.ts'
+import type { Fence } from '../core/fence.ts'
 import { stableId } from '../core/hash.ts'
 import type { Database } from './database.ts'
 import { keepDays } from './keep-days.ts'
@@ -19,8 +20,8 @@ export interface Alerts {
   ): Promise<{ finding_id: string; digest: string; alert: Alert }[]>
   byId(tenant: string, alertId: string): Promise<Alert | undefined>
   openOfRule(tenant: string, rule: string): Promise<Alert[]>
-  open(entries: readonly AlertEntry[]): Promise<void>
-  append(entries: readonly AlertEntry[]): Promise<'stored' | 'conflict'>
+  open(entries: readonly AlertEntry[], fence?: Fence): Promise<void>
+  append(entries: readonly AlertEntry[], fence?: Fence): Promise<'stored' | 'conflict'>
   unplaced(sinceMs: number): Promise<AlertEntry[]>
   /** Newest first: by when it was opened, then by its first event. */
   list(filter: AlertFilter, page: AlertPage): Promise<{ alerts: Alert[]; nextCursor?: string }>
@@ -130,15 +131,16 @@ export function createAlerts(database: Database): Alerts {
       )
       return rows.map(stateOf)
     },
-    async open(entries) {
+    async open(entries, fence) {
       await database.insert({
         table: 'alert_log',
         columns: COLUMNS,
         rows: linesOf(entries),
         token: stableId('opened', ...entries.map(({ action_id }) => action_id)),
+        ...(fence === undefined ? {} : { fence }),
       })
     },
-    async append(entries) {
+    async append(entries, fence) {
       const [first] = entries
       if (first === undefined) return 'stored'
       const { tenant, alert_id } = first.state
@@ -147,6 +149,7 @@ export function createAlerts(database: Database): Alerts {
         columns: COLUMNS,
         rows: linesOf(entries),
         token: `alert/${tenant}/${alert_id}/${first.sequence}`,
+        ...(fence === undefined ? {} : { fence }),
       })
       const [row] = await database.query<{ action_id: string }>(
         `SELECT action_id FROM alert_log

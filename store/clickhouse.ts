@@ -16,6 +16,7 @@ import {
 import type { Database, InsertBlock, QueryParams } from './database.ts'
 import { PASSING } from './fault-codes.ts'
 import { withoutValues } from './fault-text.ts'
+import { fencedRows, isBehindFence } from './fenced-rows.ts'
 import { inlineParams } from './inline-params.ts'
 import { migrationStatements } from './migration-files.ts'
 import { createQueryKiller } from './query-killer.ts'
@@ -124,6 +125,7 @@ export async function openServer(options: ServerOptions): Promise<Database> {
     asker === undefined
       ? select<Row>(client, sql, { params })
       : runForAsker(asker, PEOPLES_RUN_MS, (signal) => select<Row>(client, sql, { params, signal }))
+  const structureOf = createStructures((sql) => select(reader, sql))
   const sharded = cluster === undefined ? new Map() : shardedTables(await migrationStatements())
   const statementsOf = (sql: string): readonly string[] =>
     cluster === undefined ? [sql] : clusterStatements(sql, { name: cluster, database: DATABASE, sharded })
@@ -142,7 +144,7 @@ export async function openServer(options: ServerOptions): Promise<Database> {
     command: async (sql, params) => {
       for (const statement of statementsOf(sql)) await run(writer, statement, params)
     },
-    insert: (block) => translate(insertServer(writer, block, ofCluster)),
+    insert: (block) => translate(insertServer({ client: writer, structureOf }, block, ofCluster)),
     close: async () => {
       await reader.close()
       await peoples.close()
@@ -166,13 +168,14 @@ function connectServer(settings: Parameters<typeof createClient>[0]): ClickHouse
 }
 
 async function insertServer(
-  client: ClickHouseClient,
-  { table, columns, rows, token, format = 'JSONCompactEachRow' }: InsertBlock,
+  { client, structureOf }: Pick<EmbeddedWriter, 'client' | 'structureOf'>,
+  { table, columns, rows, token, fence, format = 'JSONCompactEachRow' }: InsertBlock,
   settings: Readonly<Record<string, string | number>>,
 ): Promise<void> {
   const bytes = rows instanceof Uint8Array ? rows : await readRows(rows.path)
+  const select = fence && fencedRows(`input(${sqlString(await structureOf(table, columns))})`, fence)
   const { stream } = await client.exec({
-    query: `INSERT INTO ${table} (${columns.join(', ')}) SETTINGS ${inlineSettings(token, settings)} FORMAT ${format}`,
+    query: `INSERT INTO ${table} (${columns.join(', ')}) SETTINGS ${inlineSettings(token, settings)} ${select ?? ''} FORMAT ${format}`,
     values: Readable.from([Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)], {
       objectMode: false,
     }),
@@ -292,7 +295,7 @@ async function insertEmbedded(writer: EmbeddedWriter, block: InsertBlock): Promi
   const { rows, format = 'JSONCompactEachRow' } = block
   if (!(rows instanceof Uint8Array)) return insertFile(writer, block, rows.path)
   // The raw insert takes text only.
-  if (format === 'Native' || rows.byteLength > SPOOL_BYTES)
+  if (format === 'Native' || rows.byteLength > SPOOL_BYTES || block.fence !== undefined)
     return writer.spool.use(rows, (path) => insertFile(writer, block, path))
   await writer.connection.chdb.rawInsert({
     table: `${DATABASE}.${block.table}`,
@@ -306,12 +309,13 @@ async function insertEmbedded(writer: EmbeddedWriter, block: InsertBlock): Promi
 // The fastest way in: the engine reads the file itself, with the table’s own column types.
 async function insertFile(
   { client, structureOf }: EmbeddedWriter,
-  { table, columns, token, format = 'JSONCompactEachRow' }: InsertBlock,
+  { table, columns, token, fence, format = 'JSONCompactEachRow' }: InsertBlock,
   path: string,
 ): Promise<void> {
+  const file = `file(${sqlString(path)}, ${format}, ${sqlString(await structureOf(table, columns))})`
   await client.command({
     query: `INSERT INTO ${table} (${columns.join(', ')}) SETTINGS ${inlineSettings(token)}
-            SELECT * FROM file(${sqlString(path)}, ${format}, ${sqlString(await structureOf(table, columns))})`,
+            ${fence === undefined ? `SELECT * FROM ${file}` : fencedRows(file, fence)}`,
   })
 }
 
@@ -378,9 +382,15 @@ async function translate<T>(attempt: Promise<T>, params?: QueryParams): Promise<
     const message = withoutValues(messageOf(thrown), params)
     // In place of what was thrown, which has the message with its values, also in its stack.
     const cause = Object.assign(new Error(message), { code: serverCodeOf(thrown) })
+    if (isBehindFence(messageOf(thrown))) throw behindFence(cause)
     throw new GatewatchError(codeOf(thrown), message, { cause })
   }
 }
+
+const behindFence = (cause: unknown): GatewatchError =>
+  new GatewatchError('conflict', 'Another process owns by now what this was about; none of it was stored.', {
+    cause,
+  })
 
 // What the server did not say is the network’s, which passes, unless it is a fault of the program, which does not.
 function codeOf(cause: unknown): 'store_unavailable' | 'store_rejected' | 'internal' {

@@ -1,4 +1,5 @@
 import type { Asker, Askers } from '../core/asker.ts'
+import type { Fence } from '../core/fence.ts'
 
 /**
  * The one way to the store. `clickhouse.ts` implements it for a server and for the engine in process; nothing
@@ -25,7 +26,8 @@ export interface Database {
   command(sql: string, params?: QueryParams): Promise<void>
   /**
    * Stores rows as one block. The same token again stores nothing, in the table and in every view behind it; so
-   * after an unknown outcome the caller repeats the call as it was. Same errors as `query`.
+   * after an unknown outcome the caller repeats the call as it was. Same errors as `query`, and `conflict` for a block
+   * that comes behind its fence: none of it is stored.
    */
   insert(block: InsertBlock): Promise<void>
   close(): Promise<void>
@@ -64,4 +66,6 @@ export interface InsertBlock {
   readonly format?: 'JSONCompactEachRow' | 'Native'
   /** What makes the block the same block: source coordinates, segment number, … */
   readonly token: string
+  /** Asked by the store as it takes the block. For small blocks: the rows are sorted on their way in. */
+  readonly fence?: Fence
 }

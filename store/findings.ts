@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Fence } from '../core/fence.ts'
 import type { Finding, FindingChange, FindingStatus } from '../core/finding.ts'
 import { fromClickHouse, toClickHouse } from '../core/timestamp.ts'
 import type { Database, QueryParams } from './database.ts'
@@ -146,16 +147,32 @@ const changeOf = (row: FindingRow): FindingChange => ({
 
 const withoutState = ({ status: _, found_at: __, ...finding }: StoredFinding): Finding => finding
 
-/** Findings: written by the engine, read by the engine and the API. Errors: see `Database`. */
-export function createFindings(database: Database) {
+interface OwnedShard {
+  readonly shard: number
+  readonly epoch: number
+}
+
+/**
+ * Findings: written by the engine, read by the engine and the API. Errors: see `Database`.
+ * @param fenceOf where more than one process may own a shard
+ */
+export function createFindings(database: Database, fenceOf?: (owned: readonly OwnedShard[]) => Fence) {
   const select = async (conditions: readonly string[], params: QueryParams, tail = '') =>
     (await database.query<FindingRow>(`${SELECT} WHERE ${conditions.join(' AND ')} ${tail}`, params)).map(
       findingOf,
     )
 
   return {
-    /** One row for each change; the same changes under the same version again store nothing. */
-    async write(changes: readonly FindingChange[], version: number): Promise<void> {
+    /**
+     * One row for each change; the same changes under the same version again store nothing.
+     * @param owned shards that the writer owned when it judged
+     * @throws GatewatchError `conflict` when one of these has another owner by now
+     */
+    async write(
+      changes: readonly FindingChange[],
+      version: number,
+      owned?: readonly OwnedShard[],
+    ): Promise<void> {
       if (changes.length === 0) return
       const rows = changes
         .map((change) => {
@@ -168,6 +185,7 @@ export function createFindings(database: Database) {
         columns: COLUMNS,
         rows: Buffer.from(rows),
         token: `findings/${createHash('sha256').update(rows).digest('hex')}`,
+        ...(owned && fenceOf ? { fence: fenceOf(owned) } : {}),
       })
     },
 

@@ -1,3 +1,4 @@
+import type { Fence } from '../core/fence.ts'
 import type { Database } from './database.ts'
 
 /** A lease as it stands: the newest epoch of its name. */
@@ -47,6 +48,11 @@ export interface LeaseStore {
    */
   take(name: string, from: Pick<LeaseRow, 'epoch' | 'owner'> | undefined, owner: string): Promise<void>
 }
+
+/** The fence of who holds these leases under these epochs. Names are ours: letters, digits and slashes. */
+export const fenceOf = (held: readonly Pick<LeaseRow, 'name' | 'epoch'>[]): Fence => ({
+  sql: `SELECT count() FROM leases WHERE ${held.map(({ name, epoch }) => `(name = '${name}' AND epoch > ${epoch})`).join(' OR ') || '0'}`,
+})
 
 // Those that have been silent for longer are of no interest to anybody; what they own counts as owned by the dead.
 const MEMBERS_OF_SECONDS = 600

@@ -1,9 +1,10 @@
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
+import type { Fence } from '../../core/fence.ts'
 import type { FindingChange } from '../../core/finding.ts'
 import type { HealthCheck } from '../../core/health.ts'
 import { createEngine } from '../../detectors/engine.ts'
-import { createSoleOwnership, type ShardOwnership } from '../../detectors/ownership.ts'
+import { createSoleOwnership, type OwnedShard, type ShardOwnership } from '../../detectors/ownership.ts'
 import { supersedeRetired } from '../../detectors/retired-rules.ts'
 import type { ParsedRules } from '../../detectors/rule.ts'
 import { type Schedule, startSchedule } from '../../detectors/schedule.ts'
@@ -25,6 +26,8 @@ export interface DetectOptions {
   readonly alerting: Pick<Alerting, 'pipeline'>
   /** Which shards this process judges. Default: all. */
   readonly ownership?: ShardOwnership
+  /** What the store refuses writes about these shards behind; absent where nobody else may own one. */
+  readonly fenceOf?: ((owned: readonly OwnedShard[]) => Fence) | undefined
   readonly logger: Logger
   readonly registry: Registry
 }
@@ -34,7 +37,8 @@ export interface DetectPart extends Part {
   judgeAll(): Promise<void>
   /** One tick now, beside the scheduled ones: what arrived so far is judged when it resolves. */
   tick(): Promise<void>
-  health(): DetectionHealth
+  /** How detection is here. `judged`: the shards that this is about, after their first tick. */
+  health(): DetectionHealth & { readonly judged: readonly number[] }
   /** The check `detection` of `/readyz`. */
   readonly check: HealthCheck
 }
@@ -54,6 +58,7 @@ export function createDetectPart({
   database,
   alerting,
   ownership,
+  fenceOf,
   logger,
   registry,
 }: DetectOptions): DetectPart {
@@ -62,9 +67,9 @@ export function createDetectPart({
   const stopping = new AbortController()
   const asked = untilStopped(database, 'detect', stopping.signal)
   const profiles = createProfileStore(asked)
-  const findings = createFindings(asked)
-  const onFindings = async (changes: readonly FindingChange[]) => {
-    await alerting.pipeline.handle(changes)
+  const findings = createFindings(asked, fenceOf)
+  const onFindings = async (changes: readonly FindingChange[], owned?: readonly OwnedShard[]) => {
+    await alerting.pipeline.handle(changes, owned && fenceOf?.(owned))
   }
   const engine = createEngine({
     query: (sql, params) => asked.query(sql, params),
@@ -91,7 +96,8 @@ export function createDetectPart({
   const health = () => {
     const { throughUs, shards, nowUs, reasons } = engine.health()
     const isWhole = throughUs !== undefined && shards.length === (ownership ?? createSoleOwnership()).shards
-    return { ...withSchedule({ nowUs, reasons }, schedule), isWhole }
+    const judged = throughUs === undefined ? [] : shards
+    return { ...withSchedule({ nowUs, reasons }, schedule), isWhole, judged }
   }
   const metrics = createDetectMetrics(registry, () => engine.health())
   const thin = () => {

@@ -1,11 +1,14 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
 import type { Logger } from 'pino'
 import { Gauge, type Registry } from 'prom-client'
+import type { Fence } from '../../core/fence.ts'
 import type { Trouble } from '../../core/health.ts'
-import { createSoleOwnership, type ShardOwnership } from '../../detectors/ownership.ts'
+import { createSoleOwnership, type OwnedShard, type ShardOwnership } from '../../detectors/ownership.ts'
 import { openServer } from '../../store/clickhouse.ts'
 import { createLeaseKeeper } from '../../store/lease-keeper.ts'
 import type { WantedLease } from '../../store/lease-rules.ts'
-import { createLeaseStore } from '../../store/leases.ts'
+import { createLeaseStore, fenceOf } from '../../store/leases.ts'
 import type { Config } from '../config/config.ts'
 import type { Role } from '../config/schema.ts'
 
@@ -30,7 +33,11 @@ export const SHARDS = 8
 
 /** What this process may do, of what not every process of a deployment may do at once. */
 export interface Leases {
+  /** How other processes know this one, `host/process id/…`; absent where it is alone with its store. */
+  readonly member?: string
   readonly shards: ShardOwnership
+  /** For what is written about these shards: the store refuses it when one has another owner. Absent: nobody else may own one. */
+  readonly fenceOf?: (owned: readonly OwnedShard[]) => Fence
   /** Asked before each step of the task; it may be another process’s a moment later. */
   mayRun(task: SingleTask): boolean
   check(): readonly Trouble[]
@@ -61,9 +68,12 @@ export async function createLeases(options: {
   if (wanted.length === 0) return { ...SOLE, shards: NO_SHARDS, mayRun: () => false }
   // Connections of its own: a beat must not wait behind the questions of a tick or a dashboard.
   const database = await openServer({ ...config.clickhouse, requestTimeoutMs: REQUEST_TIMEOUT_MS })
+  // New at each start; with what a person needs to find the process.
+  const member = `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`
   const keeper = createLeaseKeeper({
     store: createLeaseStore(database),
     wanted,
+    member,
     onChange: (held) => logger.info({ leases: Object.fromEntries(held) }, 'this process does these now'),
     onTrouble: (message) => {
       if (message === undefined) logger.info({}, 'the leases are renewed again')
@@ -83,6 +93,7 @@ export async function createLeases(options: {
     },
   })
   return {
+    member,
     shards: {
       shards: SHARDS,
       owned: () =>
@@ -92,6 +103,7 @@ export async function createLeases(options: {
         }),
       stillOwns: (shard, epoch) => keeper.epochOf(shardLease(shard)) === epoch,
     },
+    fenceOf: (owned) => fenceOf(owned.map(({ shard, epoch }) => ({ name: shardLease(shard), epoch }))),
     mayRun: (task) => keeper.epochOf(task) !== undefined,
     check: () => {
       const trouble = keeper.trouble()

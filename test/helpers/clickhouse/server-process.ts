@@ -99,8 +99,19 @@ async function execute(request: IncomingMessage, search: URLSearchParams): Promi
     for (const [name, value] of settings) await session.queryAsync(`SET ${name} = ${literal(value)}`)
     if (request.method === 'GET' && !search.has('readonly')) await session.queryAsync('SET readonly = 2')
     const format = search.get('default_format') ?? 'TabSeparated'
-    const binary = /^(INSERT .*) FORMAT Native$/s.exec(search.get('query') ?? '')?.[1]
+    const query = search.get('query') ?? ''
+    const binary = /^(INSERT .*) FORMAT Native$/s.exec(query)?.[1]
     if (binary !== undefined) return await insertBinary(session, binary, body)
+    const input =
+      /^(?<insert>INSERT .* FROM )input\((?<types>'(?:[^'\\]|\\.)*')\)(?<rest>.*) FORMAT (?<format>\w+)$/s.exec(
+        query,
+      )?.groups
+    if (input !== undefined)
+      return await withFile(body, (path) =>
+        session.queryAsync(
+          `${input['insert']}file(${literal(path)}, ${input['format']}, ${input['types']})${input['rest']}`,
+        ),
+      )
     const sql = [search.get('query') ?? '', body.toString()].filter((part) => part !== '').join('\n')
     return (await session.queryAsync(sql, { format })).bytes()
   } finally {
@@ -109,11 +120,17 @@ async function execute(request: IncomingMessage, search: URLSearchParams): Promi
 }
 
 // The engine takes only text behind a statement; it reads anything from a file.
-async function insertBinary(session: Session, insert: string, body: Buffer): Promise<Uint8Array> {
+const insertBinary = (session: Session, insert: string, body: Buffer): Promise<Uint8Array> =>
+  withFile(body, (path) => session.queryAsync(`${insert} SELECT * FROM file(${literal(path)}, Native)`))
+
+async function withFile(
+  body: Buffer,
+  ask: (path: string) => Promise<{ bytes(): Uint8Array }>,
+): Promise<Uint8Array> {
   const path = join(folder, `body-${crypto.randomUUID()}`)
   await writeFile(path, body)
   try {
-    return (await session.queryAsync(`${insert} SELECT * FROM file(${literal(path)}, Native)`)).bytes()
+    return (await ask(path)).bytes()
   } finally {
     await rm(path)
   }

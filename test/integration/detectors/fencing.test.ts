@@ -91,9 +91,9 @@ function storesSuspendedAt(
     },
     findings: {
       ...findings,
-      write: async (changes, version) => {
+      write: async (changes, version, owned) => {
         await at('findings')
-        await findings.write(changes, version)
+        await findings.write(changes, version, owned)
       },
     },
     profiles: {

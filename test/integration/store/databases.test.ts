@@ -10,6 +10,7 @@ import { openEmbedded, openServer } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { createEventColumns } from '../../../store/event-columns.ts'
 import { EVENT_COLUMNS, EVENT_SELECT, eventOf, eventRow } from '../../../store/event-rows.ts'
+import { PASSING, ROW_FAULTS } from '../../../store/fault-codes.ts'
 import { migrate } from '../../../store/migrate.ts'
 import { type ClickHouseServer, startClickHouse } from '../../helpers/clickhouse-server.ts'
 import { fullEvent, smallEvent } from '../../helpers/events.ts'
@@ -324,6 +325,41 @@ describe.each(CONNECTIONS)('$name', ({ open }) => {
       expect([index, error.code, error.retryable]).toEqual([index, 'store_rejected', false])
       expect(error.message.length).toBeGreaterThan(10)
     }
+  })
+
+  it('says of each fault of the engine whether it passes, as the lists say', async () => {
+    const names = async (codes: readonly string[]) =>
+      (
+        await database.query<{ name: string }>(
+          'SELECT errorCodeToName(toUInt32(code)) AS name FROM (SELECT arrayJoin({codes:Array(String)}) AS code)',
+          { codes },
+        )
+      ).map(({ name }) => name)
+    for (const list of [PASSING, ROW_FAULTS])
+      expect(await names(Object.keys(list))).toEqual(Object.values(list))
+    const fault = (code: string) =>
+      errorOf(
+        database.command(
+          `SELECT throwIf(1, 'it fails', toInt16(${code})) SETTINGS allow_custom_error_code_in_throwif = 1`,
+        ),
+      )
+    for (const code of ['210', '241', '242', '243', '252', '999'])
+      expect(await fault(code), code).toMatchObject({ code: 'store_unavailable', retryable: true })
+    for (const code of ['27', '60', '497'])
+      expect(await fault(code), code).toMatchObject({ code: 'store_rejected', retryable: false })
+  })
+
+  it('stores a fenced block once for its token, and nothing of it behind the fence', async () => {
+    const block = (tenant: string, sql: string) => ({
+      ...{ table: 'events', columns: EVENT_COLUMNS, token: `fenced/${tenant}`, fence: { sql } },
+      rows: encode([0, 1].map((offset) => eventRow(fullEvent({ tenant, offset })))),
+    })
+    await database.insert(block('before-fence', 'SELECT count() FROM leases'))
+    await database.insert(block('before-fence', 'SELECT count() FROM leases'))
+    expect(await counts('before-fence')).toEqual(all(2))
+    const error = await errorOf(database.insert(block('behind-fence', 'SELECT count() FROM migrations')))
+    expect([error.code, error.retryable]).toEqual(['conflict', false])
+    expect(await counts('behind-fence')).toEqual(all(0))
   })
 
   it('takes nothing of a block with one bad row', async () => {
