@@ -8,6 +8,7 @@ import type { SegmentLog } from '../ingest/segment-log.ts'
 import { keepAlerts } from '../store/alerts.ts'
 import { type Database, untilStopped } from '../store/database.ts'
 import { keepDeadLetters } from '../store/dead-letters.ts'
+import { createDetectionHealth } from '../store/detection-health.ts'
 import { createDoubledCount } from '../store/doubled-events.ts'
 import { makeFolder } from '../store/make-folder.ts'
 import type { Config } from './config/config.ts'
@@ -22,6 +23,7 @@ import { createAlerting, createDispatchPart } from './wire/alerting.ts'
 import { type Api, createApi } from './wire/api.ts'
 import { carryOver } from './wire/carry-over.ts'
 import { createDetectPart } from './wire/detect.ts'
+import { createDetectionOfAll } from './wire/detection-of-all.ts'
 import { createFilesPart } from './wire/files.ts'
 import {
   createAnnotationsPart,
@@ -195,6 +197,15 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
     })
     await leases.start()
     if (options.detectFirst) await detect?.judgeAll()
+    const ofAll =
+      detect && leases.member !== undefined
+        ? createDetectionOfAll({
+            own: detect.health,
+            reports: createDetectionHealth(looked, leases.shards.shards),
+            shards: leases.shards.shards,
+            logger,
+          })
+        : undefined
     const operational =
       rules && detect
         ? createOperationalPart({
@@ -205,7 +216,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
               refusedRulesCheck(rules.errors, clock),
               ...(kafka ? [haltedPartitionsCheck(() => kafka.source.status().partitions, clock)] : []),
             ],
-            ongoing: [detectionCheck(detect.health, clock)],
+            ongoing: [detectionCheck(ofAll?.health ?? detect.health, clock)],
             alerts: alerting.operational,
             logger,
             mayRun: () => leases.mayRun('operational'),
@@ -229,6 +240,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
             ],
             [
               ...(detect ? [createDispatchPart(alerting), detect] : []),
+              ...(ofAll ? [ofAll] : []),
               ...(operational ? [operational] : []),
             ],
             [

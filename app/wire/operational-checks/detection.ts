@@ -9,7 +9,7 @@ export interface DetectionHealth {
   readonly state: 'ok' | 'degraded'
   /** What is not done, or late; empty when all is well. */
   readonly reasons: readonly DetectionTrouble[]
-  /** Whether this is all there is to say: after the first tick, of a process that judges everything. */
+  /** Whether this is all there is to say: what is not said here is well. */
   readonly isWhole: boolean
 }
 
@@ -38,13 +38,16 @@ const CODE = 'detection-degraded'
  * Detection that is degraded for longer than a minute, or that learns for longer than half an hour: one alert for each
  * code and what it is about. It is closed when detection is well again.
  */
-export function detectionCheck(health: () => DetectionHealth, clock: Clock): OngoingCheck {
+export function detectionCheck(
+  health: () => DetectionHealth | Promise<DetectionHealth>,
+  clock: Clock,
+): OngoingCheck {
   // What counts on (`behind by 90 s`) would be another finding at each look: the first one stands until it is over.
   let known = new Map<string, Known>()
   return {
     code: CODE,
     look: async () => {
-      const { reasons, isWhole } = health()
+      const { reasons, isWhole } = await health()
       const before = known
       known = new Map(reasons.map((reason) => [keyOf(reason), before.get(keyOf(reason)) ?? { reason }]))
       for (const reason of reasons) {
