@@ -65,10 +65,10 @@ export function createTick(options: TickOptions): () => Promise<TickReport> {
       options.onClock(slice.nowUs)
       await shards.noticeRules(group.members, slice.nowUs / 1000)
       await shards.noticeForgotten(group.members, readThroughOf(group)?.throughUs, slice.nowUs)
-      await shards.takeRequests(group.members, slice.nowUs / 1000)
+      const asked = await shards.takeRequests(group.members, slice.nowUs / 1000)
       await leaveToBackfill(options, group, slice)
       total = plus(total, slice, await judgeSlice(options, group, slice))
-      await move(shards, group, slice)
+      await move(shards, group, slice, asked)
       const tookMs = performance.now() - sliceMs
       if (tookMs > options.tickBudgetMs / 2) sliceRows = Math.max(FEWEST_ROWS, sliceRows / 2)
       else if (tookMs < options.tickBudgetMs / 8) sliceRows = Math.min(MOST_ROWS, sliceRows * 2)
@@ -78,10 +78,14 @@ export function createTick(options: TickOptions): () => Promise<TickReport> {
     }
   }
 
-  async function move(of: OwnedShards, { members }: ShardGroup, slice: Slice): Promise<void> {
+  async function move(of: OwnedShards, { members }: ShardGroup, slice: Slice, asked: boolean): Promise<void> {
     const [first] = members
+    // Who asked waits for every shard to say that it has heard, also those without a rule of theirs.
     const idle =
-      slice.rows === 0 && publisher.version() === first?.findingsVersion && options.backlog.all().length === 0
+      !asked &&
+      slice.rows === 0 &&
+      publisher.version() === first?.findingsVersion &&
+      options.backlog.all().length === 0
     for (const member of members) {
       member.throughUs = slice.throughUs
       member.overlapRows = slice.overlapRows

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Timestamp } from '../core/audit-event.ts'
 import { fromClickHouse, fromMillis } from '../core/timestamp.ts'
 import type { Database } from './database.ts'
+import { createLeaseStore } from './leases.ts'
 
 /** Days of the past to be judged again, in UTC days since 1970-01-01. */
 export interface RequestedDays {
@@ -20,6 +21,23 @@ export interface BackfillWork extends RequestedDays {
   readonly since: Timestamp
   readonly attempts: number
   readonly error?: string
+}
+
+/** A shard of detection that has work left, or requests that it has not taken up, and whose it is. */
+export interface ShardAtWork {
+  readonly shard: number
+  /** Seconds since it stored last how far it is, by the store’s clock. */
+  readonly progressAgeS: number
+  /** The process that holds its lease; absent where there are no leases, and where nobody holds it. */
+  readonly owner?: string
+  /** Seconds since the owner’s last sign of life. */
+  readonly ownerSilentS?: number
+}
+
+/** A body as `detectors/progress.ts` writes it. */
+interface Body {
+  readonly backlog?: readonly Entry[]
+  readonly requestsUs?: number
 }
 
 interface Entry {
@@ -78,18 +96,27 @@ export function createBackfills(database: Database) {
       }))
     },
 
-    /** What is left to do for a tenant, and the requests that no detect process has taken up yet. */
-    async left(tenant: string): Promise<{ readonly work: BackfillWork[]; readonly waiting: number }> {
-      const shards = await database.query<{ body: string }>(
-        "SELECT body FROM watermarks FINAL WHERE startsWith(name, 'detect:')",
+    /**
+     * What is left to do for a tenant, the requests that not every shard has taken up yet, and the shards that all this
+     * waits for.
+     */
+    async left(tenant: string): Promise<{
+      readonly work: BackfillWork[]
+      readonly waiting: number
+      readonly shards: ShardAtWork[]
+    }> {
+      const shards = await database.query<ShardRow>(
+        // A watermark’s version is the time of its writing.
+        `SELECT name, body, toFloat64(toUnixTimestamp64Micro(now64(6)) - toInt64(version)) / 1e6 AS ageS
+         FROM watermarks FINAL WHERE startsWith(name, 'detect:') ORDER BY name`,
       )
-      const bodies = shards.map(({ body }) => JSON.parse(body) as { backlog?: Entry[]; requestsUs?: number })
+      const bodies = shards.map(({ body }) => JSON.parse(body) as Body)
       const takenUs = bodies.reduce(
         (least, { requestsUs = 0 }) => Math.min(least, requestsUs),
         Number.MAX_SAFE_INTEGER,
       )
-      const [counted] = await database.query<{ waiting: number }>(
-        `SELECT count() AS waiting FROM backfill_requests
+      const [counted] = await database.query<{ waiting: number; newestUs: number }>(
+        `SELECT count() AS waiting, toUnixTimestamp64Micro(max(requested_at)) AS newestUs FROM backfill_requests
          WHERE tenant = {tenant:String} AND requested_at > fromUnixTimestamp64Micro({us:Int64}, 'UTC')`,
         { tenant, us: bodies.length === 0 ? 0 : takenUs },
       )
@@ -98,9 +125,36 @@ export function createBackfills(database: Database) {
         .filter((entry) => entry.tenant === tenant)
         .map(({ sinceMs, ...entry }) => ({ ...entry, since: fromMillis(Math.floor(sinceMs)) }))
         .sort((a, b) => (a.rule < b.rule ? -1 : 1))
-      return { work, waiting: counted?.waiting ?? 0 }
+      const waiting = counted?.waiting ?? 0
+      const isBehind = ({ requestsUs = 0 }: Body) => waiting > 0 && requestsUs < (counted?.newestUs ?? 0)
+      const isAtWork = (body: Body) =>
+        isBehind(body) || (body.backlog ?? []).some((entry) => entry.tenant === tenant)
+      const atWork = shards.filter((_, index) => isAtWork(bodies[index] ?? {}))
+      return { work, waiting, shards: atWork.length === 0 ? [] : await withOwners(atWork) }
     },
   }
+
+  /** A lease has the name of what it is about: `shards/8/3` is about `detect:8/3`. */
+  async function withOwners(rows: readonly ShardRow[]): Promise<ShardAtWork[]> {
+    const { leases, members } = await createLeaseStore(database).view()
+    return rows.map(({ name, ageS }) => {
+      const [, place = ''] = name.split(':')
+      const owner = leases.find((lease) => lease.name === `shards/${place}`)?.owner ?? ''
+      const silentMs = members.find(({ member }) => member === owner)?.ageMs
+      return {
+        shard: Number(place.split('/')[1] ?? 0),
+        progressAgeS: Math.max(0, Math.round(ageS)),
+        ...(owner === '' ? {} : { owner }),
+        ...(silentMs === undefined ? {} : { ownerSilentS: Math.max(0, Math.round(silentMs / 1000)) }),
+      }
+    })
+  }
+}
+
+interface ShardRow {
+  readonly name: string
+  readonly body: string
+  readonly ageS: number
 }
 
 const isoDay = (day: number): string => new Date(day * 86_400_000).toISOString().slice(0, 10)

@@ -28,7 +28,16 @@ export interface BackfillLeft {
 /** Where backfills are asked for (`store/backfills.ts`). */
 export interface Backfills {
   request(days: DaysToJudge, by: string): Promise<string>
-  left(tenant: string): Promise<{ readonly work: readonly BackfillLeft[]; readonly waiting: number }>
+  left(tenant: string): Promise<{
+    readonly work: readonly BackfillLeft[]
+    readonly waiting: number
+    readonly shards: readonly {
+      readonly shard: number
+      readonly progressAgeS: number
+      readonly owner?: string
+      readonly ownerSilentS?: number
+    }[]
+  }>
 }
 
 export interface BackfillRoutes {
@@ -88,9 +97,14 @@ export function addBackfillRoutes(app: ApiServer, { backfills, clock }: Backfill
       },
     },
     async (request) => {
-      const { work, waiting } = await backfills.left(callerOf(request).tenant)
+      const { work, waiting, shards } = await backfills.left(callerOf(request).tenant)
       return {
         waiting,
+        shards: shards.map(({ shard, progressAgeS, owner, ownerSilentS }) => ({
+          ...{ shard, progress_age_s: progressAgeS },
+          ...(owner === undefined ? {} : { owner }),
+          ...(ownerSilentS === undefined ? {} : { owner_silent_s: ownerSilentS }),
+        })),
         backfills: work.map((left) => ({
           ...{ rule: left.rule, reason: left.reason, since: left.since, attempts: left.attempts },
           ...{ from: isoDay(left.firstDay), at: isoDay(left.fromDay) },

@@ -20,7 +20,24 @@ export const BackfillTakenSchema = Type.Object({
 })
 
 export const BackfillsSchema = Type.Object({
-  waiting: Type.Integer({ description: 'Requests that no process with the role detect has taken up yet' }),
+  waiting: Type.Integer({ description: 'Requests that not every shard of detection has taken up yet' }),
+  shards: Type.Array(
+    Type.Object({
+      shard: Type.Integer(),
+      progress_age_s: Type.Integer({ description: 'Seconds since it stored how far it is' }),
+      owner: Type.Optional(
+        Type.String({
+          description: 'Process that holds its lease: host/process id/…; absent: nobody, or the only one',
+        }),
+      ),
+      owner_silent_s: Type.Optional(
+        Type.Integer({
+          description: 'Seconds since the owner’s last sign of life; some 7 and more: gone or suspended',
+        }),
+      ),
+    }),
+    { description: 'Shards of detection that have work left, or requests that they have not taken up' },
+  ),
   backfills: Type.Array(
     Type.Object({
       rule: Type.String(),

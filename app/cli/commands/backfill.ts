@@ -4,6 +4,7 @@ import { GatewatchError } from '../../../core/errors.ts'
 import { type Access, type AccessFlags, openAccess } from '../access.ts'
 import { addAccessOptions, time } from '../options.ts'
 import { createOutput, type Output } from '../output.ts'
+import { type Standing, standingText } from '../standing-text.ts'
 
 interface BackfillFlags extends AccessFlags {
   readonly from?: string
@@ -22,7 +23,7 @@ interface Left {
   readonly error?: string
 }
 
-interface Answer {
+interface Answer extends Standing {
   readonly waiting: number
   readonly backfills: readonly Left[]
 }
@@ -58,7 +59,8 @@ export function addBackfillCommand(program: Command): void {
           const taken = await access.post<{ from: string; to?: string }>('/v1/backfills', body)
           output.note(`asked for ${taken.from} to ${taken.to ?? 'the present'}`)
         }
-        const left = await watch(access, output, flags.from !== undefined && flags.wait !== false)
+        const wait = flags.from !== undefined && flags.wait !== false
+        const left = await watch(access, output, wait)
         for (const one of left.backfills) output.json(one)
         output.table(
           ['rule', 'reason', 'from', 'next', 'to', 'error'],
@@ -67,18 +69,22 @@ export function addBackfillCommand(program: Command): void {
             ...[to ?? 'present', error ?? ''],
           ]),
         )
-        if (left.waiting > 0)
+        if (left.waiting > 0) {
           output.note(`waiting for a process with the role detect (npm start): ${left.waiting}`)
-        else if (left.backfills.length === 0) output.note('nothing is left to judge')
+          if (wait) process.exitCode = 1
+        } else if (left.backfills.length === 0) output.note('nothing is left to judge')
       } finally {
         await access.close()
       }
     })
 }
 
-/** Looks until nothing that was asked for is left, as long as somebody works on it. */
+/** Looks until nothing that was asked for is left, as long as somebody works on it; says so when nothing moves. */
 async function watch(access: Access, output: Output, wait: boolean): Promise<Answer> {
   let unanswered = 0
+  let before = ''
+  let movedMs = performance.now()
+  let saidMs = movedMs
   for (;;) {
     const answer = await access.get<Answer>('/v1/backfills')
     const asked = answer.backfills.filter(({ reason, attempts }) => reason === 'requested' && attempts === 0)
@@ -86,6 +92,13 @@ async function watch(access: Access, output: Output, wait: boolean): Promise<Ans
     if (!wait || (answer.waiting === 0 && asked.length === 0) || unanswered > MOST_UNANSWERED) {
       output.endProgress()
       return answer
+    }
+    const now = JSON.stringify([answer.waiting, asked])
+    const nowMs = performance.now()
+    if (now !== before) [before, movedMs, saidMs] = [now, nowMs, nowMs]
+    if (nowMs - saidMs >= STANDS_MS) {
+      saidMs = nowMs
+      output.note(standingText(answer, Math.round((nowMs - movedMs) / 1000)))
     }
     const next = asked.map(({ at }) => at).sort()[0]
     output.progress(
@@ -99,3 +112,6 @@ async function watch(access: Access, output: Output, wait: boolean): Promise<Ans
 
 /** A running detection takes a request up within seconds; after so many looks, none runs. */
 const MOST_UNANSWERED = 30
+
+/** When nothing has moved for so long, people are told who has the work; again each time that it lasts as long. */
+const STANDS_MS = 15_000

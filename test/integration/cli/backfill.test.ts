@@ -7,7 +7,9 @@ import { openEmbedded } from '../../../store/clickhouse.ts'
 import type { Database } from '../../../store/database.ts'
 import { EVENT_COLUMNS, eventRow } from '../../../store/event-rows.ts'
 import { createFindings } from '../../../store/findings.ts'
-import { runCommand, startProcess } from '../../helpers/gatewatch.ts'
+import { startClickHouse } from '../../helpers/clickhouse-server.ts'
+import { eventually, runCommand, startProcess } from '../../helpers/gatewatch.ts'
+import { leasesHeld } from '../../helpers/leases-held.ts'
 import { migratedData } from '../../helpers/migrated-store.ts'
 import { incidents, officeEvents } from '../../scenarios/office.ts'
 import { engineOver, shippedRules } from '../detectors/support.ts'
@@ -128,6 +130,40 @@ describe('gatewatch backfill', () => {
       expect(remote.stderr).toContain('needs a valid token')
     } finally {
       await second.stop()
+    }
+  })
+})
+
+describe('gatewatch backfill, with the process that has the work suspended', () => {
+  it('says which process holds the work, since when it is silent, and ends with 1', async () => {
+    const server = await startClickHouse()
+    const owner = await startProcess({ args: ['up', '--roles', 'detect', '--clickhouse', server.url] })
+    const config = join(folder, 'server.yaml')
+    writeFileSync(config, `clickhouse: { url: '${server.url}' }\n`)
+    try {
+      await eventually(
+        () => leasesHeld(owner),
+        ({ shard }) => shard === 8,
+      )
+      const run = (...args: string[]) =>
+        runCommand(['backfill', ...args, '--config', config, '--data', join(folder, 'beside')])
+      const done = await run('--from', '-2d')
+      expect(done.code).toBe(0)
+      expect(done.stderr).not.toContain('no progress')
+      process.kill(owner.pid, 'SIGSTOP')
+      const { code, stdout, stderr } = await run('--from', '-2d')
+      expect(code).toBe(1)
+      expect(stderr).toMatch(
+        new RegExp(
+          `^no progress for \\d+ s: shards 0, 1, 2, 3, 4, 5, 6, 7 belong to process \\S+/${owner.pid}/\\w+, silent for \\d+ s: it is gone or suspended`,
+          'm',
+        ),
+      )
+      expect(stdout + stderr).not.toContain(ESCAPE)
+    } finally {
+      process.kill(owner.pid, 'SIGCONT')
+      await owner.kill('SIGKILL')
+      await server.stop()
     }
   })
 })

@@ -260,8 +260,8 @@ describe('a request to judge the past again', () => {
     expect(work.map(({ rule, reason }) => [rule, reason])).toEqual(rules.map(({ id }) => [id, 'requested']))
     await engine.drain()
     expect(await finalFindings(database)).toEqual(expected)
-    expect(await backfills.left('office')).toEqual({ waiting: 0, work: [] })
-    expect(await backfills.left('other')).toEqual({ waiting: 0, work: [] })
+    expect(await backfills.left('office')).toEqual({ waiting: 0, work: [], shards: [] })
+    expect(await backfills.left('other')).toEqual({ waiting: 0, work: [], shards: [] })
   })
 })
 

@@ -83,7 +83,7 @@ export async function startApi(overrides: Partial<ApiDependencies> = {}) {
     },
     backfills: {
       request: async () => '2026-08-21T00:00:00.000000Z',
-      left: async () => ({ work: [], waiting: 0 }),
+      left: async () => ({ work: [], waiting: 0, shards: [] }),
     },
     toolDefinitions: { definitions: async () => [], changes: async () => [] },
     deadLetterReplays: { run: async () => [] },
