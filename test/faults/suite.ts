@@ -13,7 +13,7 @@ export interface SuiteOptions {
   readonly brokers: number
   /** Whether faults that take minutes are among them. */
   readonly slow: boolean
-  /** Only kinds whose name contains this. */
+  /** Only kinds whose name, which begins with that of the lane, contains this; with `|` between several. */
   readonly only?: string
   readonly onProgress: (line: string) => void
 }
@@ -45,7 +45,10 @@ export async function runFaults(options: SuiteOptions): Promise<SuiteReport> {
     const random = seededRandom(seed * 31 + salt)
     const lane = await open(random)
     skipped.push(...lane.skipped)
-    const kinds = lane.kinds.filter((kind) => `${lane.name}: ${kind}`.includes(options.only ?? ''))
+    const kinds = lane.kinds.filter((kind) =>
+      wantedOf(options).some((text) => `${lane.name}: ${kind}`.includes(text)),
+    )
+    if (kinds.length === 0) broken.push(`${lane.name}: no fault is called ${options.only}`)
     try {
       for (const kind of shuffledCycles(kinds, count, random)) {
         if (performance.now() > deadline) break
@@ -87,10 +90,14 @@ export async function runFaults(options: SuiteOptions): Promise<SuiteReport> {
   return { results, skipped, broken, totals: sum(results.map(({ verdict }) => verdict)) }
 }
 
+const wantedOf = ({ only = '' }: Pick<SuiteOptions, 'only'>): readonly string[] => only.split('|')
+
 /** How many faults each lane gets; all of them when only kinds of one lane are wanted. */
 function sharesOf({ faults, only = '' }: Pick<SuiteOptions, 'faults' | 'only'>) {
   const none = { kafka: 0, http: 0, embedded: 0, detect: 0 }
-  const alone = (Object.keys(none) as (keyof typeof none)[]).find((lane) => only.startsWith(`${lane}:`))
+  const alone = (Object.keys(none) as (keyof typeof none)[]).find((lane) =>
+    wantedOf({ only }).every((text) => text.startsWith(`${lane}:`)),
+  )
   if (alone !== undefined) return { ...none, [alone]: faults }
   const embedded = Math.round(faults * EMBEDDED_SHARE)
   const kafka = Math.round(faults * KAFKA_SHARE)
