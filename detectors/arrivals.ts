@@ -69,10 +69,14 @@ export interface Slice {
   readonly late: readonly LateDay[]
   /** Calls in the slice, late ones too. */
   readonly rows: number
+  /** Late calls that no slice had before: what is read again is not counted again. */
+  readonly lateRows: number
   /** Everything recorded up to here is in this slice or was before: microseconds of the store’s own clock. */
   readonly throughUs: number
   /** Calls that arrived in the last ten minutes up to `throughUs`; remembered until the next slice. */
   readonly overlapRows: number
+  /** Of these, the late ones. */
+  readonly overlapLateRows: number
   /** Calls that wait behind `throughUs`. */
   readonly waiting: number
   /** The store’s clock when the slice was read, microseconds. */
@@ -83,6 +87,8 @@ export interface Slice {
 export interface ReadThrough {
   readonly throughUs: number
   readonly overlapRows: number
+  /** Absent: as many as there are now. */
+  readonly overlapLateRows?: number
 }
 
 export interface SliceOptions {
@@ -110,31 +116,41 @@ export async function readSlice(
   const settleUs = options.settleMs * 1000
   const fromUs = since?.throughUs ?? (await storeClock(query)) - settleUs
   // Counted before it is read: what appears in between is read now and found grown at the next slice.
-  const blocks = await query<{ recordedUs: number; rows: number; nowUs: number }>(
-    `SELECT toUnixTimestamp64Micro(recorded_at) AS recordedUs, sum(rows) AS rows, toUnixTimestamp64Micro(now64(6)) AS nowUs
+  const blocks = await query<Block & { nowUs: number }>(
+    `SELECT toUnixTimestamp64Micro(recorded_at) AS recordedUs, sum(touched.rows) AS rows,
+       sumIf(touched.rows, ${IS_LATE} AND ${NOT_ACCESS_TENANT_SQL}) AS late,
+       toUnixTimestamp64Micro(now64(6)) AS nowUs
      FROM touched
      WHERE recorded_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND dimension = 'actor'
      GROUP BY recorded_at ORDER BY recorded_at LIMIT ${MAX_BLOCKS}`,
-    { since: Math.max(0, fromUs - OVERLAP_US) },
+    { since: Math.max(0, fromUs - OVERLAP_US), lateness: options.latenessDays },
   )
   const nowUs = blocks[0]?.nowUs ?? (await storeClock(query))
   const limitUs = Math.min(Math.max(nowUs - settleUs, fromUs), options.untilUs ?? Number.POSITIVE_INFINITY)
   if (since === undefined) {
     const overlapRows = sumOf(blocks, fromUs - OVERLAP_US, fromUs)
-    return { ...NOTHING, throughUs: fromUs, overlapRows, nowUs }
+    const overlapLateRows = lateOf(blocks, fromUs - OVERLAP_US, fromUs)
+    return { ...NOTHING, throughUs: fromUs, overlapRows, overlapLateRows, nowUs }
   }
   const { throughUs, rows, waiting } = endOf(blocks, fromUs, limitUs, options.rows)
   const grown = sumOf(blocks, fromUs - OVERLAP_US, fromUs) > since.overlapRows
   const overlapRows = sumOf(blocks, throughUs - OVERLAP_US, throughUs)
-  if (rows === 0 && !grown) return { ...NOTHING, throughUs, overlapRows, waiting, nowUs }
+  const overlapLateRows = lateOf(blocks, throughUs - OVERLAP_US, throughUs)
+  const known = since.overlapLateRows ?? Number.POSITIVE_INFINITY
+  const lateRows =
+    lateOf(blocks, fromUs, throughUs) + Math.max(0, lateOf(blocks, fromUs - OVERLAP_US, fromUs) - known)
+  if (rows === 0 && !grown) return { ...NOTHING, throughUs, overlapRows, overlapLateRows, waiting, nowUs }
   const bounds = { since: grown ? fromUs - OVERLAP_US : fromUs, through: throughUs }
   return {
     ...(await readTouched(query, bounds, options.latenessDays)),
-    ...{ rows, throughUs, overlapRows, waiting, nowUs },
+    ...{ rows, lateRows, throughUs, overlapRows, overlapLateRows, waiting, nowUs },
   }
 }
 
-const NOTHING = { touched: [], late: [], rows: 0, overlapRows: 0, waiting: 0 } as const
+const NOTHING = { touched: [], late: [], rows: 0, lateRows: 0, overlapRows: 0, waiting: 0 } as const
+
+/** Whether arrivals came later than is allowed. */
+const IS_LATE = 'toUInt32(toDate(recorded_at)) > toUInt32(toDate(bucket)) + {lateness:UInt32}'
 
 /** Inserts that one question counts; what lies behind them is the next slice’s. */
 const MAX_BLOCKS = 100_000
@@ -142,6 +158,8 @@ const MAX_BLOCKS = 100_000
 interface Block {
   readonly recordedUs: number
   readonly rows: number
+  /** Of these, the late ones. */
+  readonly late: number
 }
 
 /** Where a slice of so many calls ends: after the insert that fills it, or at the limit when all fits. */
@@ -168,6 +186,12 @@ const sumOf = (blocks: readonly Block[], afterUs: number, throughUs: number): nu
     0,
   )
 
+const lateOf = (blocks: readonly Block[], afterUs: number, throughUs: number): number =>
+  blocks.reduce(
+    (sum, { recordedUs, late }) => (recordedUs > afterUs && recordedUs <= throughUs ? sum + late : sum),
+    0,
+  )
+
 /** What waits after a point of the store’s clock (microseconds), by tenant and UTC day; days ascending. */
 export function readWaiting(query: Query, afterUs: number): Promise<WaitingDay[]> {
   return query<WaitingDay>(
@@ -186,16 +210,15 @@ async function readTouched(
 ): Promise<Pick<Slice, 'touched' | 'late'>> {
   const between = `recorded_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC')
        AND recorded_at <= fromUnixTimestamp64Micro({through:Int64}, 'UTC') AND ${NOT_ACCESS_TENANT_SQL}`
-  const isLate = 'toUInt32(toDate(recorded_at)) > toUInt32(toDate(bucket)) + {lateness:UInt32}'
   const params = { ...bounds, lateness: latenessDays }
   const touched = await query<Omit<Touched, 'bucketMs'> & { bucket: number }>(
     `SELECT DISTINCT tenant, dimension, toUnixTimestamp(bucket) AS bucket, server, key
-     FROM touched WHERE ${between} AND NOT (${isLate}) ORDER BY tenant, dimension, bucket, server, key`,
+     FROM touched WHERE ${between} AND NOT (${IS_LATE}) ORDER BY tenant, dimension, bucket, server, key`,
     params,
   )
   const late = await query<{ tenant: string; day: number; rows: number }>(
     `SELECT tenant, toUInt32(toDate(bucket)) AS day, sum(rows) AS rows
-     FROM touched WHERE ${between} AND dimension = 'actor' AND ${isLate}
+     FROM touched WHERE ${between} AND dimension = 'actor' AND ${IS_LATE}
      GROUP BY tenant, day ORDER BY tenant, day`,
     params,
   )

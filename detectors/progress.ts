@@ -23,6 +23,7 @@ export interface ShardProgress {
   /** Arrivals are read up to here, microseconds of the store’s clock; undefined before the first tick. */
   throughUs: number | undefined
   overlapRows: number
+  overlapLateRows?: number
   /** Version of the last findings that were handed on. */
   findingsVersion: number
   /** Of the stored watermark: grows with every write. */
@@ -47,6 +48,7 @@ interface Body {
   readonly findingsVersion?: number
   readonly requestsUs?: number
   readonly overlapRows?: number
+  readonly overlapLateRows?: number
   readonly rules?: Readonly<Record<string, string>>
   readonly away?: Away
   readonly backlog?: readonly BacklogEntry[]
@@ -70,6 +72,7 @@ export async function readProgress(
       owned,
       throughUs: watermark?.recordedThroughUs,
       overlapRows: body.overlapRows ?? 0,
+      ...(body.overlapLateRows === undefined ? {} : { overlapLateRows: body.overlapLateRows }),
       findingsVersion: body.findingsVersion ?? watermark?.version ?? 0,
       version: watermark?.version ?? 0,
       writtenUs: 0,
@@ -92,10 +95,20 @@ export async function writeProgress(
 ): Promise<void> {
   await store.writeAll(
     all.map((progress) => {
-      const { owned, throughUs = 0, overlapRows, findingsVersion, requestsUs, rules, away } = progress
+      const {
+        owned,
+        throughUs = 0,
+        overlapRows,
+        overlapLateRows,
+        findingsVersion,
+        requestsUs,
+        rules,
+        away,
+      } = progress
       progress.version = Math.max(nowUs, progress.version + 1)
       const body: Body = {
         ...{ findingsVersion, requestsUs, overlapRows, rules },
+        ...(overlapLateRows === undefined ? {} : { overlapLateRows }),
         ...(away === undefined ? {} : { away }),
         backlog: backlogOf(owned.shard),
       }

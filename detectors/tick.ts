@@ -89,6 +89,7 @@ export function createTick(options: TickOptions): () => Promise<TickReport> {
     for (const member of members) {
       member.throughUs = slice.throughUs
       member.overlapRows = slice.overlapRows
+      member.overlapLateRows = slice.overlapLateRows
     }
     if (!idle || slice.nowUs - (first?.writtenUs ?? 0) >= IDLE_WRITE_US) await of.write(members, slice.nowUs)
   }
@@ -99,7 +100,7 @@ const NOTHING: TickReport = { ...NOTHING_JUDGED, rows: 0, lateRows: 0, waiting: 
 const plus = (total: TickReport, slice: Slice, judged: JudgedCounts): TickReport => ({
   ...plusCounts(total, judged),
   rows: total.rows + slice.rows,
-  lateRows: total.lateRows + slice.late.reduce((sum, { rows }) => sum + rows, 0),
+  lateRows: total.lateRows + slice.lateRows,
   waiting: slice.waiting,
   recordedThroughUs: slice.throughUs,
 })
@@ -107,7 +108,10 @@ const plus = (total: TickReport, slice: Slice, judged: JudgedCounts): TickReport
 function readThroughOf({ members: [first] }: ShardGroup) {
   return first?.throughUs === undefined
     ? undefined
-    : { throughUs: first.throughUs, overlapRows: first.overlapRows }
+    : {
+        ...{ throughUs: first.throughUs, overlapRows: first.overlapRows },
+        ...(first.overlapLateRows === undefined ? {} : { overlapLateRows: first.overlapLateRows }),
+      }
 }
 
 /**
