@@ -108,17 +108,31 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
     return rules.some(({ id }) => backlog.isBlocked(tenant, id))
   }
 
-  /** A step of each walk. What one of them throws is thrown when all have ended. */
+  /**
+   * Steps of all walks at a time. Whoever is done first goes on until each has taken one: a step may be a piece of a day or a
+   * month of history. What one of them throws is thrown when all have ended.
+   */
   async function stepAll(kind: Kind, walking: readonly Walk[], nowUs: number): Promise<JudgedCounts> {
-    const steps = await Promise.allSettled(walking.map((walk) => prepareAndStep(walk, nowUs)))
+    const underWay = new Set(walking)
+    const steps = await Promise.allSettled(
+      walking.map(async (walk) => {
+        let [counts, isOver] = [NOTHING_JUDGED, false]
+        try {
+          do {
+            counts = plusCounts(counts, await prepareAndStep(walk, nowUs))
+            isOver = settle(walk, nowUs)
+            underWay.delete(walk)
+          } while (!isOver && underWay.size > 0)
+        } finally {
+          underWay.delete(walk)
+        }
+        return { counts, isOver }
+      }),
+    )
     const failed = steps.find((one) => one.status === 'rejected')
     try {
-      const left = walking.filter(
-        (walk, index) => steps[index]?.status === 'fulfilled' && !settle(walk, nowUs),
-      )
       await shards.write(shards.all(), nowUs)
       if (failed !== undefined) throw failed.reason
-      walks.set(kind, left)
     } catch (error) {
       // Begun anew from what the backlog knows, after others had their turn.
       walks.delete(kind)
@@ -126,10 +140,12 @@ export function createBackfill(options: BackfillOptions): (piece: PieceOptions) 
         for (const { id } of rules) backlog.postpone(tenant, id, nowUs / 1000 + PAUSE_MS)
       throw error
     }
-    return steps.reduce(
-      (sum, one) => (one.status === 'fulfilled' ? plusCounts(sum, one.value) : sum),
-      NOTHING_JUDGED,
+    const done = steps.map((one) => (one.status === 'fulfilled' ? one.value : undefined))
+    walks.set(
+      kind,
+      walking.filter((_, index) => done[index]?.isOver === false),
     )
+    return done.reduce((sum, one) => (one === undefined ? sum : plusCounts(sum, one.counts)), NOTHING_JUDGED)
   }
 
   async function prepareAndStep(walk: Walk, nowUs: number): Promise<JudgedCounts> {
