@@ -15,7 +15,7 @@ export interface EventPage {
 /** Listings of events, newest version of each, bound to one tenant. Errors: those of `Database.query`. */
 export interface EventQueries {
   /**
-   * Newest first. Walking all pages gives every event of the range that was there at the start exactly once, however
+   * Newest first. A page has at most 8 MiB of texts, or one event. Walking all pages gives every event of the range that was there at the start exactly once, however
    * many are inserted meanwhile.
    * @throws GatewatchError `request_invalid` (cursor), `filter_syntax` (q)
    */
@@ -105,14 +105,21 @@ async function search(
   const from = await oldestOfPage(database, scope, limit, after)
   if (from === undefined) return { events: [] }
   const { sql, params } = pageSql({ ...scope, from }, after)
-  const rows = await database.query<EventRow & { tie: string; occurred_at: string }>(
-    `SELECT ${EVENT_SELECT}, ${TIE} AS tie FROM events WHERE ${sql}
-     ORDER BY occurred_at DESC, tie DESC LIMIT {limit:UInt32}`,
+  // What is beyond the page’s bytes stays in the store; that there is more is known from the count.
+  const rows = await database.query<EventRow & { tie: string; occurred_at: string; found: number }>(
+    `SELECT * FROM
+       (SELECT *, count() OVER () AS found,
+          sum(row_bytes) OVER (ORDER BY occurred_at DESC, tie DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS upto
+        FROM (SELECT ${EVENT_SELECT}, ${TIE} AS tie, ${ROW_BYTES} AS row_bytes FROM events WHERE ${sql}
+              ORDER BY occurred_at DESC, tie DESC LIMIT {limit:UInt32}))
+     WHERE upto <= ${PAGE_BYTES} OR upto = row_bytes
+     ORDER BY occurred_at DESC, tie DESC`,
     { ...params, limit: limit + 1 },
   )
-  const events = rows.slice(0, limit).map(eventOf)
-  const last = rows[limit - 1]
-  if (rows.length <= limit || last === undefined) return { events }
+  const page = rows.slice(0, limit)
+  const events = page.map(eventOf)
+  const last = page.at(-1)
+  if (last === undefined || last.found <= page.length) return { events }
   return { events, nextCursor: encodeCursor([fromClickHouse(last.occurred_at), last.tie]) }
 }
 

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { ApiProblem } from './api-client.ts'
 import { useQuery } from './live.ts'
 
@@ -23,13 +23,14 @@ export interface Pages<Item> {
 export function usePages<Item>(
   key: string,
   load: (cursor: string | undefined, signal: AbortSignal) => Promise<Page<Item>>,
+  { pollMs }: { readonly pollMs?: number } = {},
 ): Pages<Item> {
   const [rest, setRest] = useState<{ key: string; first: Page<Item>; pages: readonly Page<Item>[] }>()
   const [loadingMore, setLoadingMore] = useState(false)
   const [problem, setProblem] = useState<ApiProblem>()
   const controller = useRef<AbortController | undefined>(undefined)
   const isPaged = rest?.key === key
-  const first = useQuery(key, (signal) => load(undefined, signal), { pollMs: isPaged ? 0 : undefined })
+  const first = useQuery(key, (signal) => load(undefined, signal), { pollMs: isPaged ? 0 : pollMs })
 
   useEffect(() => {
     setLoadingMore(false)
@@ -38,7 +39,9 @@ export function usePages<Item>(
   }, [key])
 
   const head = isPaged ? rest.first : first.data
-  const pages = head === undefined ? [] : isPaged ? [head, ...rest.pages] : [head]
+  const older = isPaged ? rest.pages : undefined
+  const pages = useMemo(() => (head === undefined ? [] : [head, ...(older ?? [])]), [head, older])
+  const items = useMemo(() => pages.flatMap((page) => page.items), [pages])
   const next = pages.at(-1)?.next
 
   const more = (): void => {
@@ -58,7 +61,7 @@ export function usePages<Item>(
   }
 
   return {
-    items: head === undefined ? undefined : pages.flatMap((page) => page.items),
+    items: head === undefined ? undefined : items,
     problem: problem ?? first.problem,
     stale: first.stale,
     more: next === undefined ? undefined : more,

@@ -4,9 +4,9 @@ import { type AuditEvent, type Finding, get } from '../api-client.ts'
 import { ChainAxis } from '../charts/chain-axis.tsx'
 import { foldGaps } from '../charts/fold-gaps.ts'
 import { stepsOf } from '../charts/read-baseline.ts'
-import { useQuery } from '../live.ts'
 import { link, route, setParams } from '../location.ts'
 import { formatCount } from '../number.ts'
+import { usePages } from '../pages.ts'
 import { FindingRow } from '../parts/finding-row.tsx'
 import { Capability } from '../parts/marks.tsx'
 import { Command, Empty, Panel, Problem, Skeleton } from '../parts/notice.tsx'
@@ -19,24 +19,33 @@ import { EventDetail } from './event-detail.tsx'
 const ROW_PX = 30
 const SETTLED_POLL_MS = 15_000
 
-interface Chain {
+interface ChainPage {
   readonly chain: string
   readonly events: readonly AuditEvent[]
   readonly findings: readonly Finding[]
-  /** There are older calls. */
-  readonly truncated: boolean
+  readonly next_cursor?: string
 }
 
-/** Every call of one undertaking in order of time, with the calls that findings matched marked. */
+interface Chain extends Pick<ChainPage, 'chain' | 'events' | 'findings'> {
+  /** Loads older calls; `undefined` when all are there. */
+  readonly loadOlder: (() => void) | undefined
+  readonly isLoading: boolean
+}
+
+/** Every call of one undertaking in order of time, with the calls that findings matched marked; the newest first to come. */
 export function ChainScreen(): JSX.Element {
   const { key, event } = route.value.params
-  const answer = useQuery(
-    key === undefined ? undefined : `chain ${key}`,
-    (signal) => get<Chain>('chains', { key }, signal),
+  const answer = usePages<ChainPage>(
+    `chain ${key ?? ''}`,
+    async (cursor, signal) => {
+      if (key === undefined) return { items: [], next: undefined }
+      const page = await get<ChainPage>('chains', { key, cursor }, signal)
+      return { items: [page], next: page.next_cursor }
+    },
     { pollMs: SETTLED_POLL_MS },
   )
-  const chain = answer.data
-  const isMissing = key === undefined || answer.problem?.code === 'not_found'
+  const chain = useMemo(() => chainOf(answer.items), [answer.items])
+  const isMissing = key === undefined || (chain === undefined && answer.problem?.code === 'not_found')
   return (
     <div class={answer.stale ? 'screen screen-chain is-stale' : 'screen screen-chain'}>
       <header class="screen-head">
@@ -54,7 +63,7 @@ export function ChainScreen(): JSX.Element {
         ) : null
       ) : (
         <div class="events-body">
-          <Calls chain={chain} chosen={event} />
+          <Calls chain={{ ...chain, loadOlder: answer.more, isLoading: answer.loadingMore }} chosen={event} />
           {event === undefined ? null : (
             <EventDetail
               id={event}
@@ -75,6 +84,13 @@ export function ChainScreen(): JSX.Element {
       )}
     </div>
   )
+}
+
+/** Pages come newest first, and are in order of time each. */
+function chainOf(pages: readonly ChainPage[] | undefined): ChainPage | undefined {
+  const newest = pages?.[0]
+  if (pages === undefined || newest === undefined) return undefined
+  return { ...newest, events: pages.toReversed().flatMap(({ events }) => events) }
 }
 
 function NoChain(): JSX.Element {
@@ -109,7 +125,7 @@ function Calls({ chain, chosen }: { chain: Chain; chosen: string | undefined }):
     <section class="panel events-panel">
       <p class="chain-facts">
         <strong>
-          {chain.truncated ? 'newest ' : ''}
+          {chain.loadOlder === undefined ? '' : 'newest '}
           {formatCount(events.length)} calls
         </strong>
         <span>
@@ -144,9 +160,12 @@ function Calls({ chain, chosen }: { chain: Chain; chosen: string | undefined }):
         }}
       />
       <p class="event-foot">
-        <a href={link(['events'], { chain: chain.chain, from: '-90d', to: 'now' })}>
-          {chain.truncated ? 'Older calls are there: all as events' : 'Same calls as events'}
-        </a>
+        {chain.loadOlder === undefined ? null : (
+          <button type="button" class="quiet" onClick={chain.loadOlder} disabled={chain.isLoading}>
+            {chain.isLoading ? 'Loading' : 'Load older calls'}
+          </button>
+        )}
+        <a href={link(['events'], { chain: chain.chain, from: '-90d', to: 'now' })}>Same calls as events</a>
       </p>
     </section>
   )
