@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import { GatewatchError } from '../core/errors.ts'
+import { createShares } from '../core/shares.ts'
 
 /** A part of the budget that one request has. */
 export interface ByteLease {
@@ -34,25 +35,18 @@ export interface ByteBudgetOptions {
 }
 
 const RETRY_AFTER_SECONDS = 2
-// Beyond the limit, for owners that have little: of the limit an eighth, and each a sixty-fourth.
-const KEPT_SHARE = 1 / 8
-const LITTLE_SHARE = 1 / 64
 
 export function createByteBudget({ limitBytes, largestBytes, registry }: ByteBudgetOptions): ByteBudget {
-  const ownerBytes = Math.min(limitBytes, Math.max(largestBytes, limitBytes / 2))
-  const littleBytes = limitBytes * LITTLE_SHARE
-  const keptBytes = limitBytes * KEPT_SHARE
-  const ofOwners = new Map<string, number>()
-  let inUse = 0
-  /** Whether an owner may have `has` bytes when there are `all`. */
-  const isRoom = (has: number, all: number): boolean =>
-    has <= littleBytes ? all <= limitBytes + keptBytes : has <= ownerBytes && all <= limitBytes
+  const shares = createShares({
+    limit: limitBytes,
+    ownerLimit: Math.min(limitBytes, Math.max(largestBytes, limitBytes / 2)),
+  })
   new Gauge({
     name: 'gatewatch_http_intake_bytes_in_flight',
     help: 'Bytes of request bodies, inflated, that are read or worked on',
     registers: [registry],
     collect() {
-      this.set(inUse)
+      this.set(shares.used())
     },
   })
   const refused = new Counter({
@@ -67,8 +61,8 @@ export function createByteBudget({ limitBytes, largestBytes, registry }: ByteBud
       const resize = (bytes: number) => {
         if (isReleased) return
         const more = bytes - held
-        const has = (ofOwners.get(owner) ?? 0) + more
-        if (more > 0 && !isRoom(has, inUse + more)) {
+        if (more <= 0) shares.give(owner, -more)
+        else if (!shares.take(owner, more)) {
           refused.inc()
           throw new GatewatchError('overloaded', 'Too many bytes of request bodies are in flight.', {
             retryAfterSeconds: RETRY_AFTER_SECONDS,
@@ -76,10 +70,7 @@ export function createByteBudget({ limitBytes, largestBytes, registry }: ByteBud
               'Send again later; if this lasts, send smaller bodies, fewer at a time, or raise intake.in_flight_mb.',
           })
         }
-        inUse += more
         held = bytes
-        if (has === 0) ofOwners.delete(owner)
-        else ofOwners.set(owner, has)
       }
       resize(wanted)
       return {

@@ -147,7 +147,9 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
             own: [config.credentials],
             paths: config.files,
             take: async (records) => {
-              await segments.append(ingest.pipeline(records))
+              const [first] = records
+              const owner = first && ingest.sources.of(first.topic)
+              await segments.append(ingest.pipeline(records), owner)
             },
             clock,
             telemetry: ingest.telemetry,

@@ -1,14 +1,16 @@
 import { hash } from 'node:crypto'
-import type { ErrorCode } from '../core/errors.ts'
+import { type ErrorCode, GatewatchError } from '../core/errors.ts'
 import { stableId } from '../core/hash.ts'
+import { createShares } from '../core/shares.ts'
+import { createFairTurns } from './fair-turns.ts'
 import { isCallPart } from './find-calls.ts'
 import type { IdempotencyKeys } from './idempotency.ts'
 import type { Pipeline } from './pipeline.ts'
-import { processInSlices } from './pipeline-slices.ts'
+import { processInSlices, type Turn } from './pipeline-slices.ts'
 import type { Batch } from './record.ts'
 import type { StoredCounts } from './segment-drain.ts'
 import type { SegmentLog } from './segment-log.ts'
-import { type HttpBody, keyedCoordinates, recordsOfBody } from './sources/http.ts'
+import { type HttpBody, keyedCoordinates, MAX_BODY_RECORDS, recordsOfBody } from './sources/http.ts'
 import type { RateLimits } from './sources/rate-limits.ts'
 import type { IngestTelemetry } from './telemetry.ts'
 
@@ -79,28 +81,45 @@ export interface Intake {
 // An answer is kept with its key; what it says of faults must not fill the memory.
 const MAX_ERRORS = 20
 const MAX_MESSAGE = 300
+// Each takes some kilobytes while it is worked on, however few bytes it has. One sender may have half of them, so that
+// the largest body is never refused for ever.
+const MAX_RECORDS_IN_FLIGHT = 2.5 * MAX_BODY_RECORDS
+const RETRY_AFTER_SECONDS = 2
 
+/** Takes bodies side by side, each sender in its turn, and only so many records of each sender at a time. */
 export function createIntake({ pipeline, segments, keys, limits, telemetry }: IntakeOptions): Intake {
+  const inFlight = createShares({ limit: MAX_RECORDS_IN_FLIGHT })
+  const turns = createFairTurns()
+
   const take = async (
     body: IntakeBody,
     coordinates: Pick<HttpBody, 'topic' | 'partition' | 'reserve'>,
     nowMs: number,
   ): Promise<Omit<IntakeReceipt, 'repeated'>> => {
     const format = body.headers['x-gatewatch-format']
-    const { records, lines } = recordsOfBody({
-      ...{ body: body.bytes, headers: body.headers, tenant: body.tenant, nowMs },
-      ...coordinates,
-      ...(format === undefined ? {} : { format }),
-      ...(body.imported && { imported: true }),
-      ...(body.history === true ? { history: true } : {}),
-    })
-    telemetry.recordsRead('http', records.length)
-    const batch = await processInSlices(pipeline, records)
-    limits.charge(senderOf(body), Math.max(records.length, countsOf(batch, 0).read))
-    const { stored } = await segments.append(batch)
+    const owner = ownerOf(body)
+    const turn: Turn = (work) => turns.run(owner, work)
+    const { records, lines } = await turn(() =>
+      recordsOfBody({
+        ...{ body: body.bytes, headers: body.headers, tenant: body.tenant, nowMs },
+        ...coordinates,
+        ...(format === undefined ? {} : { format }),
+        ...(body.imported && { imported: true }),
+        ...(body.history === true ? { history: true } : {}),
+      }),
+    )
+    if (!inFlight.take(owner, records.length)) throw tooManyRecords()
+    const { batch, stored } = await keep().finally(() => inFlight.give(owner, records.length))
     const waits = body.headers['x-gatewatch-wait'] === 'stored'
     if (!waits) stored.catch(() => {})
     return receiptOf(batch, waits ? await stored : undefined, records[0]?.offset ?? 0, lines)
+
+    async function keep() {
+      telemetry.recordsRead('http', records.length)
+      const batch = await processInSlices(pipeline, records, turn)
+      limits.charge(senderOf(body), Math.max(records.length, countsOf(batch, 0).read))
+      return { batch, ...(await segments.append(batch, owner)) }
+    }
   }
 
   return {
@@ -128,6 +147,16 @@ export function createIntake({ pipeline, segments, keys, limits, telemetry }: In
 }
 
 const senderOf = ({ source, subject }: IntakeBody): string => source ?? subject ?? ''
+
+/** Whose share it is: what a credential says, never what a sender does. */
+const ownerOf = ({ source, subject, tenant }: IntakeBody): string =>
+  source === undefined ? `${tenant}/${subject ?? ''}` : `http-${source}`
+
+const tooManyRecords = (): GatewatchError =>
+  new GatewatchError('overloaded', 'Too many records of this sender, or of all, are in flight.', {
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+    remedy: 'Send again later; if this lasts, send smaller bodies, or fewer at a time.',
+  })
 
 const partitionOf = (logId: string): number => Number.parseInt(stableId('log', logId).slice(0, 8), 16)
 

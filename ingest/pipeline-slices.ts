@@ -16,17 +16,28 @@ export function sliceLength(records: readonly Pick<RawRecord, 'value'>[], first:
   return length
 }
 
-/** The pipeline over any number of records, a slice at a time, so that other work gets its turn in between. */
-export async function processInSlices(pipeline: Pipeline, records: readonly RawRecord[]): Promise<Batch> {
-  if (sliceLength(records, 0) === records.length) return pipeline(records)
+/** Runs a piece of work when its turn comes. */
+export type Turn = <Result>(work: () => Result) => Promise<Result>
+
+const oneATurn: Turn = async (work) => {
+  await nextTurn()
+  return work()
+}
+
+/** The pipeline over any number of records, a slice a turn, so that other work gets its turn in between. */
+export async function processInSlices(
+  pipeline: Pipeline,
+  records: readonly RawRecord[],
+  turn: Turn = oneATurn,
+): Promise<Batch> {
   const batches: Batch[] = []
   for (let at = 0; at < records.length; ) {
-    const length = sliceLength(records, at)
-    batches.push(pipeline(records.slice(at, at + length)))
-    at += length
-    await nextTurn()
+    const slice = records.slice(at, at + sliceLength(records, at))
+    batches.push(await turn(() => pipeline(slice)))
+    at += slice.length
   }
-  return joinBatches(batches)
+  const [only] = batches
+  return batches.length === 1 && only ? only : joinBatches(batches)
 }
 
 /** Several batches as one. */

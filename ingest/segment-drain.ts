@@ -32,6 +32,8 @@ export interface DrainOptions {
   readonly tokenOf: (segment: number) => string
   readonly telemetry: IngestTelemetry
   readonly backoff?: Backoff
+  /** Told of each segment that waits no longer. */
+  readonly onRemoved?: (segment: number) => void
 }
 
 export interface StoredCounts {
@@ -189,6 +191,7 @@ export function createSegmentDrain(options: DrainOptions): SegmentDrain {
       if (job.files.length > 0 && !(await store(job))) return
       if (job.files.length === 0) await removeSegment(folder, job.number)
       jobs.shift()
+      options.onRemoved?.(job.number)
     }
   }
 

@@ -50,13 +50,16 @@ export interface TableFile {
 /** Next free offset of each source that takes its offsets from the log. */
 export type Sequences = Readonly<Record<string, number>>
 
+/** How many bytes of rows are whose. */
+export type OwnedBytes = readonly (readonly [owner: string, bytes: number])[]
+
 export interface Segment {
   readonly number: number
   files(): readonly TableFile[]
   rowCount(): number
   byteCount(): number
   /** Resolves when the rows survive a power cut. After a failure nothing of the append remains. */
-  append(tables: readonly TableRows[], sequences: Sequences): Promise<void>
+  append(tables: readonly TableRows[], sequences: Sequences, owned?: OwnedBytes): Promise<void>
   close(): Promise<void>
 }
 
@@ -67,6 +70,8 @@ export interface RecoveredSegment {
   readonly sequences: Sequences
   /** Set when the segment was ready for the store: exactly these files, so that a replay is the same insert. */
   readonly sealed: readonly TableFile[] | undefined
+  /** Whose bytes they were when they were appended; those of nobody are missing. */
+  readonly owned: OwnedBytes
   /** Bytes of rows that were never acknowledged. */
   readonly cutBytes: number
   /** What is wrong with rows that were acknowledged, if anything is; the segment as it was found is in `damaged/`. */
@@ -76,6 +81,7 @@ export interface RecoveredSegment {
 interface AppendLine {
   readonly tables: Readonly<Record<string, { end: number; crc: number; count: number; columns: string[] }>>
   readonly sequences: Sequences
+  readonly owned?: OwnedBytes
 }
 
 interface JournalContent {
@@ -172,18 +178,16 @@ export async function createSegment(folder: string, number: number, sequences: S
     files: () => [...tables.values()].map(({ file }) => file).filter(({ count }) => count > 0),
     rowCount: () => rows,
     byteCount: () => bytes,
-    append: async (group, sequences) => {
-      const line: { tables: Record<string, AppendLine['tables'][string]>; sequences: Sequences } = {
-        tables: {},
-        sequences,
-      }
+    append: async (group, sequences, owned = []) => {
+      const tablesOf: Record<string, AppendLine['tables'][string]> = {}
+      const line: AppendLine = { tables: tablesOf, sequences, ...(owned.length === 0 ? {} : { owned }) }
       if (isTorn) await rollBack()
       try {
         const opened = []
         for (const part of group) {
           const entry = await openTable(part)
           opened.push({ entry, part })
-          line.tables[part.table] = {
+          tablesOf[part.table] = {
             end: entry.file.bytes + part.rows.byteLength,
             crc: crc32(part.rows),
             count: entry.file.count + part.count,
@@ -500,6 +504,7 @@ async function readSegment(
     journalEnd = endsAt
   }
   const isDamaged = journal.isDamaged || (broken !== undefined && broken < journal.appends.length - 1)
+  const owned = journal.appends.slice(0, broken).flatMap(({ line }) => line.owned ?? [])
   if (isDamaged) sequences = journal.appends.at(-1)?.line.sequences ?? sequences
   if (journal.sealed !== undefined) {
     const sealed: TableFile[] = []
@@ -525,7 +530,7 @@ async function readSegment(
     }
     return {
       recovered: {
-        ...{ number, files: [...files.values()], sequences, sealed, cutBytes: 0, mended },
+        ...{ number, files: [...files.values()], sequences, sealed, owned, cutBytes: 0, mended },
         ...(hurt.length === 0 ? {} : { damage: `sealed rows have wrong checksums: ${hurt.join(', ')}` }),
       },
       cuts: [],
@@ -542,7 +547,7 @@ async function readSegment(
   cuts.push({ path: journalPath(folder, number), bytes: journalEnd })
   return {
     recovered: {
-      ...{ number, files: [...files.values()], sequences, sealed: undefined, cutBytes, mended },
+      ...{ number, files: [...files.values()], sequences, sealed: undefined, owned, cutBytes, mended },
       ...(isDamaged ? { damage: 'rows or journal lines that were acknowledged have wrong checksums' } : {}),
     },
     cuts,
@@ -594,7 +599,8 @@ function parseJournal(bytes: Buffer): JournalContent {
       headerEnd = start
     } else if (content.sealed !== undefined) sealed = content.sealed
     else if (content.tables !== undefined && content.sequences !== undefined) {
-      appends.push({ line: { tables: content.tables, sequences: content.sequences }, endsAt: start })
+      const line = { tables: content.tables, sequences: content.sequences, owned: content.owned ?? [] }
+      appends.push({ line, endsAt: start })
     }
   }
   // A journal is made with its header: one without it has lost it.

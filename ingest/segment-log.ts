@@ -16,12 +16,14 @@ import {
   createSegment,
   damagedFolder,
   listSegments,
+  type OwnedBytes,
   recoverSegment,
   type Segment,
   segmentTime,
   type TableRows,
   writeWhole,
 } from './segment-file.ts'
+import { createSegmentShares, OPERATOR, RETRY_AFTER_SECONDS } from './segment-shares.ts'
 import { type NoteSetAside, readStateFile } from './state-file.ts'
 import type { IngestTelemetry } from './telemetry.ts'
 
@@ -32,7 +34,7 @@ export interface SegmentLogOptions extends Pick<DrainOptions, 'write' | 'compare
   readonly encode: (batch: Batch) => readonly TableRows[]
   /** A batch that `encode` threw on, in which what it cannot take is a dead letter. */
   readonly encodable?: (batch: Batch) => Batch
-  /** Bytes that may wait for the store; beyond, `append` says `overloaded`. */
+  /** Bytes that may wait for the store, half of them of one owner; beyond, `append` says `overloaded`. */
   readonly maxBytes?: number
   /** A segment goes to the store at this many rows … */
   readonly sealRows?: number
@@ -58,6 +60,10 @@ export interface SegmentLogStatus {
   readonly waitingRows: number
   /** When the first row of what waits longest was accepted, milliseconds; undefined when nothing waits. */
   readonly waitingSinceMs: number | undefined
+  /** Of these bytes those whose owner is known, by owner; most first. */
+  readonly waitingBytesOf: OwnedBytes
+  /** Owners that were refused within the last minute, because they have their share. */
+  readonly refusedOwners: readonly string[]
   /** The segment that the store does not take, with the reason; it is tried again, and the others wait behind it. */
   readonly stuck: StuckSegment | undefined
   /** Folder of segments that the disk has damaged, as they were found; `undefined` when there are none. */
@@ -75,9 +81,10 @@ export interface SegmentLog {
   reserve(topic: string, count: number): number
   /**
    * Accepts a batch; resolves when it survives a power cut (appends that arrive together share one sync).
-   * @throws GatewatchError `overloaded` when the quota is used up, the disk is full, or the log is closing
+   * @param owner who has only a share of what may wait; without one the batch is the operator’s, who may have all
+   * @throws GatewatchError `overloaded` when the quota or the owner’s share is used up, the disk is full, or the log is closing
    */
-  append(batch: Batch): Promise<Receipt>
+  append(batch: Batch, owner?: string): Promise<Receipt>
   /** Resolves when everything appended before the call is in the store; rejects when the log is closed meanwhile. */
   flush(): Promise<void>
   status(): SegmentLogStatus
@@ -91,6 +98,7 @@ interface Waiting {
   readonly tables: readonly TableRows[]
   readonly batch: Batch
   readonly bytes: number
+  readonly owner: string
   readonly accept: (receipt: Receipt) => void
   readonly reject: (error: GatewatchError) => void
 }
@@ -101,7 +109,12 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
   const { maxBytes = 1024 ** 3, sealRows = 10_000, sealMs = 500 } = options
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const logId = await readLogId(folder, options.noteSetAside ?? (() => {}))
-  const drain = createSegmentDrain({ ...options, tokenOf: (number) => `segment/${logId}/${number}` })
+  const shares = createSegmentShares(maxBytes, now)
+  const drain = createSegmentDrain({
+    ...options,
+    tokenOf: (number) => `segment/${logId}/${number}`,
+    onRemoved: shares.removed,
+  })
 
   const sequences: Record<string, number> = {}
   let lastNumber = 0
@@ -121,6 +134,8 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
       rows: left.rows + rows,
       cutBytes: left.cutBytes + recovered.cutBytes,
     }
+    const bytes = recovered.files.reduce((sum, file) => sum + file.bytes, 0)
+    shares.recovered(number, recovered.owned, bytes)
     drain.addRecovered(recovered, sinceMs)
   }
   if (left.rows + left.cutBytes > 0) telemetry.logRecovered(left)
@@ -171,7 +186,9 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
     const bytes = group.reduce((sum, item) => sum + item.bytes, 0)
     try {
       const startedMs = now()
-      await active.append(mergeTables(group), { ...sequences })
+      const owned = ownedBy(group)
+      await active.append(mergeTables(group), { ...sequences }, owned)
+      shares.appended(active.number, owned)
       activeSinceMs ??= startedMs
       for (const { batch, accept } of group) accept({ stored: drain.expect(active.number, batch.events) })
       lastError = undefined
@@ -184,9 +201,13 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
         {
           cause: error,
           remedy: `Free space in ${folder}.`,
+          retryAfterSeconds: RETRY_AFTER_SECONDS,
         },
       )
-      for (const { reject } of group) reject(refusal)
+      for (const { owner, bytes, reject } of group) {
+        shares.giveBack(owner, bytes)
+        reject(refusal)
+      }
     } finally {
       queuedBytes -= bytes
     }
@@ -236,22 +257,17 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
       sequences[topic] = first + count
       return first
     },
-    append: (given) =>
+    append: (given, owner = OPERATOR) =>
       new Promise((accept, reject) => {
         if (closing) return reject(new GatewatchError('overloaded', 'gatewatch is stopping.'))
         const { batch, tables } = encoded(given)
         const bytes = tables.reduce((sum, { rows }) => sum + rows.byteLength, 0)
         if (tables.length === 0)
           return accept({ stored: Promise.resolve({ events: 0, duplicates: 0, conflicts: 0 }) })
-        if (drain.waitingBytes() + active.byteCount() + queuedBytes + bytes > maxBytes) {
-          return reject(
-            new GatewatchError('overloaded', 'Too much is waiting for the store.', {
-              remedy: 'Send again later; if this lasts, see the store’s log.',
-            }),
-          )
-        }
+        const refusal = shares.admit(owner, bytes)
+        if (refusal !== undefined) return reject(refusal)
         queuedBytes += bytes
-        queue.push({ tables, batch, bytes, accept, reject })
+        queue.push({ tables, batch, bytes, owner, accept, reject })
         kick()
       }),
     flush: async () => {
@@ -271,6 +287,8 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
       waitingSegments: drain.waitingSegments() + (active.rowCount() > 0 ? 1 : 0),
       waitingRows: drain.waitingRows() + active.rowCount(),
       waitingSinceMs: drain.waitingSinceMs() ?? activeSinceMs,
+      waitingBytesOf: shares.owned(),
+      refusedOwners: shares.refused(),
       stuck: drain.stuck(),
       damaged: drain.isDamaged() ? damagedFolder(folder) : damaged,
       lastError: lastError ?? drain.stuck()?.reason,
@@ -284,6 +302,12 @@ export async function openSegmentLog(options: SegmentLogOptions): Promise<Segmen
       queue = []
     },
   }
+}
+
+function ownedBy(group: readonly Waiting[]): OwnedBytes {
+  const sums = new Map<string, number>()
+  for (const { owner, bytes } of group) sums.set(owner, (sums.get(owner) ?? 0) + bytes)
+  return [...sums]
 }
 
 function mergeTables(group: readonly Waiting[]): TableRows[] {

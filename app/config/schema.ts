@@ -259,6 +259,12 @@ export const ConfigSchema = Type.Object(
               description: 'MiB of request bodies, inflated, that are in the memory at once',
             }),
           ),
+          waiting_mb: Type.Optional(
+            Type.Integer({
+              minimum: 16,
+              description: 'MiB that may wait on disk for the store; one source has half of it at most',
+            }),
+          ),
           sources: Type.Optional(
             Type.Array(
               Type.Object(

@@ -10,6 +10,8 @@ import { readApiKey, reasonOf } from './secrets.ts'
 export interface IntakeConfig {
   /** Bytes of request bodies, inflated, that may be in the memory at once. */
   readonly bytesInFlight: number
+  /** Bytes of rows that may wait on disk for the store. */
+  readonly bytesWaiting: number
   /** For every source that has none of its own, each by itself. */
   readonly limit?: RateLimitConfig
   readonly sources: readonly {
@@ -64,6 +66,7 @@ export function checkFormat(
 }
 
 const DEFAULT_IN_FLIGHT_MB = 128
+const DEFAULT_WAITING_MB = 1024
 
 /** @throws GatewatchError `config_invalid` for a key that cannot be read */
 export function intakeOf(intake: ConfigFile['intake'], placeOf: PlaceOf): IntakeConfig {
@@ -74,6 +77,7 @@ export function intakeOf(intake: ConfigFile['intake'], placeOf: PlaceOf): Intake
   }
   return {
     bytesInFlight: (intake?.in_flight_mb ?? DEFAULT_IN_FLIGHT_MB) * 1024 ** 2,
+    bytesWaiting: (intake?.waiting_mb ?? DEFAULT_WAITING_MB) * 1024 ** 2,
     ...limitOf(intake ?? {}),
     sources: (intake?.sources ?? []).map((source, index) => ({
       name: source.name,

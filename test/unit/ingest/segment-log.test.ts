@@ -101,7 +101,10 @@ describe('segment log', () => {
     await log.flush()
     expect(store.lines('events').map((line) => JSON.parse(line)[0])).toEqual(['a', 'b', 'c'])
     expect((await readdir(folder)).filter((name) => name.endsWith('.jsonl'))).toEqual([])
-    expect(log.status()).toEqual({ waitingBytes: 0, waitingSegments: 0, waitingRows: 0 })
+    expect(log.status()).toEqual({
+      ...{ waitingBytes: 0, waitingSegments: 0, waitingRows: 0 },
+      ...{ waitingBytesOf: [], refusedOwners: [] },
+    })
   })
 
   it('makes a dead letter of an event that cannot be encoded, and stores what came with it', async () => {
@@ -360,5 +363,45 @@ describe('segment log', () => {
     await log.close(0)
     await expect(stored).rejects.toMatchObject({ code: 'store_unavailable' })
     await expect(log.append(eventBatch('b'))).rejects.toMatchObject({ code: 'overloaded' })
+  })
+
+  it('gives an owner half of what may wait, also after a restart, and keeps something for who has little', async () => {
+    const refused = (log: SegmentLog, ids: readonly string[], owner?: string) =>
+      log.append(eventBatch(...ids), owner).then(
+        () => undefined,
+        (error: GatewatchError) => [error.code, error.place.retryAfterSeconds],
+      )
+    const probe = await open({ write: deafStore, folder: join(folder, 'probe') })
+    await probe.append(eventBatch('0000'))
+    const bytes = probe.status().waitingBytes
+    const maxBytes = 64 * bytes
+    const first = await open({ write: deafStore, maxBytes })
+    const ids = (name: string, count: number) =>
+      Array.from({ length: count }, (_, at) => `${name}${100 + at}`)
+    expect(await refused(first, ids('a', 32), 'http-a')).toBeUndefined()
+    expect(await refused(first, ['a999'], 'http-a')).toEqual(['overloaded', 5])
+    expect(first.status()).toMatchObject({ refusedOwners: ['http-a'] })
+    await first.close(0)
+
+    const store = createLineStore()
+    const away = Promise.withResolvers<void>()
+    const second = await open({
+      maxBytes,
+      write: async (blocks, token) => {
+        await away.promise
+        return store.write(blocks, token)
+      },
+    })
+    expect(second.status().waitingBytesOf).toEqual([['http-a', 32 * bytes]])
+    expect(await refused(second, ['a998'], 'http-a')).toEqual(['overloaded', 5])
+    expect(await refused(second, ids('o', 32))).toBeUndefined()
+    // All is used up: the operator waits as well, and who has little is taken.
+    expect(await refused(second, ['o999'])).toEqual(['overloaded', 5])
+    expect(await refused(second, ['b100'], 'http-b')).toBeUndefined()
+    expect(await refused(second, ['b101'], 'http-b')).toEqual(['overloaded', 5])
+    away.resolve()
+    await second.flush()
+    expect(second.status()).toMatchObject({ waitingBytesOf: [], waitingBytes: 0 })
+    expect(await refused(second, ids('c', 32), 'http-a')).toBeUndefined()
   })
 })
