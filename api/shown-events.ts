@@ -1,14 +1,16 @@
 import { hash } from 'node:crypto'
 import type { AuditEvent } from '../core/audit-event.ts'
 import type { EventSource } from './routes/events.ts'
+import { withoutFingerprints } from './without-fingerprints.ts'
 
 /** Characters of a fingerprint at the end of each entry, as `ingest/fingerprints.ts` makes them. */
 const LENGTH = 8
 
 /**
  * Events as readers get them. The fingerprints in the store are the tenant's keyed hashes: whoever may also send could
- * have a guess hashed, and find it again. Those that leave are hashed once more, with the source: equal values stay equal
- * among the records of one source, and tell nothing about those of another.
+ * have guesses hashed, and find one of them again. So lists have none, and of an event that is asked for by its id they are
+ * hashed once more, with the source: equal values stay equal among the records of one source, and tell nothing about those
+ * of another. How many such events somebody gets within a minute is bounded where they are asked for.
  * @param secret of the deployment
  */
 export function createShownEvents(source: EventSource, secret: Uint8Array): EventSource {
@@ -28,16 +30,17 @@ export function createShownEvents(source: EventSource, secret: Uint8Array): Even
   return {
     search: async (selection, page) => {
       const { events, ...others } = await source.search(selection, page)
-      return { ...others, events: events.map(shown) }
+      return { ...others, events: events.map(withoutFingerprints) }
     },
     byId: async (tenant, id) => {
       const event = await source.byId(tenant, id)
       return event && shown(event)
     },
-    byIds: async (tenant, ids, between) => (await source.byIds(tenant, ids, between)).map(shown),
+    byIds: async (tenant, ids, between) =>
+      (await source.byIds(tenant, ids, between)).map(withoutFingerprints),
     chain: async (selection, page) => {
       const { events, ...others } = await source.chain(selection, page)
-      return { ...others, events: events.map(shown) }
+      return { ...others, events: events.map(withoutFingerprints) }
     },
   }
 }

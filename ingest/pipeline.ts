@@ -11,6 +11,7 @@ import { createFingerprints } from './fingerprints.ts'
 import type { Decoded, DecodedPiece, Format } from './format.ts'
 import { FORMATS } from './formats/registry.ts'
 import { joinKeyOf } from './join-key.ts'
+import type { LinkBudget } from './link-budget.ts'
 import { createNormalise, type Fault, type Normalise } from './normalize.ts'
 import { setProducer } from './producer.ts'
 import type { Batch, DeadLetter, EventPart, RawRecord, ToolSighting } from './record.ts'
@@ -42,6 +43,8 @@ export interface PipelineOptions {
   readonly actorAliases?: ReadonlyMap<string, string>
   /** Learns from the definitions that pass, and is asked for each call; without it hints count for nothing. */
   readonly annotations?: ToolAnnotations
+  /** How many hidden values of a source have tokens of their own; all of them unless given. */
+  readonly links?: LinkBudget
   /** Which sources belong together, and which bring history; each is one by itself unless given. */
   readonly sources?: Sources
   /** What comes more than so many days after its time is marked as late; nothing is unless given. */
@@ -78,7 +81,16 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   return (records) => {
     const batch: Work['batch'] = { events: [], parts: [], deadLetters: [] }
-    const work: Work = { normalise, flagRecord, complete, redactor, seeTools, sources, batch }
+    const work: Work = {
+      normalise,
+      flagRecord,
+      complete,
+      redactor,
+      seeTools,
+      sources,
+      batch,
+      ...linksOf(options),
+    }
     for (const given of records) {
       const record = unpackValue(given, maxRecordBytes)
       const before = {
@@ -99,11 +111,19 @@ export function createPipeline(options: PipelineOptions): Pipeline {
           if (batch.definitions) batch.definitions.length = before.definitions
           batch.deadLetters.push(lostRecord(record, cause, redactor))
         }
+        if (options.links === undefined || record.history) return
+        const source = sources.of(record.topic)
+        for (const letter of batch.deadLetters.slice(before.deadLetters))
+          boundLetter(letter, source, options.links)
+        for (const { definition } of batch.definitions?.slice(before.definitions) ?? [])
+          options.links.bound(definition, source)
       })
     }
     return batch
   }
 }
+
+const linksOf = ({ links }: PipelineOptions) => (links === undefined ? {} : { links })
 
 interface Work {
   readonly normalise: Normalise
@@ -112,6 +132,7 @@ interface Work {
   readonly complete: CompleteEvent
   readonly redactor: Redactor
   readonly seeTools: SeeTools
+  readonly links?: LinkBudget
   readonly batch: {
     events: AuditEvent[]
     parts: EventPart[]
@@ -150,7 +171,7 @@ function takeEntry(
   { sourceFormat, isCut }: DecodedPiece,
   entry: Exclude<Decoded, { readonly kind: 'definitions' }>,
   recordIndex: number,
-  { normalise, flagRecord, complete, redactor, sources, batch }: Work,
+  { normalise, flagRecord, complete, redactor, sources, links, batch }: Work,
 ): Fault | undefined {
   if (entry.kind === 'fault')
     return { reason: entry.reason, field: entry.field ?? '', message: entry.message }
@@ -173,6 +194,8 @@ function takeEntry(
   const fault = normalise(draft, record)
   if (fault) return fault
   flagRecord(draft, record)
+  // Whoever brings history answers for it, and brings that of months within minutes.
+  if (!record.history) links?.bound(draft, sources.of(record.topic))
 
   const { tenant, topic, partition, offset, imported } = record
   if (entry.kind === 'event') {
@@ -202,6 +225,21 @@ function takeEntry(
 // A client tells its server something; nobody is asked to do anything (JSON-RPC, 4.1).
 const isNotification = (draft: EventDraft): boolean =>
   draft['mcp.method.name']?.startsWith('notifications/') === true
+
+/** Changes the letter, which was made for nobody else. Its bytes may be base64 of what holds tokens. */
+function boundLetter(letter: DeadLetter, source: string, links: LinkBudget): void {
+  const { record, recordEncoding, message, field, headers = {} } = letter
+  const isText = recordEncoding === 'utf8'
+  const texts = {
+    ...{ message, field, headers },
+    record: isText ? record : Buffer.from(record, 'base64').toString('latin1'),
+  }
+  links.bound(texts, source)
+  Object.assign(letter, {
+    ...{ message: texts.message, field: texts.field },
+    record: isText ? texts.record : Buffer.from(texts.record, 'latin1').toString('base64'),
+  })
+}
 
 function deadLetter(
   record: RawRecord,

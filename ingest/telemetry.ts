@@ -16,6 +16,8 @@ export const INGEST_COUNTERS = {
   rows_stored: 'Rows handed to the store, replays included',
   duplicates: 'Events left out because they were stored before',
   id_conflicts: 'Events stored under an id of their own, because another event had theirs with other content',
+  values_not_linked:
+    'Hidden values that have no token of their own, because their source had too many within the hour',
   dead_letters: 'Records that could not become events, by source and reason',
   rows_rejected: 'Rows that the store refused and that became dead letters',
   store_retries: 'Inserts repeated after a failure of the store',
@@ -38,6 +40,8 @@ export interface IngestTelemetry {
     rows: { stored: number; duplicates: number; conflicts: number; rejected: number },
   ): void
   deadLettered(letters: readonly Pick<DeadLetter, 'topic' | 'reason' | 'weight'>[]): void
+  /** A source has as many tokens within this hour as it may. */
+  valueNotLinked(source: string): void
   /** Called at each failed attempt; logs the first of a row of failures and every tenth. */
   storeFailed(source: string, attempt: number, message: string): void
   storeRecovered(source: string, attempts: number): void
@@ -81,6 +85,7 @@ export function createIngestTelemetry(logger: IngestLogger, count: CountIngest =
       for (const { topic, reason, weight = 1 } of letters)
         count('dead_letters', weight, { source: sourceOf(topic), reason })
     },
+    valueNotLinked: (source) => count('values_not_linked', 1, { source }),
     storeFailed: (source, attempt, message) => {
       count('store_retries', 1, { source })
       if (attempt === 1 || attempt % 10 === 0) {

@@ -46,6 +46,23 @@ export const sameRecord = (a: EventRow, b: EventRow): boolean =>
   a['offset'] === b['offset'] &&
   a['record_index'] === b['record_index']
 
+// Within an hour a source has tokens of so many values; which ones is another matter when it is read again.
+const OVER_LIMIT = /^hmac:[\w-]{1,64}:over-limit--not-linked$/
+const TOKENS = /hmac:[\w-]{1,64}:[\w-]{22}/g
+
+/** Whether two texts are the same but for tokens that one of them has and the other has not. */
+function sameButTokens(mine: string, theirs: string): boolean {
+  if (!mine.includes('over-limit--not-linked') && !theirs.includes('over-limit--not-linked')) return false
+  const [own = [], others = []] = [mine.match(TOKENS) ?? [], theirs.match(TOKENS) ?? []]
+  return (
+    mine.replace(TOKENS, '') === theirs.replace(TOKENS, '') &&
+    own.length === others.length &&
+    own.every(
+      (token, at) => token === others[at] || OVER_LIMIT.test(token) || OVER_LIMIT.test(others[at] ?? ''),
+    )
+  )
+}
+
 /**
  * As `sameFacts`, for a record that is read again at its place: another version of gatewatch, or other settings, may find
  * more in it or less, but not anything else.
@@ -54,7 +71,7 @@ export const agree = (a: EventRow, b: EventRow): boolean =>
   (timeOf(a) === timeOf(b) || timeOf(a) === '' || timeOf(b) === '') &&
   FACTS.every((column) => {
     const [mine, theirs] = [textOf(a[column]), textOf(b[column])]
-    return mine === theirs || mine === '' || theirs === ''
+    return mine === theirs || mine === '' || theirs === '' || sameButTokens(mine, theirs)
   })
 
 /**

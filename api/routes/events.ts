@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.ts'
 import { GatewatchError } from '../../core/errors.ts'
 import { toMillis } from '../../core/timestamp.ts'
 import type { ApiServer } from '../api-server.ts'
+import { createAskingLimit } from '../asking-limit.ts'
 import type { FindingSource } from '../finding-source.ts'
 import { callerOf } from '../plugins/authentication.ts'
 import {
@@ -19,6 +20,7 @@ import {
 } from '../schemas/events.ts'
 import { given, strict } from '../schemas/query.ts'
 import { openRangeOf, rangeOf } from '../time-range.ts'
+import { withoutFingerprints } from '../without-fingerprints.ts'
 
 /** Which events are meant. `from` is inclusive, `to` exclusive. */
 export interface EventSelection {
@@ -87,10 +89,13 @@ export interface EventRoutes {
 const FACET_VALUES = 20
 const CHAIN_FINDINGS = 1000
 const MAX_BUCKETS = 2000
+// An analyst opens a few a minute; a guesser needs one for each guess.
+const FINGERPRINTED_PER_MINUTE = 30
 const STEPS = [60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 86_400]
 
 export function addEventRoutes(app: ApiServer, { events, counts, findings, clock }: EventRoutes): void {
   const config = { capability: 'events:read' } as const
+  const compared = createAskingLimit(FINGERPRINTED_PER_MINUTE, clock)
 
   app.get(
     '/v1/events',
@@ -121,14 +126,18 @@ export function addEventRoutes(app: ApiServer, { events, counts, findings, clock
       config,
       schema: {
         summary: 'One event',
+        description:
+          'Alone here an event has fingerprints of its arguments and result, and only so many a minute for each caller: ' +
+          'beyond, it comes without them.',
         params: Type.Object({ event_id: Type.String() }, strict),
         response: { 200: AuditEventSchema },
       },
     },
     async (request) => {
-      const event = await events.byId(callerOf(request).tenant, request.params.event_id)
+      const { tenant, subject } = callerOf(request)
+      const event = await events.byId(tenant, request.params.event_id)
       if (event === undefined) throw new GatewatchError('not_found', 'There is no such event.')
-      return event
+      return compared.ask(`${tenant}\0${subject}`) === undefined ? event : withoutFingerprints(event)
     },
   )
 

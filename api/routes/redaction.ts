@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import type { Clock } from '../../core/clock.ts'
 import { GatewatchError } from '../../core/errors.ts'
 import type { ApiServer } from '../api-server.ts'
+import { createAskingLimit } from '../asking-limit.ts'
 import { callerOf } from '../plugins/authentication.ts'
 import { strict } from '../schemas/query.ts'
 
@@ -17,15 +18,13 @@ export interface RedactionRoutes {
 }
 
 const PER_MINUTE = 30
-const MINUTE_MS = 60_000
-const MAX_CALLERS = 1000
 
 /**
  * Searching by a hidden value: who knows it learns its tokens, and with them where it was used. Who does not could guess
  * at short ones, so the capability is one of its own, each caller may ask 30 times a minute, and each asking is logged.
  */
 export function addRedactionRoutes(app: ApiServer, { redaction, clock }: RedactionRoutes): void {
-  const admit = createAskingLimit(clock)
+  const limit = createAskingLimit(PER_MINUTE, clock)
   app.post(
     '/v1/redaction/tokens',
     {
@@ -49,31 +48,14 @@ export function addRedactionRoutes(app: ApiServer, { redaction, clock }: Redacti
     },
     async (request) => {
       const { subject, tenant } = callerOf(request)
-      admit(`${tenant}\0${subject}`)
+      const waitSeconds = limit.ask(`${tenant}\0${subject}`)
+      if (waitSeconds !== undefined) {
+        throw new GatewatchError('rate_limited', `At most ${PER_MINUTE} values a minute may be looked up.`, {
+          retryAfterSeconds: waitSeconds,
+          remedy: 'Wait as long as Retry-After says.',
+        })
+      }
       return { tokens: [...(await redaction.tokensFor(request.body.value, tenant))] }
     },
   )
-}
-
-function createAskingLimit(clock: Clock): (caller: string) => void {
-  const askings = new Map<string, { sinceMs: number; count: number }>()
-  return (caller) => {
-    const nowMs = clock.now()
-    const before = askings.get(caller)
-    const current = before && nowMs - before.sinceMs < MINUTE_MS ? before : { sinceMs: nowMs, count: 0 }
-    if (current.count >= PER_MINUTE) {
-      throw new GatewatchError('rate_limited', `At most ${PER_MINUTE} values a minute may be looked up.`, {
-        retryAfterSeconds: Math.max(1, Math.ceil((current.sinceMs + MINUTE_MS - nowMs) / 1000)),
-        remedy: 'Wait as long as Retry-After says.',
-      })
-    }
-    current.count++
-    // Set anew: the map stays in order of use, and the longest unused goes first.
-    askings.delete(caller)
-    askings.set(caller, current)
-    for (const oldest of askings.keys()) {
-      if (askings.size <= MAX_CALLERS) break
-      askings.delete(oldest)
-    }
-  }
 }

@@ -30,6 +30,9 @@ import {
   toolCatalogueOf,
 } from './sources.ts'
 
+// More passwords, keys and account numbers than a gateway sees within an hour.
+const DEFAULT_LINKED_VALUES = 2000
+
 /** The configuration with every default filled in; frozen. Parts receive plain values out of it. */
 export interface Config {
   readonly data: string
@@ -69,6 +72,7 @@ export interface Config {
   readonly alerts: { readonly keepDays: number }
   readonly redaction: {
     readonly personal: readonly PersonalKind[]
+    readonly linkedValuesPerHour: number
     readonly tools: readonly ArgumentRule[]
   }
   readonly receivers: readonly ReceiverConfig[]
@@ -195,6 +199,7 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
     alerts: { keepDays: file.alerts?.keep_days ?? 400 },
     redaction: {
       personal: file.redaction?.personal ?? DEFAULT_PERSONAL,
+      linkedValuesPerHour: file.redaction?.linked_values_per_hour ?? DEFAULT_LINKED_VALUES,
       tools: file.redaction?.tools ?? [],
     },
     receivers: (file.receivers ?? []).map((receiver, index) =>

@@ -372,6 +372,13 @@ export const ConfigSchema = Type.Object(
               description: 'Personal data hidden in arguments, messages and URLs',
             }),
           ),
+          linked_values_per_hour: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              description:
+                'Different hidden values of one source that have tokens of their own within an hour',
+            }),
+          ),
           tools: Type.Optional(
             Type.Array(
               Type.Object(

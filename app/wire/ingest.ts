@@ -49,14 +49,14 @@ export interface IngestOptions {
 
 /** What every way in shares: the pipeline, the encoding and the writer. */
 export function createIngest({ config, credentials, database, clock, logger, registry }: IngestOptions) {
+  const telemetry = createIngestTelemetry(logger, ingestCounters(registry))
   const {
     redactor,
     pipeline: process,
     assemble,
     annotations,
     sources,
-  } = createPipelineOf(config, credentials, clock)
-  const telemetry = createIngestTelemetry(logger, ingestCounters(registry))
+  } = createPipelineOf(config, credentials, clock, (source) => telemetry.valueNotLinked(source))
   const pipeline: Pipeline = (records) => {
     const batch = process(records)
     if (batch.deadLetters.length > 0) telemetry.deadLettered(batch.deadLetters)
@@ -116,6 +116,7 @@ function ingestCounters(registry: Registry) {
     rows_stored: ['source'],
     duplicates: ['source'],
     id_conflicts: ['source'],
+    values_not_linked: ['source'],
     dead_letters: ['source', 'reason'],
     rows_rejected: ['source'],
     store_retries: ['source'],
@@ -156,6 +157,7 @@ export function openSegments(
     write: (blocks, token) => ingest.writer.write(blocks, token),
     compare: ingest.compare,
     telemetry: ingest.telemetry,
+    maxBytes: config.intake.bytesWaiting,
     now: () => clock.now(),
     ...(noteSetAside ? { noteSetAside } : {}),
   })

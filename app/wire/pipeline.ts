@@ -5,6 +5,7 @@ import { parseToolCatalogues, type ToolCatalogue } from '../../core/tool-catalog
 import { createAssemble } from '../../ingest/assemble.ts'
 import { parseMappings } from '../../ingest/formats/mapping/mapping.ts'
 import { formatsWith } from '../../ingest/formats/registry.ts'
+import { createLinkBudget } from '../../ingest/link-budget.ts'
 import { createPipeline } from '../../ingest/pipeline.ts'
 import { createArgumentPolicy } from '../../ingest/redact/argument-policy.ts'
 import { createRedactor } from '../../ingest/redact/redactor.ts'
@@ -43,7 +44,12 @@ function ownSecretsOf(
 }
 
 /** The pipeline that these settings make, and what goes with it. */
-export function createPipelineOf(config: Config, credentials: Credentials, clock: Clock) {
+export function createPipelineOf(
+  config: Config,
+  credentials: Credentials,
+  clock: Clock,
+  onBeyond: (source: string) => void = () => {},
+) {
   const { redaction, mappings, toolCatalogue, actorPrecedence, actorAliases } = config
   const { sources: sourceSettings, detect } = config
   const { redactionKeys, fingerprintKey } = credentials
@@ -72,6 +78,7 @@ export function createPipelineOf(config: Config, credentials: Credentials, clock
       ...(redaction.tools.length > 0 ? { argumentPolicy: createArgumentPolicy(redaction.tools) } : {}),
       clock,
       sources,
+      links: createLinkBudget({ perHour: redaction.linkedValuesPerHour, clock, onBeyond }),
       latenessDays: detect.latenessDays,
     }),
     sources,

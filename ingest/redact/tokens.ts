@@ -12,6 +12,9 @@ export interface RedactionKey {
  */
 const UNLINKED = 'short-value-not-linked'
 
+/** The same for values beyond those that a source may have tokens of within an hour (`ingest/link-budget.ts`). */
+export const OVER_LIMIT = 'over-limit--not-linked'
+
 export interface Tokens {
   /** The token of a secret under the newest key; what is a token already stays as it is. */
   token(secret: string, tenant: string): string
@@ -33,12 +36,21 @@ export function isGuessable(secret: string): boolean {
   return plain.replace(/\D/g, '').length <= MOST_GUESSABLE_DIGITS
 }
 
-/** Whether a text is the token that all guessable values share. */
-export const isUnlinked = (text: string): boolean => text.endsWith(`:${UNLINKED}`) && isToken(text)
+/** Whether a text is a token that different values share. */
+export const isUnlinked = (text: string): boolean =>
+  (text.endsWith(`:${UNLINKED}`) || text.endsWith(`:${OVER_LIMIT}`)) && isToken(text)
 
 const TOKEN = /^hmac:[\w-]{1,64}:[\w-]{22}$/
 
 export const isToken = (text: string): boolean => text.startsWith('hmac:') && TOKEN.test(text)
+
+const TOKENS = /hmac:([\w-]{1,64}):([\w-]{22})/g
+
+/** The text with each token in it, but those that different values share, replaced by what `replace` gives. */
+export const replaceTokens = (text: string, replace: (token: string, keyId: string) => string): string =>
+  text.replace(TOKENS, (token: string, keyId: string, value: string) =>
+    value === UNLINKED || value === OVER_LIMIT ? token : replace(token, keyId),
+  )
 
 /** @param keys newest first: the first makes tokens, the others only recognise what older ones stand for */
 export function createTokens(keys: readonly [RedactionKey, ...RedactionKey[]]): Tokens {

@@ -19,9 +19,11 @@ const load = (settings: unknown) => {
 
 describe('redaction in gatewatch.yaml', () => {
   it('hides card numbers and IBANs and keeps arguments unless it says otherwise', () => {
-    expect(load({})).toEqual({ personal: ['pan', 'iban'], tools: [] })
+    expect(load({})).toEqual({ personal: ['pan', 'iban'], linkedValuesPerHour: 2000, tools: [] })
     const tools = [{ server: 'vault', arguments: 'drop' }]
-    expect(load({ redaction: { personal: ['email'], tools } })).toEqual({ personal: ['email'], tools })
+    expect(load({ redaction: { personal: ['email'], linked_values_per_hour: 9, tools } })).toEqual({
+      ...{ personal: ['email'], linkedValuesPerHour: 9, tools },
+    })
     expect(() => load({ redaction: { tools: [{ server: 'vault' }] } })).toThrow(/arguments/)
     expect(() => load({ redaction: { personal: ['shoe-size'] } })).toThrow(/pan, iban, email/)
   })
