@@ -44,6 +44,7 @@ import { haltedPartitionsCheck } from './wire/operational-checks/halted-partitio
 import { idConflictsCheck } from './wire/operational-checks/id-conflicts.ts'
 import { lostRecordsCheck } from './wire/operational-checks/lost-records.ts'
 import { refusedRulesCheck } from './wire/operational-checks/refused-rules.ts'
+import { sharedSpansCheck } from './wire/operational-checks/shared-spans.ts'
 import { createRetentionPart } from './wire/retention.ts'
 import { addRuleGauge, loadRules, rulesHealth } from './wire/rules.ts'
 import { addSegmentGauges, checkSegments } from './wire/segments.ts'
@@ -215,6 +216,7 @@ export async function startGatewatch(options: StartOptions): Promise<Running> {
               deadLetterCheck(looked, config.deadLetters.alertPerHour),
               lostRecordsCheck(looked, clock),
               idConflictsCheck(looked),
+              sharedSpansCheck(looked, ingest.sources, clock),
               refusedRulesCheck(rules.errors, clock),
               ...(kafka ? [haltedPartitionsCheck(() => kafka.source.status().partitions, clock)] : []),
             ],
