@@ -1,14 +1,31 @@
 #!/bin/sh
 # Makes the secrets that docker-compose.yml mounts, in the folder given (deploy/secrets). Keeps those that exist.
 set -eu
-folder="${1:-$(dirname "$0")/secrets}"
+here="$(dirname "$0")"
+folder="${1:-$here/secrets}"
 mkdir -p "$folder"
 # Nobody else on this machine gets into the folder. The files are readable: each container runs as another user.
 chmod 700 "$folder"
-for name in clickhouse_password; do
+keep() {
+  chmod 444 "$1"
+  echo "made $1"
+}
+for name in clickhouse_password clickhouse_reader_password clickhouse_grafana_password; do
   file="$folder/$name"
   [ -s "$file" ] && continue
   od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$file"
-  chmod 444 "$file"
-  echo "made $file"
+  keep "$file"
 done
+
+# The accounts of the ClickHouse servers, by the hashes of their passwords.
+sha256() {
+  if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -c1-64
+}
+file="$folder/clickhouse_users.xml"
+if [ ! -s "$file" ]; then
+  sed -e "s/@gatewatch@/$(sha256 "$folder/clickhouse_password")/" \
+    -e "s/@reader@/$(sha256 "$folder/clickhouse_reader_password")/" \
+    -e "s/@grafana@/$(sha256 "$folder/clickhouse_grafana_password")/" \
+    "$here/clickhouse/users.template.xml" >"$file"
+  keep "$file"
+fi

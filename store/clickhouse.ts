@@ -38,6 +38,8 @@ export interface ServerOptions {
   readonly url: string
   readonly username?: string
   readonly password?: string
+  /** Who asks, where that is somebody else than who writes: an account that can change nothing. */
+  readonly reader?: { readonly username: string; readonly password: string }
   /** Name of the cluster, in the servers’ `remote_servers`, that the tables are spread over. */
   readonly cluster?: string
   /** Longest wait for an answer, in milliseconds; shorter than the Kafka session timeout. */
@@ -107,6 +109,7 @@ export async function openServer(options: ServerOptions): Promise<Database> {
   })
   const reading = {
     ...settings,
+    ...options.reader,
     database: DATABASE,
     clickhouse_settings: {
       ...settings.clickhouse_settings,

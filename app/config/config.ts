@@ -48,6 +48,8 @@ export interface Config {
     readonly url: string
     readonly username: string
     readonly password: string
+    /** Who asks, where that is somebody else than who writes. */
+    readonly reader?: { readonly username: string; readonly password: string }
     readonly cluster?: string
   }
   readonly files: readonly {
@@ -81,6 +83,14 @@ export interface Config {
   readonly actorAliases: ReadonlyMap<string, string>
   readonly rules: RulesConfig
   readonly detect: DetectConfig
+}
+
+function readerOf(clickhouse: ConfigFile['clickhouse'], placeOf: PlaceOf) {
+  const reader = clickhouse?.reader
+  if (reader === undefined) return {}
+  const { username, password_file: file } = reader
+  const password = file === undefined ? '' : readSecret(file, placeOf('clickhouse.reader.password_file'))
+  return { reader: { username, password } }
 }
 
 export interface DetectConfig {
@@ -172,6 +182,7 @@ export function loadConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
             password: file.clickhouse?.password_file
               ? readSecret(file.clickhouse.password_file, placeOf('clickhouse.password_file'))
               : '',
+            ...readerOf(file.clickhouse, placeOf),
             ...(file.clickhouse?.cluster === undefined ? {} : { cluster: file.clickhouse.cluster }),
           },
         }

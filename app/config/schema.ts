@@ -218,6 +218,20 @@ export const ConfigSchema = Type.Object(
           password_file: Type.Optional(
             name('File that holds the password', '/run/secrets/clickhouse_password'),
           ),
+          reader: Type.Optional(
+            Type.Object(
+              {
+                username: name('User that may read and not write', 'gatewatch_reader'),
+                password_file: Type.Optional(
+                  name('File that holds its password', '/run/secrets/clickhouse_reader_password'),
+                ),
+              },
+              {
+                ...strict,
+                description: 'An account of its own for every question that is asked of the store',
+              },
+            ),
+          ),
           cluster: Type.Optional(
             Type.String({
               pattern: '^[A-Za-z_][\\w.-]{0,99}$',

@@ -38,7 +38,8 @@ function ownSecretsOf(
   const login = kafka?.login
   return [
     ...keys.map((key) => Buffer.from(key).toString('hex')),
-    ...[clickhouse?.password, login !== undefined && 'password' in login ? login.password : undefined],
+    ...[clickhouse?.password, clickhouse?.reader?.password],
+    ...[login !== undefined && 'password' in login ? login.password : undefined],
     ...receivers.map(({ secret }) => secret),
   ].filter((value): value is string => value !== undefined && looksOpaque(value))
 }

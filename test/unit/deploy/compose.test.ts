@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { hash } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -20,7 +21,8 @@ interface Service {
   readonly ports?: readonly string[]
   readonly networks: readonly string[]
   readonly volumes?: readonly string[]
-  readonly secrets?: readonly string[]
+  readonly secrets?: readonly (string | { readonly source: string; readonly target: string })[]
+  readonly profiles?: readonly string[]
   readonly tmpfs: readonly string[]
   readonly read_only: boolean
   readonly cap_drop: readonly string[]
@@ -51,9 +53,10 @@ const ROLES = ['ingest', 'detect', 'api'] as const
 describe('docker-compose.yml', () => {
   it('runs the three roles of one image on Kafka and ClickHouse', () => {
     expect(Object.keys(compose.services).sort()).toEqual(
-      ['api', 'clickhouse', 'detect', 'ingest', 'kafka', 'topics'].sort(),
+      ['api', 'clickhouse', 'detect', 'ingest', 'kafka', 'proxy', 'topics'].sort(),
     )
-    expect(service('kafka').image).toBe('apache/kafka:4.1.0')
+    expect(service('kafka').image).toMatch(/^apache\/kafka:4\.1\.0@sha256:[0-9a-f]{64}$/)
+    expect(service('topics').image).toBe(service('kafka').image)
     expect(service('clickhouse').image).toBe('clickhouse/clickhouse-server:26.8')
     for (const role of ROLES) {
       const { image, build, command } = service(role)
@@ -79,10 +82,13 @@ describe('docker-compose.yml', () => {
   })
 
   it.each(services)('lets %s be reached only where it must', (name, of) => {
-    for (const port of of.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/)
+    const all = name === 'proxy' ? /^443:443$/ : /^127\.0\.0\.1:\d+:\d+$/
+    for (const port of of.ports ?? []) expect(port).toMatch(all)
     if (of.ports) expect(of.networks).toContain('edge')
     const outside = of.networks.filter((network) => !compose.networks[network]?.internal)
-    const expected: Record<string, string[]> = { kafka: ['edge'], api: ['edge'], detect: ['egress'] }
+    const expected: Record<string, string[]> = {
+      ...{ kafka: ['edge'], api: ['edge'], proxy: ['edge'], detect: ['egress'] },
+    }
     expect(outside).toEqual(expected[name] ?? [])
     for (const network of of.networks) expect(Object.keys(compose.networks)).toContain(network)
   })
@@ -122,10 +128,24 @@ describe('docker-compose.yml', () => {
       const make = () => execFileSync('sh', [join(REPOSITORY, 'deploy/make-secrets.sh'), folder])
       make()
       const made = readdirSync(folder)
-      expect(Object.values(compose.secrets).map(({ file }) => basename(file))).toEqual(made)
+      // That of Grafana is for whoever runs one.
+      const mounted = [
+        ...Object.values(compose.secrets).map(({ file }) => basename(file)),
+        'clickhouse_grafana_password',
+      ]
+      expect(mounted.sort()).toEqual(made)
       const read = () => made.map((name) => readFileSync(join(folder, name), 'utf8'))
       const first = read()
-      for (const secret of first) expect(secret).toMatch(/^[0-9a-f]{64}$/)
+      const users = first[made.indexOf('clickhouse_users.xml')] ?? ''
+      const passwords = first.filter((secret) => secret !== users)
+      for (const secret of passwords) expect(secret).toMatch(/^[0-9a-f]{64}$/)
+      expect(new Set(passwords).size).toBe(3)
+      expect(users).not.toContain('@')
+      const hashes = [...users.matchAll(/<password_sha256_hex>(.*)<\/password_sha256_hex>/g)].map(
+        ([, hash]) => hash,
+      )
+      const named = ['clickhouse_password', 'clickhouse_reader_password', 'clickhouse_grafana_password']
+      expect(hashes).toEqual(named.map((name) => hash('sha256', readFileSync(join(folder, name)), 'hex')))
       expect(statSync(folder).mode & 0o777).toBe(0o700)
       make()
       expect(read()).toEqual(first)
@@ -133,12 +153,60 @@ describe('docker-compose.yml', () => {
       rmSync(folder, { recursive: true, force: true })
     }
     for (const [name, of] of services) {
-      for (const secret of of.secrets ?? []) expect(Object.keys(compose.secrets)).toContain(secret)
+      for (const secret of of.secrets ?? [])
+        expect(Object.keys(compose.secrets)).toContain(typeof secret === 'string' ? secret : secret.source)
       for (const variable of Object.keys(of.environment ?? {})) {
         expect(variable, name).not.toMatch(/(PASSWORD|SECRET|TOKEN|KEY)$/)
       }
     }
     expect(text('deploy/.gitignore')).toContain('secrets/')
+  })
+})
+
+const USERS = text('deploy/clickhouse/users.template.xml')
+
+describe('the accounts of the ClickHouse server', () => {
+  const grantsOf = (user: string): string[] => {
+    const body =
+      new RegExp(`<${user}>([\\s\\S]*?)</${user}>`).exec(USERS.split('<users>')[1] ?? '')?.[1] ?? ''
+    return [...body.matchAll(/<query>GRANT (.*?) ON/g)].map(([, rights]) => rights ?? '')
+  }
+
+  it('are three, of which one writes, and none may make others or read files and addresses', () => {
+    expect(grantsOf('gatewatch').join(', ')).toContain('INSERT')
+    for (const reader of ['gatewatch_reader', 'gatewatch_grafana']) {
+      expect(grantsOf(reader).length).toBeGreaterThan(0)
+      for (const rights of grantsOf(reader)) expect(rights).toMatch(/^SELECT(, SHOW)?$/)
+    }
+    expect(USERS).toContain('<default remove="remove"/>')
+    const all = ['gatewatch', 'gatewatch_reader', 'gatewatch_grafana'].flatMap(grantsOf).join(', ')
+    expect(all).not.toMatch(/ALL|CREATE USER|ACCESS MANAGEMENT|SOURCES|FILE|URL|S3|GRANT OPTION/)
+  })
+
+  it('are those that the server gets, instead of those of its image', () => {
+    const { environment, secrets } = service('clickhouse')
+    expect(environment).toEqual({ CLICKHOUSE_SKIP_USER_SETUP: '1' })
+    expect(secrets).toEqual([
+      { source: 'clickhouse_users.xml', target: '/etc/clickhouse-server/users.d/gatewatch.xml' },
+    ])
+  })
+})
+
+describe('deploy/caddy', () => {
+  const caddyfile = text('deploy/caddy/Caddyfile')
+
+  it('is asked for by its profile, and leads to the API', () => {
+    expect(service('proxy').profiles).toEqual(['tls'])
+    expect(caddyfile).toContain('reverse_proxy api:8844')
+    expect(caddyfile.match(/\{/g)?.length).toBe(caddyfile.match(/\}/g)?.length)
+  })
+
+  it('has a limit of rate for each zone, and Caddy by its digest', () => {
+    expect(caddyfile.match(/^\s*zone /gm)).toHaveLength(3)
+    expect(caddyfile.match(/^\s*events \d+$/gm)).toHaveLength(3)
+    const dockerfile = text('deploy/caddy/Dockerfile')
+    expect(dockerfile).toMatch(/^FROM caddy:2\.11\.4@sha256:[0-9a-f]{64}$/m)
+    expect(dockerfile).toContain('github.com/mholt/caddy-ratelimit@v0.1.0')
   })
 })
 
@@ -149,7 +217,9 @@ describe('deploy/gatewatch.yaml', () => {
     const kafka = service('kafka').environment ?? {}
     expect(kafka['KAFKA_ADVERTISED_LISTENERS']).toContain(`INTERNAL://${config.kafka?.brokers[0]}`)
     expect(service('topics').command).toContain(config.kafka?.topics[0]?.name)
-    expect(service('clickhouse').environment?.['CLICKHOUSE_USER']).toBe(config.clickhouse?.username)
+    expect(USERS).toContain(`<${config.clickhouse?.username}>`)
+    expect(USERS).toContain(`<${config.clickhouse?.reader?.username}>`)
+    expect(config.clickhouse?.reader?.password_file).toBe('/run/secrets/clickhouse_reader_password')
     expect(config.clickhouse?.url).toBe('http://clickhouse:8123')
     expect(config.clickhouse?.password_file).toBe('/run/secrets/clickhouse_password')
     expect(service('api').ports).toEqual([`127.0.0.1:${config.listen?.port}:${config.listen?.port}`])
