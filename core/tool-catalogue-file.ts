@@ -1,6 +1,7 @@
 import { LineCounter, parseDocument } from 'yaml'
 import { CAPABILITIES, type Capability, SENSITIVITIES } from './audit-event.ts'
 import { GatewatchError } from './errors.ts'
+import { valueOfYaml } from './yaml-value.ts'
 
 export type Sensitivity = (typeof SENSITIVITIES)[number]
 
@@ -96,9 +97,9 @@ function readYaml(text: string, at: string): Record<string, unknown> {
   if (fault) throw invalid('', 'is not valid YAML', `${at}:${lines.linePos(fault.pos[0]).line}`, fault)
   let value: unknown
   try {
-    value = document.toJS()
+    value = valueOfYaml(document)
   } catch (cause) {
-    // Aliases that would grow beyond measure.
+    // Aliases that would grow beyond measure, or lead back.
     throw invalid('', 'is not valid YAML', at, cause)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))

@@ -6,6 +6,7 @@ import { LineCounter, parseDocument } from 'yaml'
 import { isAccessTenant } from '../../core/access-tenant.ts'
 import { GatewatchError, messageOf } from '../../core/errors.ts'
 import type { SourceSettings } from '../../core/sources.ts'
+import { valueOfYaml } from '../../core/yaml-value.ts'
 import { type BaselineLimits, DEFAULT_LIMITS } from '../../detectors/cardinality.ts'
 import type { MappingText } from '../../ingest/formats/mapping/mapping-source.ts'
 import { formatsWith } from '../../ingest/formats/registry.ts'
@@ -279,10 +280,10 @@ function readSettings(text: string, at: string): { readonly file: ConfigFile; re
   return { file, placeOf }
 }
 
-// Aliases that would grow beyond measure are refused here, not when the text is parsed.
+// Aliases that would grow beyond measure, or lead back, are refused here, not when the text is parsed.
 function settingsOf(document: ReturnType<typeof parseDocument>, at: string): unknown {
   try {
-    return document.toJS()
+    return valueOfYaml(document)
   } catch (cause) {
     throw new GatewatchError('config_invalid', `is not valid YAML: ${sentence(messageOf(cause))}`, {
       cause,

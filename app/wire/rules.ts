@@ -2,13 +2,17 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Gauge, type Registry } from 'prom-client'
-import { GatewatchError } from '../../core/errors.ts'
+import { parseDocument } from 'yaml'
+import { GatewatchError, messageOf } from '../../core/errors.ts'
 import type { HealthCheck } from '../../core/health.ts'
+import { valueOfYaml } from '../../core/yaml-value.ts'
 import { detectors } from '../../detectors/registry.ts'
 import { type ParsedRules, parseRules, type RuleFile } from '../../detectors/rule.ts'
 import type { Config } from '../config/config.ts'
 import { reasonOf } from '../config/secrets.ts'
 
+// As many as detectors/rule.ts allows.
+const MAX_ALIASES = 16
 const SHIPPED_RULES = fileURLToPath(new URL('../../detectors/rules/', import.meta.url))
 
 /**
@@ -55,11 +59,27 @@ const ruleFilesIn = (folder: string): readonly string[] =>
 /** One file that cannot be read is no reason to run without the other rules. */
 function readRuleFile(path: string): RuleFile | GatewatchError {
   try {
-    return { path, text: readFileSync(path, 'utf8') }
+    const text = readFileSync(path, 'utf8')
+    return aliasFault(path, text) ?? { path, text }
   } catch (cause) {
     return new GatewatchError('rule_invalid', `cannot be read: ${reasonOf(cause)}.`, {
       ...{ cause, at: path, field: 'rule' },
       remedy: 'Let this user read the file, or take it out of the folder, and start gatewatch again.',
+    })
+  }
+}
+
+/** Aliases that grow beyond measure, or lead back to what they are in: one such file is no reason not to start. */
+function aliasFault(path: string, text: string): GatewatchError | undefined {
+  const document = parseDocument(text, { prettyErrors: false })
+  if (document.errors.length > 0) return undefined
+  try {
+    valueOfYaml(document, MAX_ALIASES)
+    return undefined
+  } catch (cause) {
+    return new GatewatchError('rule_invalid', `is not valid YAML: ${messageOf(cause)}.`, {
+      ...{ cause, at: path, field: 'rule' },
+      remedy: 'Write the rule out, without aliases.',
     })
   }
 }

@@ -22,3 +22,23 @@ it('a file that cannot be read is refused by its name, and the other rules are l
     expect.stringMatching(/c-no-rule\.yaml:\d+: rule: is not valid YAML/),
   ])
 })
+
+it('a file whose aliases grow beyond measure, or lead back, is refused, and the other rules are loaded', () => {
+  const own = join(folder, 'aliases')
+  mkdirSync(own)
+  const levels = Array.from(
+    { length: 8 },
+    (_, level) => `b${level}: &b${level} [${`*b${level - 1},`.repeat(9)}]`,
+  )
+  writeFileSync(join(own, 'a.yaml'), ['b: &b-1 [x]', ...levels].join('\n'))
+  writeFileSync(join(own, 'b.yaml'), 'id: &a\n  - *a\n')
+  writeFileSync(join(own, 'c.yaml'), readFileSync(SHIPPED, 'utf8'))
+  const { rules, errors } = loadRules({ shipped: false, folders: [own] })
+  expect(rules.map(({ id }) => id)).toEqual(['volume-spike'])
+  expect(errors.map((error) => error.toLine())).toEqual([
+    expect.stringMatching(/a\.yaml: rule: is not valid YAML: Excessive alias count.* without aliases/),
+    expect.stringMatching(
+      /b\.yaml: rule: is not valid YAML: an alias leads back to what it is in.* without aliases/,
+    ),
+  ])
+})
