@@ -23,7 +23,7 @@ const ATTEMPT_MS = 300
  * A store without events gets the partitions of today at the end. One with events is carried over by who knows that
  * nothing is under way: `carryEvents`.
  * @returns the names of the migrations that were applied now
- * @throws GatewatchError `store_rejected` when an applied file was changed since
+ * @throws GatewatchError `store_rejected` when an applied file was changed since, or the store was made by a newer version
  */
 export async function migrate(
   database: Database,
@@ -38,8 +38,20 @@ export async function migrate(
       row.hash,
     ]),
   )
+  const files = await migrationFiles()
+  const newer = [...done.keys()].filter((name) => !files.some((file) => file.name === name)).sort()
+  if (newer.length > 0) {
+    throw new GatewatchError(
+      'store_rejected',
+      `The store has migrations that this version does not know: ${newer.join(', ')}.`,
+      {
+        remedy:
+          'Start the version that made it, or a newer one; or restore a copy from before (docs/upgrading.md).',
+      },
+    )
+  }
   const applied: string[] = []
-  for (const { name, sql } of await migrationFiles()) {
+  for (const { name, sql } of files) {
     const hash = createHash('sha256').update(sql).digest('hex')
     const known = done.get(name)
     if (known === hash) continue

@@ -121,6 +121,17 @@ describe.each(CONNECTIONS)('$name', ({ open }) => {
     expect(await counts('raced')).toEqual(all(1))
   })
 
+  it('refuses a store that a newer version made', async () => {
+    const name = '9999_of_tomorrow.sql'
+    await database.command("INSERT INTO migrations (name, hash) VALUES ({name:String}, 'x')", { name })
+    await expect(migrate(database)).rejects.toMatchObject({
+      code: 'store_rejected',
+      message: expect.stringContaining(name),
+    })
+    await database.command('DELETE FROM migrations WHERE name = {name:String}', { name })
+    expect(await migrate(database)).toEqual([])
+  })
+
   it('refuses a migration that was changed afterwards', async () => {
     const [{ hash }] = (await database.query<{ hash: string }>(
       'SELECT hash FROM migrations FINAL WHERE name = {name:String}',
