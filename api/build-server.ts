@@ -63,7 +63,7 @@ export interface ApiDependencies {
   readonly deadLetterReplays?: DeadLetterReplays
   /** Absent where this process does not take records in. */
   readonly intake?: EventIntake
-  /** Bytes of bodies that may be in the memory at once; 128 MiB unless told. */
+  /** Bytes of bodies that may be in the memory at once. Default: 128 MiB. */
   readonly intakeBytes?: number
   /** Tokens of hidden values, for searching by value. */
   readonly redaction?: TokenSource

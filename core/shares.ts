@@ -18,7 +18,7 @@ export interface Shares {
 
 export interface SharesOptions {
   readonly limit: number
-  /** What one owner may have: half of the limit unless told. */
+  /** What one owner may have. Default: half of the limit. */
   readonly ownerLimit?: number
 }
 

@@ -74,7 +74,7 @@ export interface AssemblerOptions<Blocks extends TickBlocks> {
   /** How an event of `fold` came by its id; by a hash unless given. */
   readonly identityOf?: (event: AuditEvent) => AssembledIdentity | undefined
   readonly telemetry: IngestTelemetry
-  /** How long an insert may take to become visible after its `recorded_at`, in milliseconds; two minutes unless told. */
+  /** How long an insert may take to become visible after its `recorded_at`, in milliseconds. Default: two minutes. */
   readonly overlapMs?: number
   /** About how many parts are looked at in one tick; the next tick goes on. */
   readonly maxParts?: number

@@ -51,7 +51,7 @@ export type Decoded =
       /** `''` when the source does not say whose tools they are. */
       readonly server: string
       readonly definitions: readonly ToolDefinition[]
-      /** The record’s own time unless told. */
+      /** Default: the record’s own time. */
       readonly seenAt?: Timestamp
       readonly source?: unknown
     }

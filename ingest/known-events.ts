@@ -5,7 +5,7 @@ export interface EventRows {
   readonly columns: readonly string[]
   /** Or how to read them, which is only done when something of them is known. */
   readonly rows: Uint8Array | (() => Promise<Uint8Array>)
-  /** Lines unless told. */
+  /** Default: lines. */
   readonly format?: 'JSONCompactEachRow' | 'Native'
   readonly count: number
 }

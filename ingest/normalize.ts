@@ -26,14 +26,14 @@ export interface Fault {
   readonly message: string
 }
 
-/** What normalising needs to know of the record that a draft comes from. */
+/** What normalizing needs to know of the record that a draft comes from. */
 export type Receipt = Pick<RawRecord, 'tenant' | 'timestampMs' | 'timestampSource'>
 
 /**
  * Redacts a draft, checks its ranges, cuts what is too long and gives it a time. Changes the draft, which the format
  * made for nobody else. Returns what is wrong with it, if anything; a draft with a fault must not be stored.
  */
-export type Normalise = (draft: EventDraft, receipt: Receipt) => Fault | undefined
+export type Normalize = (draft: EventDraft, receipt: Receipt) => Fault | undefined
 
 const DAY_MS = 86_400_000
 const OLDEST: Timestamp = '2000-01-01T00:00:00.000000Z'
@@ -61,12 +61,12 @@ const NAMES = eventFields.filter((field) => {
   return schema.type === 'string' && !schema.enum && !schema.pattern && !NOT_NAMES.has(field)
 }) as readonly (EventField & keyof EventDraft)[]
 
-export function createNormalise(
+export function createNormalize(
   redactor: Redactor,
   clock: Clock,
   fingerprints: Fingerprints,
   argumentPolicy: ArgumentPolicy = () => 'keep',
-): Normalise {
+): Normalize {
   const latest = createLatestTime()
   return (draft, receipt) => {
     const fields = draft as Record<string, unknown>
@@ -77,18 +77,18 @@ export function createNormalise(
       if (clean.length > MAX_NAME) addFlag(draft, 'shortened')
       if (clean !== value || clean.length > MAX_NAME) fields[field] = shortenName(clean)
     }
-    normaliseDelegates(draft, receipt.tenant, redactor)
-    normaliseTexts(draft, receipt.tenant, redactor)
-    normaliseArguments(draft, receipt.tenant, { redactor, fingerprints, argumentPolicy })
+    normalizeDelegates(draft, receipt.tenant, redactor)
+    normalizeTexts(draft, receipt.tenant, redactor)
+    normalizeArguments(draft, receipt.tenant, { redactor, fingerprints, argumentPolicy })
     forgetResult(draft, receipt.tenant, redactor, fingerprints)
-    normaliseIds(draft)
+    normalizeIds(draft)
     const outcome = deriveOutcome(draft)
     if (outcome !== undefined) draft.outcome = outcome
-    return normaliseTime(draft, receipt, clock.now(), latest)
+    return normalizeTime(draft, receipt, clock.now(), latest)
   }
 }
 
-function normaliseDelegates(draft: EventDraft, tenant: string, redactor: Redactor): void {
+function normalizeDelegates(draft: EventDraft, tenant: string, redactor: Redactor): void {
   const chain = draft['delegation.chain']
   if (chain === undefined) return
   // Cut, not refused: a chain that somebody made too long must not make the call vanish.
@@ -98,7 +98,7 @@ function normaliseDelegates(draft: EventDraft, tenant: string, redactor: Redacto
   draft['delegation.chain'] = clean.map(shortenName)
 }
 
-function normaliseTexts(draft: EventDraft, tenant: string, redactor: Redactor): void {
+function normalizeTexts(draft: EventDraft, tenant: string, redactor: Redactor): void {
   const message = draft['error.message']
   if (message !== undefined) draft['error.message'] = cut(draft, redactor.jsonText(message, tenant), MAX_TEXT)
   const uri = draft['mcp.resource.uri']
@@ -115,7 +115,7 @@ interface ArgumentWork {
   readonly argumentPolicy: ArgumentPolicy
 }
 
-function normaliseArguments(
+function normalizeArguments(
   draft: EventDraft,
   tenant: string,
   { redactor, fingerprints, argumentPolicy }: ArgumentWork,
@@ -161,7 +161,7 @@ function forgetResult(
   delete draft['gen_ai.tool.call.result']
 }
 
-function normaliseTime(
+function normalizeTime(
   draft: EventDraft,
   receipt: Receipt,
   nowMs: number,
@@ -200,7 +200,7 @@ function createLatestTime(): (nowMs: number) => Timestamp {
   }
 }
 
-function normaliseIds(draft: EventDraft): void {
+function normalizeIds(draft: EventDraft): void {
   const address = draft['client.address']
   if (address !== undefined) draft['client.address'] = clientAddressOf(address)
   const tool = draft['gen_ai.tool.name']

@@ -12,7 +12,7 @@ import type { Decoded, DecodedPiece, Format } from './format.ts'
 import { FORMATS } from './formats/registry.ts'
 import { joinKeyOf } from './join-key.ts'
 import type { LinkBudget } from './link-budget.ts'
-import { createNormalise, type Fault, type Normalise } from './normalize.ts'
+import { createNormalize, type Fault, type Normalize } from './normalize.ts'
 import { setProducer } from './producer.ts'
 import type { Batch, DeadLetter, EventPart, RawRecord, ToolSighting } from './record.ts'
 import { addFlag, createFlagRecord } from './record-flags.ts'
@@ -36,7 +36,7 @@ export interface PipelineOptions {
   /** What is kept of the arguments of which tool; all of them, redacted, unless given. */
   readonly argumentPolicy?: ArgumentPolicy
   readonly clock: Clock
-  /** In order of recognition; all shipped ones unless told otherwise. */
+  /** In order of recognition. Default: all shipped ones. */
   readonly formats?: readonly Format[]
   readonly limits?: Partial<DecodeLimits>
   readonly actorPrecedence?: readonly (keyof EventDraft)[]
@@ -67,7 +67,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const fingerprints = createFingerprints(options.fingerprintKey ?? options.redactionKey.secret)
   const sources = options.sources ?? SEPARATE_SOURCES
   const flagRecord = createFlagRecord({ ...options, sources })
-  const normalise = createNormalise(redactor, options.clock, fingerprints, options.argumentPolicy)
+  const normalize = createNormalize(redactor, options.clock, fingerprints, options.argumentPolicy)
   const complete = createCompleteEvent({
     catalogue: options.catalogue,
     ...(options.actorAliases ? { actorAliases: options.actorAliases } : {}),
@@ -82,7 +82,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   return (records) => {
     const batch: Work['batch'] = { events: [], parts: [], deadLetters: [] }
     const work: Work = {
-      normalise,
+      normalize,
       flagRecord,
       complete,
       redactor,
@@ -126,7 +126,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 const linksOf = ({ links }: PipelineOptions) => (links === undefined ? {} : { links })
 
 interface Work {
-  readonly normalise: Normalise
+  readonly normalize: Normalize
   readonly flagRecord: ReturnType<typeof createFlagRecord>
   readonly sources: Sources
   readonly complete: CompleteEvent
@@ -171,7 +171,7 @@ function takeEntry(
   { sourceFormat, isCut }: DecodedPiece,
   entry: Exclude<Decoded, { readonly kind: 'definitions' }>,
   recordIndex: number,
-  { normalise, flagRecord, complete, redactor, sources, links, batch }: Work,
+  { normalize, flagRecord, complete, redactor, sources, links, batch }: Work,
 ): Fault | undefined {
   if (entry.kind === 'fault')
     return { reason: entry.reason, field: entry.field ?? '', message: entry.message }
@@ -191,7 +191,7 @@ function takeEntry(
   setProducer(draft, record.headers)
   if (isCut) addFlag(draft, 'shortened')
   if (record.framed) addFlag(draft, 'unwrapped')
-  const fault = normalise(draft, record)
+  const fault = normalize(draft, record)
   if (fault) return fault
   flagRecord(draft, record)
   // Whoever brings history answers for it, and brings that of months within minutes.

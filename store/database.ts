@@ -62,7 +62,7 @@ export interface InsertBlock {
   readonly columns: readonly string[]
   /** The rows in `format`, or the path of a file of them that the store can read. */
   readonly rows: Uint8Array | { readonly path: string }
-  /** `JSONCompactEachRow` (lines of JSON arrays, UTF-8) unless told; or one block of `Native`. */
+  /** `JSONCompactEachRow` (lines of JSON arrays, UTF-8; the default) or one block of `Native`. */
   readonly format?: 'JSONCompactEachRow' | 'Native'
   /** What makes the block the same block: source coordinates, segment number, … */
   readonly token: string

@@ -29,7 +29,7 @@ export interface DeadLetterScope {
   readonly reason?: string
   readonly topic?: string
   readonly format?: string
-  /** `waiting` unless told: those that were not replayed with success. */
+  /** Default: `waiting`, those that were not replayed with success. */
   readonly status?: DeadLetterStatus
   /** Bounds of the time of recording: inclusive, exclusive. */
   readonly from?: string
@@ -41,9 +41,9 @@ export interface DeadLetterScope {
 export interface DeadLetterFilter extends DeadLetterScope {
   /** Only letters recorded before this one (`StoredDeadLetter` of the page before): keyset paging, newest first. */
   readonly before?: { readonly recordedAt: string; readonly deadLetterId: string }
-  /** At most this many; 100 unless told. */
+  /** At most this many. Default: 100. */
   readonly limit?: number
-  /** Only so many characters of each record; all unless told. */
+  /** Only so many characters of each record. Default: all. */
   readonly recordChars?: number
 }
 

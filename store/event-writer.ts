@@ -29,7 +29,7 @@ export interface EncodedTable {
   readonly table: string
   readonly columns: readonly string[]
   readonly rows: Uint8Array
-  /** Lines unless told. */
+  /** Default: lines. */
   readonly format?: NonNullable<InsertBlock['format']>
   /** Number of rows. */
   readonly count: number

@@ -35,7 +35,7 @@ export interface DefinitionsFilter {
   readonly tool?: string
   /** Only what was seen, or changed, at or after this `Timestamp`. */
   readonly since?: string
-  /** Most rows; 1,000 unless told. */
+  /** Most rows. Default: 1,000. */
   readonly limit?: number
 }
 

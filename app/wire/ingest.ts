@@ -341,7 +341,7 @@ export function createKafkaPart(
 
 /**
  * Folds the parts of calls that are reported in several records into events, about every second.
- * @param mayRun whether this process is the one that does, now; it is alone unless told
+ * @param mayRun whether this process is the one that does, now. Default: it is
  */
 export function createAssemblerPart(
   ingest: Ingest,

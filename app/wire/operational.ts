@@ -25,7 +25,7 @@ export function createOperationalPart(options: {
   readonly ongoing?: readonly OngoingCheck[]
   readonly alerts: OperationalAlerts
   readonly logger: Logger
-  /** Whether this process is the one that does, now; it is alone unless told. */
+  /** Whether this process is the one that does, now. Default: it is. */
   readonly mayRun?: () => boolean
   readonly everyMs?: number
 }): Part & { look(): Promise<void> } {

@@ -30,7 +30,7 @@ export function createRetentionPart(options: {
   readonly clock: Clock
   readonly logger: Logger
   readonly registry: Registry
-  /** Whether this process is the one that does, now; it is alone unless told. */
+  /** Whether this process is the one that does, now. Default: it is. */
   readonly mayRun?: () => boolean
 }): RetentionPart {
   const { retention, database, clock, logger, registry, mayRun = () => true } = options

@@ -20,7 +20,7 @@ export function classCells(rhythm: Rhythm): Float64Array {
   return classes
 }
 
-// Circular Gaussian with σ = 0.75 h over half hours, normalised.
+// Circular Gaussian with σ = 0.75 h over half hours, normalized.
 const KERNEL = (() => {
   const weights = Array.from({ length: HALF_HOURS }, (_, index) => {
     const hours = Math.min(index, HALF_HOURS - index) / 2

@@ -28,7 +28,7 @@ export type { RedactionKey } from './tokens.ts'
 export interface RedactionOptions {
   /** Newest first; one key is enough. The newest makes the tokens, the others are for searching what is stored. */
   readonly keys: readonly [RedactionKey, ...RedactionKey[]]
-  /** Personal data to hide in contents; card numbers and IBANs unless told otherwise. */
+  /** Personal data to hide in contents. Default: card numbers and IBANs. */
   readonly personal?: readonly PersonalKind[]
   /** Secrets of gatewatch itself that have no look of their own: hidden wherever they stand. Of 8 ASCII characters or more. */
   readonly own?: readonly string[]

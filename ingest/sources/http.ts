@@ -11,9 +11,9 @@ export interface HttpBody {
   readonly headers: Readonly<Record<string, string | undefined>>
   /** From the credential. */
   readonly tenant: string
-  /** Name of the source; `http` unless told. */
+  /** Name of the source. Default: `http`. */
   readonly topic?: string
-  /** 0 unless told. */
+  /** Default: 0. */
   readonly partition?: number
   readonly format?: string
   /** The records are history. */

@@ -40,7 +40,7 @@ export interface ReadOptions {
   readonly highWatermark?: number
   /**
    * Asked about a batch with a wrong checksum, and told its first offset. `read-again` ends the reading before it; what
-   * `refuse` makes of it are records that say so, and reading ends after it. Refused unless told.
+   * `refuse` makes of it are records that say so, and reading ends after it. Default: it is refused.
    */
   readonly onDamaged?: (firstOffset: number) => 'read-again' | 'refuse'
   /** A portion ends at about so many records and bytes. */

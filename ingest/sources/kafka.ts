@@ -37,18 +37,18 @@ export interface KafkaSourceOptions
     Pick<PartitionOptions, 'process' | 'createEncoder' | 'compare' | 'write' | 'telemetry'> {
   readonly groupId: string
   readonly topics: readonly (KafkaTopic | KafkaTopicPattern)[]
-  /** New topics and partitions are read at the latest after this time; 30 s unless told. */
+  /** New topics and partitions are read at the latest after this time. Default: 30 s. */
   readonly refreshMs?: number
-  /** 1 MB, 16 MB and a quarter of a second unless told. */
+  /** Defaults: 1 MB, 16 MB and 250 ms. */
   readonly fetch?: Partial<KafkaFetch>
   readonly clock: Clock
-  /** Bytes of records, as they came, that may be in memory over all partitions; 384 MB unless told. */
+  /** Bytes of records, as they came, that may be in memory over all partitions. Default: 384 MB. */
   readonly memoryBytes?: number
-  /** When a partition's records become an insert: 100,000 rows, 52 MB or one second unless told. */
+  /** When a partition's records become an insert. Default: at 100,000 rows, 52 MB or one second. */
   readonly limits?: Partial<ChunkLimits>
-  /** Inserts at the same time, over all partitions; 3 unless told. */
+  /** Inserts at the same time, over all partitions. Default: 3. */
   readonly insertsAtOnce?: number
-  /** After this long without a sign of life another member gets our partitions; 30 s unless told. */
+  /** After this long without a sign of life another member gets our partitions. Default: 30 s. */
   readonly sessionTimeoutMs?: number
   readonly storeBackoff?: Backoff
   readonly brokerBackoff?: Backoff

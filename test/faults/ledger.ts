@@ -13,7 +13,7 @@ export interface Drawn {
   readonly bad: number
   /** Calls of two parts each. */
   readonly pairs: number
-  /** How many spaces follow a whole call; none unless told. */
+  /** How many spaces follow a whole call. Default: none. */
   readonly paddingBytes?: number
 }
 

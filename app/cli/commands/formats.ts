@@ -11,7 +11,7 @@ import { createExplainRecord, type Explained } from '../../../ingest/formats/map
 import { guessMapping } from '../../../ingest/formats/mapping/guess-mapping.ts'
 import type { MappedFormat } from '../../../ingest/formats/mapping/mapping.ts'
 import { formatsWith } from '../../../ingest/formats/registry.ts'
-import { createNormalise } from '../../../ingest/normalize.ts'
+import { createNormalize } from '../../../ingest/normalize.ts'
 import type { RawRecord } from '../../../ingest/record.ts'
 import { createRedactor } from '../../../ingest/redact/redactor.ts'
 import { readRecords } from '../../../ingest/sources/file.ts'
@@ -106,7 +106,7 @@ async function tryOut(files: readonly string[], flags: TryFlags): Promise<void> 
   const summary = createTrySummary(complete)
   const explain = createExplainRecord({
     formats,
-    normalise: createNormalise(redactor, systemClock, createFingerprints(randomBytes(32))),
+    normalize: createNormalize(redactor, systemClock, createFingerprints(randomBytes(32))),
     complete,
     redact: redactor.json,
     takePart: summary.addPart,

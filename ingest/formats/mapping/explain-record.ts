@@ -5,7 +5,7 @@ import { createDecoder } from '../../decode.ts'
 import { parseExactly } from '../../exact-json.ts'
 import { isCallPart } from '../../find-calls.ts'
 import type { Decoded, DecodedPiece, Format, ParsedRecord } from '../../format.ts'
-import type { Normalise } from '../../normalize.ts'
+import type { Normalize } from '../../normalize.ts'
 import type { EventPart, RawRecord } from '../../record.ts'
 import { addressOf, textOf } from '../field-values.ts'
 import { readTime } from '../read-time.ts'
@@ -45,7 +45,7 @@ export interface ExplainedField {
 export interface ExplainOptions {
   /** In order of recognition. */
   readonly formats: readonly Format[]
-  readonly normalise: Normalise
+  readonly normalize: Normalize
   readonly complete: CompleteEvent
   /** Hides secrets in a value of JSON, as they are hidden in what is stored. */
   readonly redact: (value: unknown, tenant: string) => unknown
@@ -168,7 +168,7 @@ function explainEntry(
     return { kind: 'fault', reason: 'field_missing', field: 'mcp.method.name', message }
   }
   const { draft } = entry
-  const fault = options.normalise(draft, record)
+  const fault = options.normalize(draft, record)
   if (fault) return { kind: 'fault', ...fault }
   const { tenant, topic, partition, offset } = record
   const coordinates = {

@@ -29,7 +29,7 @@ export type MappedField = keyof EventDraft
 /** What a value of the record becomes; `undefined` when it is none for this field. */
 export type Convert = (value: unknown) => unknown
 
-/** The ways to read a field’s value, by the word that `as` has for them; the first one unless told. */
+/** The ways to read a field’s value, by the word that `as` has for them. Default: the first one. */
 export interface FieldKind {
   readonly name: 'text' | 'time' | 'count' | 'amount' | 'duration' | 'flag' | 'word' | 'outcome'
   readonly ways: Readonly<Record<string, Convert>>

@@ -8,7 +8,7 @@ import { createExplainRecord } from '../../../../../ingest/formats/mapping/expla
 import { guessMapping } from '../../../../../ingest/formats/mapping/guess-mapping.ts'
 import { parseMappings } from '../../../../../ingest/formats/mapping/mapping.ts'
 import { FORMATS, formatsWith } from '../../../../../ingest/formats/registry.ts'
-import { createNormalise } from '../../../../../ingest/normalize.ts'
+import { createNormalize } from '../../../../../ingest/normalize.ts'
 import type { EventPart } from '../../../../../ingest/record.ts'
 import { createRedactor } from '../../../../../ingest/redact/redactor.ts'
 import { catalogue, RECEIVED_MS, record, run, sample } from '../../sample-pipeline.ts'
@@ -21,7 +21,7 @@ function explain(value: unknown, mapping?: string, takePart: (part: EventPart) =
   expect(own.errors).toEqual([])
   return createExplainRecord({
     formats: mapping === undefined ? FORMATS : formatsWith(own.formats),
-    normalise: createNormalise(
+    normalize: createNormalize(
       redactor,
       createManualClock(RECEIVED_MS),
       createFingerprints(Buffer.alloc(32, 7)),
