@@ -124,7 +124,7 @@ const nextActor = () => `actor-${rounds++}`
 describe.each([
   ['findings', 'INSERT INTO finding_versions '],
   ['alerts', 'INSERT INTO alert_log '],
-])('an owner that is suspended while its %s are on their way', (_, insert) => {
+])('an owner that is suspended while its %s are on their way', (kind, insert) => {
   it('writes nothing that the next owner has judged otherwise', async () => {
     await store(
       smallEvent({
@@ -177,6 +177,8 @@ describe.each([
     await isJudged(await storeClock())
     expect((await findings(actor)).filter(({ status }) => status === 'current')).toEqual([])
     const stored = [await findings(actor), await alerts(actor)]
+    // What had been found before the suspension was told by the next owner, and taken back.
+    expect((await alerts(actor)).length).toBe(kind === 'alerts' ? 1 : 0)
 
     process.kill(first.pid, 'SIGCONT')
     released.resolve()
