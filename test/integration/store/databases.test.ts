@@ -1,8 +1,11 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { GatewatchError } from '../../../core/errors.ts'
@@ -415,6 +418,51 @@ describe.each(CONNECTIONS)('$name', ({ open }) => {
          AND (event_id, version) NOT IN (SELECT event_id, version FROM events WHERE sign = -1 AND tenant = 'corrected')`,
       ),
     ).toEqual([{ outcome: 'failure' }])
+  })
+})
+
+describe('a server whose account may not use table functions', () => {
+  it('stores a fenced block after asking the fence, and nothing behind it', async () => {
+    const server = await startClickHouse()
+    // As ClickHouse before 26.5 answers an account without CREATE TEMPORARY TABLE.
+    const strict = createServer(async (request, response) => {
+      if (request.url?.includes('input%28') || request.url?.includes('input(')) {
+        request.resume()
+        response.writeHead(403, { 'x-clickhouse-exception-code': '497' })
+        response.end('Code: 497. DB::Exception: gatewatch: Not enough privileges. (ACCESS_DENIED)')
+        return
+      }
+      const headers = new Headers(
+        Object.entries(request.headers).filter(
+          ([name]) => name.startsWith('x-clickhouse') || name.startsWith('content-type'),
+        ) as [string, string][],
+      )
+      const body = await buffer(request)
+      const answer = await fetch(new URL(request.url ?? '/', server.url), {
+        ...{ method: request.method ?? 'GET', headers },
+        ...(body.length === 0 ? {} : { body: new Uint8Array(body) }),
+      })
+      response.writeHead(answer.status, { 'content-type': 'text/plain' })
+      response.end(Buffer.from(await answer.arrayBuffer()))
+    }).listen(0, '127.0.0.1')
+    await once(strict, 'listening')
+    const { port } = strict.address() as AddressInfo
+    const database = await openServer({ url: `http://127.0.0.1:${port}` })
+    try {
+      const block = (tenant: string, sql: string) => ({
+        ...{ table: 'events', columns: EVENT_COLUMNS, token: `strict/${tenant}`, fence: { sql } },
+        rows: encode([eventRow(smallEvent({ tenant }))]),
+      })
+      await database.insert(block('before-fence', 'SELECT count() FROM leases'))
+      const error = await errorOf(database.insert(block('behind-fence', 'SELECT count() FROM migrations')))
+      expect([error.code, error.retryable]).toEqual(['conflict', false])
+      expect(await database.query('SELECT tenant FROM events')).toEqual([{ tenant: 'before-fence' }])
+    } finally {
+      await database.close()
+      strict.closeAllConnections()
+      strict.close()
+      await server.stop()
+    }
   })
 })
 
