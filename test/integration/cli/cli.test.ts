@@ -43,6 +43,8 @@ describe('gatewatch ingest', () => {
       dead_lettered: 6,
       duplicate: 0,
       conflict: 0,
+      incomplete: 0,
+      parts_without_call: 0,
     })
     const letters = await runCommand(['dead-letters', '--data', data, '--json'])
     const found = letters.stdout
