@@ -99,7 +99,10 @@ const writer: Attack = {
     const target = await shared()
     const { attacker } = target.pair()
     const { asked, open } = await answered(target, { 'the key of a source': bearer(attacker.key) })
-    const beyond = open.filter((each) => !/POST \/v1\/(?:events|logs|traces) |\/v1\/logout/.test(each))
+    // Of metrics nothing is read or kept; they are answered so that SDKs which send them fall silent.
+    const beyond = open.filter(
+      (each) => !/POST \/v1\/(?:events|logs|metrics|traces) |\/v1\/logout/.test(each),
+    )
     return {
       succeeded: beyond.length > 0,
       detail: `${beyond.length} of ${asked} were answered: ${beyond.slice(0, 3).join('; ')}`,
@@ -214,12 +217,15 @@ const crossSite: Attack = {
   },
 }
 
+// Names only: an address in `Host` is answered (scrapers find pods by it), because nobody can point an address elsewhere.
 const HOSTS = [
   'evil.example',
   'evil.example:8844',
   '127.0.0.1.evil.example',
   'localhost.evil.example',
-  '169.254.169.254',
+  '169.254.169.254.evil.example',
+  '127-0-0-1.evil.example',
+  '0x7f000001',
 ]
 
 const rebinding: Attack = {
