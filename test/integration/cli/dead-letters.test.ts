@@ -29,6 +29,8 @@ beforeAll(async () => {
     dead_lettered: 1201,
     duplicate: 0,
     conflict: 0,
+    incomplete: 0,
+    parts_without_call: 0,
   })
 })
 
