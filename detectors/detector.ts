@@ -86,6 +86,8 @@ export type Evidence =
       readonly actors: readonly string[]
       readonly server?: string
       readonly tool?: string
+      /** SQL over a row of `events`, of the kind’s own making, and the text that it must give. */
+      readonly matching?: { readonly expression: string; readonly value: string }
     }
 
 /** A finding before it has its identity and its events. */

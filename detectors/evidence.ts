@@ -73,11 +73,13 @@ export async function evidenceOf(
     if ('events' in one) fields.set(one, told(one.events))
     else lookups.push(one)
   }
-  for (let from = 0; from < lookups.length; from += LOOKUPS) {
-    const some = lookups.slice(from, from + LOOKUPS)
-    for (const [which, found] of await lookUp(source, tenant, some)) {
-      const one = some[which]
-      if (one !== undefined) fields.set(one, found)
+  for (const [expression, alike] of Map.groupBy(lookups, ({ matching }) => matching?.expression ?? "''")) {
+    for (let from = 0; from < alike.length; from += LOOKUPS) {
+      const some = alike.slice(from, from + LOOKUPS)
+      for (const [which, found] of await lookUp(source, tenant, some, expression)) {
+        const one = some[which]
+        if (one !== undefined) fields.set(one, found)
+      }
     }
   }
   return { get: (of) => fields.get(of) ?? { fields: NO_EVENTS, imported: false } }
@@ -96,11 +98,15 @@ function told(behind: Extract<Evidence, { readonly events: unknown }>['events'])
   }
 }
 
-/** One row for each lookup and actor, joined with the events: however many lookups, the events are read once. */
+/**
+ * One row for each lookup and actor, joined with the events: however many lookups, the events are read once.
+ * @param expression of all of them: SQL over a row of `events`
+ */
 async function lookUp(
   source: Source,
   tenant: string,
   lookups: readonly Lookup[],
+  expression: string,
 ): Promise<Map<number, FoundEvidence>> {
   const wanted = lookups.flatMap((lookup, which) =>
     [...new Set(lookup.actors)].map((actor) => ({ ...lookup, which, actor })),
@@ -122,17 +128,17 @@ async function lookUp(
     `SELECT which, toString(min(at)) AS first, toString(max(at)) AS last, count() AS count, countIf(NOT history) AS live,
        arrayMap(pair -> pair.2, groupArraySorted(${MAX_EVENT_IDS})((at, id))) AS ids
      FROM (
-       SELECT occurred_at AS at, event_id AS id, actor AS who, mcp_server_name AS server, gen_ai_tool_name AS tool, ifNull(imported, false) AS history
+       SELECT occurred_at AS at, event_id AS id, actor AS who, mcp_server_name AS server, gen_ai_tool_name AS tool, ${expression} AS matched, ifNull(imported, false) AS history
        FROM events WHERE ${events.sql} AND actor IN {whos:Array(String)}
      ) AS found
      INNER JOIN (
-       SELECT which, who, from, to, anyServer, ofServer, anyTool, ofTool FROM system.one
+       SELECT which, who, from, to, anyServer, ofServer, anyTool, ofTool, ofMatch FROM system.one
        ARRAY JOIN {whichs:Array(UInt32)} AS which, {whos:Array(String)} AS who,
          {starts:Array(DateTime64(6, 'UTC'))} AS from, {ends:Array(DateTime64(6, 'UTC'))} AS to,
          {anyServers:Array(UInt8)} AS anyServer, {servers:Array(String)} AS ofServer,
-         {anyTools:Array(UInt8)} AS anyTool, {tools:Array(String)} AS ofTool
+         {anyTools:Array(UInt8)} AS anyTool, {tools:Array(String)} AS ofTool, {matches:Array(String)} AS ofMatch
      ) AS lookup ON found.who = lookup.who
-     WHERE at >= from AND at < to AND (anyServer OR server = ofServer) AND (anyTool OR tool = ofTool)
+     WHERE at >= from AND at < to AND (anyServer OR server = ofServer) AND (anyTool OR tool = ofTool) AND matched = ofMatch
      GROUP BY which`,
     {
       ...events.params,
@@ -144,6 +150,7 @@ async function lookUp(
       servers: wanted.map(({ server }) => server ?? ''),
       anyTools: wanted.map(({ tool }) => (tool === undefined ? 1 : 0)),
       tools: wanted.map(({ tool }) => tool ?? ''),
+      matches: wanted.map(({ matching }) => matching?.value ?? ''),
     },
   )
   return new Map(

@@ -1,4 +1,5 @@
 import {
+  ARGUMENT_FLAGS,
   type AuditEvent,
   CAPABILITIES,
   type Capability,
@@ -37,7 +38,17 @@ interface CallPattern {
   readonly sensitivity: (typeof SENSITIVITIES)[number]
   readonly destination?: string
   readonly session?: string
+  readonly more: Partial<AuditEvent>
 }
+
+/** Fields of a pattern that stand for one field of each of its events. */
+const MORE = {
+  address: 'client.address',
+  client: 'mcp.client.name',
+  credential: 'credential.id',
+  definition: 'tool.definition.hash',
+  resource: 'mcp.resource.uri',
+} as const satisfies Readonly<Record<string, keyof AuditEvent>>
 
 /** Day 0 of examples: Monday 2026-06-01. */
 export const EXAMPLE_DAY_0 = Date.UTC(2026, 5, 1) / DAY_MS
@@ -78,6 +89,14 @@ function readPattern(fields: Fields): CallPattern {
     sensitivity: fields.oneOf('sensitivity', SENSITIVITIES, 'none'),
     ...(destination === undefined ? {} : { destination }),
     ...(session === undefined ? {} : { session }),
+    more: {
+      ...Object.fromEntries(
+        Object.entries(MORE).flatMap(([name, field]) =>
+          fields.has(name) ? [[field, fields.text(name)]] : [],
+        ),
+      ),
+      ...(fields.has('flag') ? { argument_flags: [...fields.manyOf('flag', ARGUMENT_FLAGS)] } : {}),
+    },
   }
   fields.done()
   const size =
@@ -160,5 +179,6 @@ function eventOf(
     capability: pattern.capability,
     sensitivity: pattern.sensitivity,
     ...(pattern.destination === undefined ? {} : { destination: pattern.destination }),
+    ...pattern.more,
   }
 }

@@ -14,15 +14,33 @@ import { reasonOf } from '../config/secrets.ts'
 // As many as detectors/rule.ts allows.
 const MAX_ALIASES = 16
 const SHIPPED_RULES = fileURLToPath(new URL('../../detectors/rules/', import.meta.url))
+const SHIPPED_SIGNALS = fileURLToPath(new URL('../../detectors/signals/', import.meta.url))
 
 /**
  * Reads the rule files of the shipped set and of the configured folders. Rules that are wrong, and files that cannot be
  * read, are among the errors.
  * @throws GatewatchError `config_invalid` for a folder that cannot be read
  */
-export function loadRules({ shipped, folders, places = [], limits }: Config['rules']): ParsedRules {
+export function loadRules(config: Config['rules']): ParsedRules {
+  return loadFrom(config.shipped ? ruleFilesIn(SHIPPED_RULES) : [], config)
+}
+
+/**
+ * The rules and the shipped signals: rules too weak to be an alert by themselves, which add weight to one. Only what adds findings
+ * up (`backtest --alerts`) may ask them; each of their findings would be an alert of its own elsewhere.
+ * @throws as `loadRules`
+ */
+export function loadRulesAndSignals(config: Config['rules']): ParsedRules {
+  const shipped = config.shipped ? [...ruleFilesIn(SHIPPED_RULES), ...ruleFilesIn(SHIPPED_SIGNALS)] : []
+  return loadFrom(shipped, config)
+}
+
+function loadFrom(
+  shippedPaths: readonly string[],
+  { folders, places = [], limits }: Config['rules'],
+): ParsedRules {
   const paths = [
-    ...(shipped ? ruleFilesIn(SHIPPED_RULES) : []),
+    ...shippedPaths,
     ...folders.flatMap((folder, index) => {
       try {
         return ruleFilesIn(folder)

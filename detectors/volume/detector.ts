@@ -1,31 +1,32 @@
 import type { Severity } from '../../core/finding.ts'
 import { type BaselineLimits, beyondLimit } from '../cardinality.ts'
 import type { Detector, Draft, Question, Unit } from '../detector.ts'
-import { inline } from '../sentence.ts'
 import { type Recalibration, recalibration } from '../statistics/tail-calibration.ts'
 import { STEP, type Steps } from '../steps.ts'
-import { clockTime, DAY_MS, HOUR_MS, isoDay, startOfDay } from '../utc-day.ts'
+import { DAY_MS, isoDay, startOfDay } from '../utc-day.ts'
 import { volumeCodec } from './codec.ts'
-import { readHours } from './hours.ts'
+import { type Counted, readCounts, readHours } from './hours.ts'
+import { type Counting, MEASURES, NOUNS, observedInWords, WINDOWS, windowMs, windowsADay } from './measure.ts'
 import {
   absorbHours,
   type Expectation,
   emptyVolumeProfile,
   expectationOf,
-  HOURS_A_DAY,
   type HourCount,
   nominalScore,
   type VolumeProfile,
 } from './profile.ts'
 
-interface VolumeParams {
+interface VolumeParams extends Counting {
   readonly limits: BaselineLimits
   /** Finding at this score (−log10 p) with at least `minCalls`, or at `scoreAlone` with any number. */
   readonly score: number
   readonly minCalls: number
   readonly scoreAlone: number
-  /** Days with calls before an actor is judged. */
+  /** Days with calls before an actor is judged; 0: it may be new, and is held against its peers. */
   readonly minActiveDays: number
+  /** What is counted, in words; a rule with a `where` says it here. */
+  readonly noun: string
 }
 
 /** No finding in the first day after so long a silence: that is another question (dormant actors). */
@@ -34,37 +35,49 @@ const SILENCE_DAYS = 30
 /** More calls in an hour than the actor’s own history and the peers’ make believable. */
 export const volume: Detector = {
   kind: 'volume',
-  prepare: (fields, limits) =>
-    questionOf({
+  prepare: (fields, limits) => {
+    const measure = fields.oneOf('measure', MEASURES, 'calls')
+    return questionOf({
       limits,
-      score: fields.number('score', { min: 1, max: 50 }, 3),
+      score: fields.number('score', { min: 0.5, max: 50 }, 3),
       minCalls: fields.number('min_calls', { min: 1, max: 1_000_000 }, 10),
       scoreAlone: fields.number('score_alone', { min: 1, max: 50 }, 5),
-      minActiveDays: fields.number('min_active_days', { min: 1, max: 60 }, 3),
-    }),
+      minActiveDays: fields.number('min_active_days', { min: 0, max: 60 }, 3),
+      measure,
+      window: fields.oneOf('window', WINDOWS, '1h'),
+      noun: fields.text('noun', NOUNS[measure]),
+    })
+  },
 }
 
-function questionOf(params: VolumeParams): Question<VolumeProfile, HourCount, HourCount> {
+function questionOf(params: VolumeParams): Question<VolumeProfile, HourCount, Counted, Counting> {
   return {
     keyOf: ({ dimension, key }) => (dimension === 'actor' ? key : undefined),
     daysOf: (bucketMs) => [Math.floor(bucketMs / DAY_MS)],
-    profileKey: 'hours',
+    profileKey: profileKeyOf(params),
     emptyProfile: () => emptyVolumeProfile,
     history: async (source, tenant, fromDay, toDay) =>
-      byDay(await readHours(source, tenant, fromDay, toDay, { taught: true })),
+      byDay(params, await readHours(source, tenant, fromDay, toDay, { taught: true }, params)),
     limits: params.limits,
     overflow: (profile) => profile.overflow ?? [],
-    absorb: (profile, day, rows) => absorbHours(profile, day, rows, params.limits),
+    absorb: (profile, day, rows) => absorbHours(profile, day, rows, params.limits, windowsADay(params)),
     codec: volumeCodec,
-    wanted: undefined,
-    candidates: async (source, { tenant, fromDay, toDay, keys }) =>
-      byDay(await readHours(source, tenant, fromDay, toDay, { actors: keys && [...keys] })),
-    judge: (profile, unit, hours) => judgeHours(params, profile, unit, hours),
+    wanted: { measure: params.measure, window: params.window },
+    candidates: readCounts,
+    judge: (profile, unit, counted) => {
+      const isOwn = ({ counting }: Counted) =>
+        counting.measure === params.measure && counting.window === params.window
+      return judgeHours(params, profile, unit, counted.filter(isOwn))
+    },
   }
 }
 
-const byDay = (hours: readonly HourCount[]) =>
-  Map.groupBy(hours, ({ hour }) => Math.floor(hour / HOURS_A_DAY))
+/** Calls an hour keep the key that they had before there was anything else to count. */
+const profileKeyOf = ({ measure, window }: Counting): string =>
+  measure === 'calls' && window === '1h' ? 'hours' : `counts/${measure}/${window}`
+
+const byDay = (counting: Counting, hours: readonly HourCount[]) =>
+  Map.groupBy(hours, ({ hour }) => Math.floor(hour / windowsADay(counting)))
 
 function* judgeHours(
   params: VolumeParams,
@@ -72,6 +85,8 @@ function* judgeHours(
   { day }: Unit,
   hours: readonly HourCount[],
 ): Steps<Draft[]> {
+  // Of whom nobody is known, nobody is judged.
+  if (profile.lastDay === undefined) return []
   const recalibrate = recalibration(profile.calibration)
   const drafts: Draft[] = []
   let worked = 0
@@ -79,9 +94,9 @@ function* judgeHours(
     worked += 1
     if (worked % STEP === 0) yield
     const known = profile.actors.get(actor)
-    if (known === undefined || known.activeDays < params.minActiveDays) continue
-    if (day - known.lastDay > SILENCE_DAYS) continue
-    const expectation = expectationOf(profile, actor, day)
+    if ((known?.activeDays ?? 0) < params.minActiveDays) continue
+    if (params.minActiveDays > 0 && day - (known?.lastDay ?? day) > SILENCE_DAYS) continue
+    const expectation = expectationOf(profile, actor, day, windowsADay(params))
     for (const row of ofActor) {
       const score = recalibrate(nominalScore(expectation, row.calls))
       const high = (score >= params.score && row.calls >= params.minCalls) || score >= params.scoreAlone
@@ -100,8 +115,9 @@ function draftOf(
   score: number,
   recalibrate: Recalibration,
 ): Draft {
-  const startMs = hour * HOUR_MS
-  const endMs = startMs + HOUR_MS
+  const startMs = hour * windowMs(params)
+  const endMs = startMs + windowMs(params)
+  const perWindow = params.window === '1h' ? 'an hour' : 'a day'
   const known = profile.actors.get(actor)
   const most = mostExpected(expectation, recalibrate, params.score)
   const days = day - (known?.firstDay ?? day)
@@ -113,9 +129,12 @@ function draftOf(
     entity: { type: 'actor', id: actor },
     actor,
     window: { startMs, endMs },
-    title: `${inline(actor)} made ${calls} calls between ${clockTime(startMs)} and ${clockTime(endMs)} UTC on ${isoDay(day)}; the ${days}-day history expects at most ${most} in an hour.`,
+    title: `${observedInWords(params, actor, calls, startMs)}; ${known === undefined ? 'its peers’ history' : `the ${days}-day history`} expects at most ${most} in ${perWindow}.`,
     explanation: {
-      observed: { calls, hour: new Date(startMs).toISOString() },
+      observed:
+        params.measure === 'calls' && params.window === '1h'
+          ? { calls, hour: new Date(startMs).toISOString() }
+          : { [params.measure]: calls, from: new Date(startMs).toISOString(), window: params.window },
       expected: {
         at_most: most,
         mean_when_active: round(1 + expectation.mean),
@@ -132,21 +151,21 @@ function draftOf(
         ...beyondLimit(profile.overflow),
         mean_when_active: round(1 + profile.peers.sumY / Math.max(1, profile.peers.active)),
       },
-      probability: inWords(score, profile.calibration.tested),
+      probability: inWords(score, profile.calibration.tested, params.window === '1h' ? 'hour' : 'day'),
       windows_behind_probability: Math.round(profile.calibration.tested),
-      silenced_by: `fewer than ${Math.max(params.minCalls, most + 1)} calls in this hour`,
+      silenced_by: `fewer than ${Math.max(params.minCalls, most + 1)} ${params.noun} in this ${params.window === '1h' ? 'hour' : 'day'}`,
     },
     evidence: { startMs, endMs, actors: [actor] },
   }
 }
 
 // A rarity that the windows seen so far cannot show is not claimed.
-function inWords(score: number, windows: number): string {
+function inWords(score: number, windows: number, unit: 'hour' | 'day'): string {
   const oneIn = 10 ** score
   const seen = Math.round(windows)
   return oneIn > seen
-    ? `rarer than anything in ${seen.toLocaleString('en-US')} hours`
-    : `one hour in ${Math.round(oneIn).toLocaleString('en-US')}`
+    ? `rarer than anything in ${seen.toLocaleString('en-US')} ${unit}s`
+    : `one ${unit} in ${Math.round(oneIn).toLocaleString('en-US')}`
 }
 
 /** The largest number of calls that does not reach the score. */

@@ -39,7 +39,7 @@ export interface ActorHours extends HourSums {
   readonly fadedTo: number
 }
 
-/** An actor’s calls in one hour; hours are counted from 1970-01-01. */
+/** What is counted of an actor (calls, tools, …) in one window: an hour or a day, counted from 1970-01-01. */
 export interface HourCount {
   readonly actor: string
   readonly hour: number
@@ -55,6 +55,7 @@ export interface Expectation {
   readonly dispersion: number
 }
 
+/** Windows that a day has, where they are hours. */
 export const HOURS_A_DAY = 24
 const FADE_PER_DAY = 2 ** (-1 / 60)
 /** Hours that score higher are learned as if they had scored just this. */
@@ -68,11 +69,19 @@ export const emptyVolumeProfile: VolumeProfile = {
 }
 
 /** Weights of the peers: 20 active hours for the mean, 10 for the dispersion, two days for the activity. */
-export function expectationOf(profile: VolumeProfile, actor: string, day: number): Expectation {
+export function expectationOf(
+  profile: VolumeProfile,
+  actor: string,
+  day: number,
+  windowsADay = HOURS_A_DAY,
+): Expectation {
   const { peers } = profile
-  const own = fade(profile.actors.get(actor), day)
+  const own = fade(profile.actors.get(actor), day, windowsADay)
   const peerMean = peers.active > 0 ? peers.sumY / peers.active : 1
-  const peerActivity = peers.lived > 0 ? peers.active / peers.lived : 0.1
+  // The sums are as of the day after the last one with calls; since then the peers lived in silence.
+  const silentDays = profile.lastDay === undefined ? 0 : Math.max(0, day - profile.lastDay - 1)
+  const peersLived = peers.lived + silentDays * windowsADay * profile.actors.size
+  const peerActivity = peersLived > 0 ? peers.active / peersLived : 0.1
   const peerDispersion = Math.max(0.2, dispersionOf(peers, peerMean, 1, 1))
   const mean = Math.max(1e-6, (own.sumY + 20 * peerMean) / (own.active + 20))
   return {
@@ -81,7 +90,7 @@ export function expectationOf(profile: VolumeProfile, actor: string, day: number
       0.1,
       dispersionOf(own, mean, 10 * peerDispersion * peerMean ** 2, 10 * peerMean ** 2),
     ),
-    activity: Math.min(1, (own.active + 2 * HOURS_A_DAY * peerActivity) / (own.lived + 2 * HOURS_A_DAY)),
+    activity: Math.min(1, (own.active + 2 * windowsADay * peerActivity) / (own.lived + 2 * windowsADay)),
   }
 }
 
@@ -101,13 +110,14 @@ export function* absorbHours(
   day: number,
   rows: readonly HourCount[],
   limits = DEFAULT_LIMITS,
+  windowsADay = HOURS_A_DAY,
 ): Steps<VolumeProfile> {
   if (rows.length === 0) return before
   const actors = new Map(before.actors)
   const scores: number[] = []
   let testedActors = 0
   for (const { activeDays } of before.actors.values()) if (activeDays >= 3) testedActors += 1
-  const silentHours = testedActors * HOURS_A_DAY
+  const silentHours = testedActors * windowsADay
   const quietDays = before.lastDay === undefined ? 0 : day - before.lastDay - 1
   const calibration = addQuietDays(before.calibration, quietDays, silentHours)
   let worked = 0
@@ -117,14 +127,14 @@ export function* absorbHours(
     const known = before.actors.get(actor)
     let learned = hours
     if (known !== undefined && known.activeDays >= 3) {
-      const expectation = expectationOf(before, actor, day)
+      const expectation = expectationOf(before, actor, day, windowsADay)
       learned = hours.map((row) => {
         const score = nominalScore(expectation, row.calls)
         scores.push(score)
         return score < CAP_SCORE ? row : { ...row, calls: capOf(expectation) }
       })
     }
-    actors.set(actor, learn(known, day, learned))
+    actors.set(actor, learn(known, day, learned, windowsADay))
   }
   const { names, beyond } = leaving(actors, day, limits.actors)
   for (const name of names) actors.delete(name)
@@ -134,7 +144,7 @@ export function* absorbHours(
   })
   yield
   let peers = NOTHING
-  for (const own of actors.values()) peers = plus(peers, fade(own, day + 1))
+  for (const own of actors.values()) peers = plus(peers, fade(own, day + 1, windowsADay))
   return {
     actors,
     peers,
@@ -157,8 +167,13 @@ function capOf(expectation: Expectation): number {
   return low
 }
 
-function learn(known: ActorHours | undefined, day: number, hours: readonly HourCount[]): ActorHours {
-  const own = fade(known, day)
+function learn(
+  known: ActorHours | undefined,
+  day: number,
+  hours: readonly HourCount[],
+  windowsADay: number,
+): ActorHours {
+  const own = fade(known, day, windowsADay)
   let { active, sumY, sumYY } = own
   for (const { calls } of hours) {
     active += 1
@@ -178,19 +193,21 @@ function learn(known: ActorHours | undefined, day: number, hours: readonly HourC
 }
 
 /** The sums as of the start of `day`. Days in between were lived without a call. */
-function fade(own: ActorHours | undefined, day: number): HourSums {
+function fade(own: ActorHours | undefined, day: number, windowsADay: number): HourSums {
   if (own === undefined) return NOTHING
   const days = day - own.fadedTo
   const factor = FADE_PER_DAY ** days
-  // Each day lived adds 24 hours that fade from its own end on.
-  const lived = own.lived * factor + (HOURS_A_DAY * FADE_PER_DAY * (1 - factor)) / (1 - FADE_PER_DAY)
+  // Each day lived adds its windows, which fade from its own end on.
+  const lived = own.lived * factor + (windowsADay * FADE_PER_DAY * (1 - factor)) / (1 - FADE_PER_DAY)
   return { lived, active: own.active * factor, sumY: own.sumY * factor, sumYY: own.sumYY * factor }
 }
 
 /** Moment estimate of the dispersion, with the prior’s numerator and denominator: Σ((y − m)² − m) / Σ m². */
 function dispersionOf(sums: HourSums, mean: number, priorTop: number, priorBottom: number): number {
   const excess = sums.sumYY - 2 * mean * sums.sumY + sums.active * mean * (mean - 1)
-  return (excess + priorTop) / (sums.active * mean ** 2 + priorBottom)
+  const bottom = sums.active * mean ** 2 + priorBottom
+  // Nobody ever had more than one call in a window: the least dispersion holds.
+  return bottom > 0 ? (excess + priorTop) / bottom : 0
 }
 
 const plus = (a: HourSums, b: HourSums): HourSums => ({

@@ -5,6 +5,7 @@ import { backtest } from '../../../detectors/backtest.ts'
 import { detectors } from '../../../detectors/registry.ts'
 import type { Database } from '../../../store/database.ts'
 import { byTime, incidents, officeEvents, randomOf, shuffled } from '../../scenarios/office.ts'
+import { signs } from '../../scenarios/signs.ts'
 import {
   bytesOf,
   correct,
@@ -13,6 +14,7 @@ import {
   finalFindings,
   openTestStore,
   shippedRules,
+  shippedSignals,
   store,
 } from './support.ts'
 
@@ -21,8 +23,10 @@ import {
  * test stores the same events in another way and compares all bytes of the current findings.
  */
 
-const rules = shippedRules()
-const events = [...officeEvents({ seed: 7, people: 6, days: 24 }), ...incidents(22)].sort(byTime)
+const rules = [...shippedRules(), ...shippedSignals()]
+const events = [...officeEvents({ seed: 7, people: 6, days: 24 }), ...incidents(22), ...signs(22)].sort(
+  byTime,
+)
 
 let database: Database
 let close: () => Promise<void>

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { backtest } from '../../../detectors/backtest.ts'
 import { eventsOf } from '../../../detectors/example.ts'
 import type { Database } from '../../../store/database.ts'
-import { emptyStore, openTestStore, shippedRules, store } from './support.ts'
+import { emptyStore, openTestStore, shippedRules, shippedSignals, store } from './support.ts'
 
 let database: Database
 let close: () => Promise<void>
@@ -13,7 +13,9 @@ beforeAll(async () => {
 afterAll(() => close())
 beforeEach(() => emptyStore(database))
 
-describe.each(shippedRules().map((rule) => [rule.id, rule] as const))('the rule %s', (_, rule) => {
+const all = [...shippedRules(), ...shippedSignals()]
+
+describe.each(all.map((rule) => [rule.id, rule] as const))('the rule %s', (_, rule) => {
   it.each(rule.examples.map((example) => [example.expected, example.name, example] as const))(
     'is %s: %s',
     async (expected, _name, example) => {

@@ -14,12 +14,18 @@ import { createWatermarks } from '../../../store/watermarks.ts'
 import { openMigratedStore } from '../../helpers/migrated-store.ts'
 
 const RULES = new URL('../../../detectors/rules/', import.meta.url)
+const SIGNALS = new URL('../../../detectors/signals/', import.meta.url)
 
 /** The shipped rules; a rule that does not parse fails the test. */
-export function shippedRules(): readonly Rule[] {
-  const files = readdirSync(RULES)
+export const shippedRules = (): readonly Rule[] => rulesIn(RULES)
+
+/** The shipped signals, which `backtest --alerts` asks beside the rules. */
+export const shippedSignals = (): readonly Rule[] => rulesIn(SIGNALS)
+
+function rulesIn(folder: URL): readonly Rule[] {
+  const files = readdirSync(folder)
     .filter((file) => file.endsWith('.yaml'))
-    .map((file) => ({ path: file, text: readFileSync(new URL(file, RULES), 'utf8') }))
+    .map((file) => ({ path: file, text: readFileSync(new URL(file, folder), 'utf8') }))
   const { rules, errors } = parseRules(files, detectors)
   if (errors[0] !== undefined) throw errors[0]
   return rules

@@ -45,7 +45,7 @@ describe('a rule', () => {
     [ruleText({ params: '{ score: high }' }), /^rules\/0\.yaml:6: params\.score: is “high”\./],
     [
       ruleText({ params: '{ scores: 3 }' }),
-      /params\.scores: is not a known field\. Known here: min_active_days, min_calls/,
+      /params\.scores: is not a known field\. Known here: measure, min_active_days, min_calls/,
     ],
     [ruleText({ where: '"server:("' }), /^rules\/0\.yaml:6: where: .*docs\/filter\.md/],
     [ruleText({ surprise: '1' }), /surprise: is not a known field/],
