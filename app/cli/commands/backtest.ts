@@ -5,20 +5,22 @@ import { systemClock } from '../../../core/clock.ts'
 import { GatewatchError } from '../../../core/errors.ts'
 import type { Finding } from '../../../core/finding.ts'
 import { toMillis } from '../../../core/timestamp.ts'
-import { backtest } from '../../../detectors/backtest.ts'
+import { type BacktestOptions, backtest } from '../../../detectors/backtest.ts'
 import { detectors } from '../../../detectors/registry.ts'
 import { parseRules } from '../../../detectors/rule.ts'
 import { loadConfig } from '../../config/config.ts'
 import { reasonOf } from '../../config/secrets.ts'
-import { loadRules } from '../../wire/rules.ts'
+import { loadRules, loadRulesAndSignals } from '../../wire/rules.ts'
 import { openStore } from '../../wire/store.ts'
 import { addCommonOptions, type RunFlags, time } from '../options.ts'
-import { createOutput } from '../output.ts'
+import { createOutput, type Output } from '../output.ts'
+import { wouldBeAlerts } from '../would-be-alerts.ts'
 
 interface BacktestFlags extends RunFlags {
   readonly from: string
   readonly to: string
   readonly rules?: string[]
+  readonly alerts?: boolean
 }
 
 const PROGRESS_EVERY = 20
@@ -28,6 +30,7 @@ export function addBacktestCommand(program: Command): void {
     .requiredOption('--from <TIME>', 'start of the range: ISO 8601, or relative (-28d)', time)
     .requiredOption('--to <TIME>', 'end of the range: ISO 8601, or relative (now)', time)
     .option('--rules <FILES...>', 'rule files to ask instead of the configured ones')
+    .option('--alerts', 'print what would have been paged, one line an alert, instead of findings')
     .description(
       'Ask rules about the past, with the code and the baselines of live detection. Stores nothing.',
     )
@@ -40,7 +43,9 @@ export function addBacktestCommand(program: Command): void {
             detectors,
             config.rules.limits,
           )
-        : loadRules(config.rules)
+        : flags.alerts
+          ? loadRulesAndSignals(config.rules)
+          : loadRules(config.rules)
       // Who names files wants these; of the configured ones the others are worth asking.
       if (flags.rules && errors[0]) throw errors[0]
       for (const error of errors) output.note(`left out: ${error.toLine()}`)
@@ -48,30 +53,52 @@ export function addBacktestCommand(program: Command): void {
       const range = rangeOf(flags)
       const database = await openStore(config, () => {})
       try {
-        const findings: Finding[] = []
+        const asked: Asked = { query: (sql, params) => database.query(sql, params), rules, ...range }
         output.progress(`asking ${rules.length} rules …`)
-        for await (const finding of backtest({
-          query: (sql, params) => database.query(sql, params),
-          rules,
-          ...range,
-        })) {
-          output.json(finding)
-          findings.push(finding)
-          if (findings.length % PROGRESS_EVERY === 0)
-            output.progress(`${findings.length} findings, now ${finding.rule} at ${finding.window.start}`)
-        }
-        output.endProgress()
-        output.table(
-          ['window', 'severity', 'rule', 'finding'],
-          findings
-            .toSorted((a, b) => (a.window.start < b.window.start ? -1 : 1))
-            .map((finding) => [finding.window.start, finding.severity, finding.rule, finding.title]),
-        )
-        output.note(`${findings.length} findings by ${rules.length} rules`)
+        await (flags.alerts ? printAlerts(asked, output) : printFindings(asked, output))
       } finally {
         await database.close()
       }
     })
+}
+
+type Asked = Pick<BacktestOptions, 'query' | 'rules' | 'fromMs' | 'toMs'>
+
+async function printFindings(asked: Asked, output: Output): Promise<void> {
+  const findings: Finding[] = []
+  for await (const finding of backtest(asked)) {
+    output.json(finding)
+    findings.push(finding)
+    if (findings.length % PROGRESS_EVERY === 0)
+      output.progress(`${findings.length} findings, now ${finding.rule} at ${finding.window.start}`)
+  }
+  output.endProgress()
+  output.table(
+    ['window', 'severity', 'rule', 'finding'],
+    findings
+      .toSorted((a, b) => (a.window.start < b.window.start ? -1 : 1))
+      .map((finding) => [finding.window.start, finding.severity, finding.rule, finding.title]),
+  )
+  output.note(`${findings.length} findings by ${asked.rules.length} rules`)
+}
+
+async function printAlerts(asked: Asked, output: Output): Promise<void> {
+  const alerts = await wouldBeAlerts({ ...asked, progress: output.progress })
+  for (const alert of alerts) output.json(alert)
+  output.endProgress()
+  output.table(
+    ['told', 'score', 'severity', 'rules', 'alert'],
+    alerts
+      .toSorted((a, b) => b.score - a.score)
+      .map(({ told_at, score, severity, findings, title }) => [
+        told_at,
+        score.toFixed(1),
+        severity,
+        [...new Set(findings.map(({ rule }) => rule))].join(' '),
+        title,
+      ]),
+  )
+  output.note(`${alerts.length} alerts by ${asked.rules.length} rules, the highest score first`)
 }
 
 /** @throws GatewatchError `request_invalid` when it ends before it begins */
