@@ -23,6 +23,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run: Bench }>>> = {
   owners: () => import('./owners.ts'),
   classification: () => import('./classification.ts'),
   adversarial: () => import('./adversarial.ts'),
+  'quality-orgweek': () => import('./quality-orgweek.ts'),
 }
 
 const { values, positionals } = parseArgs({
