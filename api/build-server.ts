@@ -15,6 +15,7 @@ import type { Tokens } from './credentials/tokens.ts'
 import { installErrorHandler } from './error-handler.ts'
 import type { FindingSource } from './finding-source.ts'
 import { installAccessLog } from './plugins/access-log.ts'
+import { installAnswerBudget } from './plugins/answer-budget.ts'
 import { installAskers } from './plugins/askers.ts'
 import { installAuthentication, SESSION_KEY_HEADER } from './plugins/authentication.ts'
 import { installEntityTags } from './plugins/entity-tags.ts'
@@ -197,6 +198,7 @@ async function createGuardedApp(deps: OperationsDependencies, sessionCookie: str
   const telemetry = createApiTelemetry(deps.registry)
   installErrorHandler(app)
   installEntityTags(app)
+  installAnswerBudget(app)
   installSecurityHeaders(app, { secure: deps.secure ?? false })
   telemetry.observe(app)
   installHostCheck(app, deps.allowedHosts ?? [])
