@@ -14,6 +14,18 @@ export interface ArgumentDescription {
   readonly destination: string | undefined
 }
 
+/**
+ * Arguments that were written as JSON text and then as a text of JSON once more, as SDKs that pass models’ answers on do: the
+ * inner JSON, where it is an object or a list; else what was given.
+ */
+export function withoutSecondEncoding(text: string): string {
+  if (!TEXT_OF_JSON.test(text)) return text
+  const inner = parseJson(text)
+  return typeof inner === 'string' && typeof parseJson(inner) === 'object' ? inner : text
+}
+
+const TEXT_OF_JSON = /^\s{0,8}"\s{0,8}[{[]/
+
 /** Redacts a call’s arguments and says what they are about. Text that is no JSON is redacted as running text. */
 export function describeArguments(
   text: string,

@@ -11,9 +11,10 @@ import { deriveOutcome } from '../core/outcome.ts'
 import { fromMillis } from '../core/timestamp.ts'
 import { flagArguments } from './argument-flags.ts'
 import { clientAddressOf } from './client-address.ts'
-import { describeArguments, redactResult } from './describe-arguments.ts'
+import { describeArguments, redactResult, withoutSecondEncoding } from './describe-arguments.ts'
 import { destinationOf } from './destination.ts'
 import type { Fingerprints } from './fingerprints.ts'
+import { methodOfWord } from './formats/mcp-method.ts'
 import type { RawRecord } from './record.ts'
 import { addFlag } from './record-flags.ts'
 import type { ArgumentPolicy } from './redact/argument-policy.ts'
@@ -120,7 +121,8 @@ function normalizeArguments(
   tenant: string,
   { redactor, fingerprints, argumentPolicy }: ArgumentWork,
 ): void {
-  const callArguments = draft['gen_ai.tool.call.arguments']
+  const given = draft['gen_ai.tool.call.arguments']
+  const callArguments = given === undefined ? undefined : withoutSecondEncoding(given)
   let argumentKeys: readonly string[] | undefined = draft.argument_keys
   if (callArguments !== undefined) {
     const mode = argumentPolicy(draft)
@@ -203,6 +205,8 @@ function createLatestTime(): (nowMs: number) => Timestamp {
 function normalizeIds(draft: EventDraft): void {
   const address = draft['client.address']
   if (address !== undefined) draft['client.address'] = clientAddressOf(address)
+  const method = methodOfWord(draft['mcp.method.name'])
+  if (method !== undefined) draft['mcp.method.name'] = method
   const tool = draft['gen_ai.tool.name']
   if (tool !== undefined) draft['tool.name.raw'] ??= tool
   lowerHex(draft, 'trace_id', 32)

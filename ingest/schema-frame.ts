@@ -6,6 +6,7 @@ const HEADERS: readonly { readonly of: string; readonly magic: readonly number[]
     { of: 'a schema registry', magic: [1], bytes: 17 },
     { of: 'Glue', magic: [3, 0], bytes: 18 },
   ]
+const QUOTE = 34
 const [OPEN_BRACE, OPEN_BRACKET, FIRST_OF_OTLP] = [123, 91, 10]
 // Confluent's protobuf has the place of the message's type after the id; the first one is a zero.
 const PROTOBUF_HEADER = 6
@@ -25,6 +26,9 @@ export function withoutSchemaHeader(
     if (magic.some((byte, at) => value[at] !== byte)) continue
     const next = value[bytes]
     if (next === OPEN_BRACE || next === OPEN_BRACKET) return { value: value.subarray(bytes) }
+    // JSON that was serialized once more, as a text: it ends as it begins.
+    if (next === QUOTE && value.at(-1) === QUOTE && value.byteLength > bytes + 2)
+      return { value: value.subarray(bytes) }
   }
   if (value[0] !== 0 || value.byteLength < PROTOBUF_HEADER) return undefined
   if (value[5] === 0 && value[PROTOBUF_HEADER] === FIRST_OF_OTLP)

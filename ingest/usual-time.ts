@@ -27,6 +27,8 @@ const NAMES = [
   'observedTimeUnixNano',
   'ts_ms',
   '__REALTIME_TIMESTAMP',
+  'publishTime',
+  'approximateArrivalTimestamp',
 ] as const
 
 // A plain name may as well hold a duration, or the seconds since the machine started.
@@ -38,7 +40,7 @@ export function usualTimeOf(json: unknown): Timestamp | undefined {
   if (!isObject(json)) return undefined
   for (const name of NAMES) {
     const value = name === 'event.created' ? (json[name] ?? createdIn(json)) : json[name]
-    if (typeof value !== 'string' && typeof value !== 'number') continue
+    if (value === undefined || value === null) continue
     const time = /nano/i.test(name) ? (readNanos(value) ?? readTime(value)) : readTime(value)
     if (time !== undefined && time >= EARLIEST && time < LATEST) return time
   }

@@ -1,6 +1,6 @@
-import { gunzipSync } from 'node:zlib'
 import type { Inner } from './format.ts'
-import { isObject, type JsonObject, objectOf, textOf } from './formats/field-values.ts'
+import { isObject, objectOf, textOf } from './formats/field-values.ts'
+import { base64Text, gelfFields, inner, WRAPPER_SHAPES } from './wrapper-shapes.ts'
 
 export interface Wrapped {
   /** What wrapped it, in words for messages. */
@@ -13,107 +13,10 @@ export interface Wrapped {
   readonly sure: boolean
 }
 
-interface Wrapper {
-  readonly by: string
-  /** `undefined` where the record is none of its. */
-  readonly open: (json: JsonObject) => readonly Inner[] | undefined
-}
-
-const inner = (value: unknown): readonly Inner[] | undefined =>
-  typeof value === 'string' ? [{ text: value }] : isObject(value) ? [{ json: value }] : undefined
-
-const each = (list: unknown, take: (item: JsonObject) => unknown): readonly Inner[] | undefined => {
-  if (!Array.isArray(list) || list.length === 0) return undefined
-  const opened = list.map((item: unknown) => {
-    const around = objectOf(item)
-    return inner(take(around))?.map((one) => ({ ...one, around }))
-  })
-  return opened.every((item) => item !== undefined) ? opened.flat() : undefined
-}
-
-// What unpacks to more is made to: all of a record must not become more than a little work.
-const unpackedLimit = (packed: number): number => 4096 + 40 * packed
-
-/** Text in base64, packed by gzip or not; `undefined` where it is none. */
-function base64Text(value: unknown): string | undefined {
-  if (typeof value !== 'string' || value.length < 4 || !/^[\w+/-]{1,64}/.test(value)) return undefined
-  const bytes = Buffer.from(value, 'base64')
-  try {
-    const plain =
-      bytes[0] === 0x1f ? gunzipSync(bytes, { maxOutputLength: unpackedLimit(bytes.length) }) : bytes
-    return plain.toString('utf8')
-  } catch {
-    return undefined
-  }
-}
-
-// Told by several keys that only such an envelope has together.
-const SHAPES: readonly Wrapper[] = [
-  { by: 'CloudWatch Logs', open: ({ awslogs }) => inner(base64Text(objectOf(awslogs)['data'])) },
-  {
-    by: 'CloudWatch Logs',
-    open: (json) =>
-      'logGroup' in json || 'messageType' in json
-        ? each(json['logEvents'], ({ message }) => message)
-        : undefined,
-  },
-  { by: 'EventBridge', open: (json) => ('detail-type' in json ? inner(json['detail']) : undefined) },
-  {
-    by: 'SNS',
-    open: (json) => (json['Type'] === 'Notification' ? inner(json['Message']) : undefined),
-  },
-  {
-    by: 'SQS, SNS or Kinesis',
-    open: ({ Records }) =>
-      each(
-        Records,
-        (item) =>
-          item['body'] ?? objectOf(item['Sns'])['Message'] ?? base64Text(objectOf(item['kinesis'])['data']),
-      ),
-  },
-  {
-    by: 'Firehose',
-    open: ({ requestId, records }) =>
-      requestId === undefined ? undefined : each(records, ({ data }) => base64Text(data)),
-  },
-  { by: 'Azure Monitor', open: ({ records }) => each(records, ({ properties }) => properties) },
-  {
-    by: 'Loki',
-    open: ({ streams }) =>
-      Array.isArray(streams)
-        ? streams.flatMap((stream) =>
-            (Array.isArray(objectOf(stream)['values'])
-              ? (objectOf(stream)['values'] as unknown[])
-              : []
-            ).flatMap((entry) => {
-              if (!Array.isArray(entry)) return []
-              const around = { timestamp: entry[0] as unknown }
-              return (inner(entry[1]) ?? []).map((one) => ({ ...one, around }))
-            }),
-          )
-        : undefined,
-  },
-  {
-    by: 'Debezium',
-    open: (json) => ('op' in json && ('after' in json || 'ts_ms' in json) ? inner(json['after']) : undefined),
-  },
-  { by: 'Kafka Connect', open: (json) => ('schema' in json ? inner(json['payload']) : undefined) },
-  {
-    by: 'Pub/Sub',
-    open: (json) =>
-      'subscription' in json ? inner(base64Text(objectOf(json['message'])['data'])) : undefined,
-  },
-  {
-    by: 'Google Cloud Logging',
-    open: (json) =>
-      'logName' in json || 'insertId' in json ? inner(json['jsonPayload'] ?? json['textPayload']) : undefined,
-  },
-  { by: 'Elasticsearch', open: (json) => ('_index' in json ? inner(json['_source']) : undefined) },
-]
-
 // Under one of these words a shipper keeps what it shipped; programs use them for other things as well.
 const WORDS: readonly (readonly [key: string, by: string])[] = [
   ['log', 'Docker or Fluent Bit'],
+  ['_entry', 'Promtail'],
   ['MESSAGE', 'journald'],
   ['event', 'Splunk or Elastic'],
   ['message', 'a log shipper'],
@@ -131,6 +34,11 @@ const WORDS: readonly (readonly [key: string, by: string])[] = [
   ['data', 'a log shipper'],
   ['detail', 'EventBridge'],
   ['record', 'a log shipper'],
+  ['log_processed', 'Fluent Bit'],
+  ['json', 'Filebeat'],
+  ['parsed', 'Logstash'],
+  ['attributes', 'Datadog'],
+  ['meta', 'a logger'],
 ]
 
 const MAX_TRIED = 4
@@ -139,7 +47,7 @@ const MAX_TRIED = 4
 export function wrappedInJson(json: unknown): readonly Wrapped[] {
   if (typeof json === 'string') return [{ by: 'JSON text', inner: [{ text: json }], sure: false }]
   if (!isObject(json)) return []
-  for (const { by, open } of SHAPES) {
+  for (const { by, open } of WRAPPER_SHAPES) {
     const opened = open(json)
     if (opened !== undefined) return [{ by, inner: opened, sure: true }]
   }
@@ -150,11 +58,23 @@ export function wrappedInJson(json: unknown): readonly Wrapped[] {
     const opened = inner(
       key === 'event' ? (textOf(objectOf(value)['original']) ?? value) : textOfBytes(value),
     )
-    if (opened !== undefined) found.push({ by: `${by} (${key})`, inner: opened, sure: false })
+    if (opened !== undefined) found.push({ by: `${by} (${key})`, inner: readable(opened), sure: false })
     if (found.length === MAX_TRIED) break
   }
+  const fields = gelfFields(json)
+  if (fields !== undefined && found.length < MAX_TRIED) found.push({ by: 'GELF', inner: fields, sure: false })
   return found
 }
+
+// Brokers and their REST proxies write bytes in base64, which has none of the characters that a record begins with.
+const readable = (opened: readonly Inner[]): readonly Inner[] =>
+  opened.map((one) => {
+    if (!('text' in one) || !BASE64_OF_JSON.test(one.text)) return one
+    const text = base64Text(one.text)
+    return text === undefined ? one : { ...one, text }
+  })
+// `{"` and `[{`, with spaces or without, and gzip.
+const BASE64_OF_JSON = /^(?:e[wyg]|W[3wy]|H4sI)[\w+/]/
 
 // journald writes a text that is not all printable as a list of bytes.
 const textOfBytes = (value: unknown): unknown =>
@@ -163,6 +83,7 @@ const textOfBytes = (value: unknown): unknown =>
     : value
 
 const ISO = String.raw`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?`
+const TIME = new RegExp(ISO)
 const CRI = new RegExp(String.raw`^${ISO} (?:stdout|stderr) ([FP])(?::\S{0,16})? `)
 // RFC 5424, and octets counted before it (RFC 6587).
 const SYSLOG =
@@ -187,7 +108,8 @@ export function wrappedInText(text: string): readonly Wrapped[] {
     const match = pattern.exec(text)
     if (match === null) continue
     const rest = text.slice(match[0].length).replace(COOKIE, '')
-    if (rest.length > 0) return [{ by, inner: [{ text: rest }], sure: false }]
+    const [timestamp] = TIME.exec(match[0]) ?? []
+    if (rest.length > 0) return [{ by, inner: [{ text: rest, around: { timestamp } }], sure: false }]
   }
   const cookie = COOKIE.exec(text)
   const at = cookie ? cookie[0].length : text.indexOf('{')

@@ -107,12 +107,38 @@ function readWho(event: JsonObject, draft: EventDraft): void {
     draft['delegation.chain'] = [impersonated]
   }
   const extra = objectOf(user['extra'])
-  set(draft, 'credential.id', textOf(listOf(extra['authentication.kubernetes.io/credential-id'])[0]))
+  readAwsSession(extra, draft)
+  set(
+    draft,
+    'credential.id',
+    textOf(listOf(extra['authentication.kubernetes.io/credential-id'])[0]) ??
+      textOf(listOf(extra['accessKeyId'])[0]),
+  )
   // The first is the one that the request came from, the others are proxies on the way.
   set(draft, 'client.address', addressOf(listOf(event['sourceIPs'])[0]))
   set(draft, 'mcp.client.name', productOf(event['userAgent']))
   set(draft, 'network.transport', 'tcp')
 }
+
+/**
+ * On EKS everybody who takes a role has one name, and the person stands beside it, as the session (aws/aws-eks-best-practices#61).
+ * As in CloudTrail, a session that is named by an address is that person’s; other names are made anew for each session.
+ */
+function readAwsSession(extra: JsonObject, draft: EventDraft): void {
+  const session = textOf(listOf(extra['sessionName'])[0])
+  // Some versions of the authenticator write a dash for the at sign; the ARN has it as it was.
+  const person = [SESSION_IN_ARN.exec(textOf(listOf(extra['arn'])[0]) ?? '')?.[1], session].find((name) =>
+    name?.includes('@'),
+  )
+  if (person === undefined) return
+  draft['user.email'] = person
+  const role = textOf(listOf(extra['canonicalArn'])[0])
+  if (draft['delegation.chain'] !== undefined || role === undefined) return
+  draft['delegation.type'] = 'assumed-role'
+  draft['delegation.chain'] = [role]
+}
+
+const SESSION_IN_ARN = /^arn:[^:]{1,32}:sts::\d{0,20}:assumed-role\/[^/]{1,255}\/([^/]{1,255})$/
 
 // What the API server itself handles as the operation CONNECT.
 const CONNECTIONS: ReadonlySet<string> = new Set(['exec', 'attach', 'portforward', 'proxy'])

@@ -17,14 +17,16 @@ const METHODS: ReadonlyMap<string, string> = new Map(
     listresources: 'resources/list',
     resourceslist: 'resources/list',
     listresourcetemplates: 'resources/templates/list',
+    resourcestemplateslist: 'resources/templates/list',
   }),
 )
 const MAX_METHOD = 64
+const AS_IT_IS = /^[a-z]{1,64}\/[a-z]/
 
-/** The method in JSON-RPC’s words, whether the program wrote `tools/call`, `call_tool`, `CallTool` or `CallToolRequest`. */
+/** The method in JSON-RPC’s words, whether the program wrote `tools/call`, `Tools/Call`, `tools.call`, `call_tool`, `CallTool` or `CallToolRequest`. */
 export function methodOfWord(value: unknown): string | undefined {
   const method = textOf(value)
-  if (method === undefined || method.includes('/') || method.length > MAX_METHOD) return method
+  if (method === undefined || method.length > MAX_METHOD || AS_IT_IS.test(method)) return method
   const word = method.toLowerCase().replace(/[^a-z]/g, '')
   return METHODS.get(word.endsWith('request') ? word.slice(0, -7) : word) ?? method
 }

@@ -1,31 +1,39 @@
 import type { Timestamp } from '../../core/audit-event.ts'
+import { isoOfOtherNotation } from './time-notations.ts'
 
 const LATEST: Timestamp = '9999-12-31T23:59:59.999999Z'
 const EARLIEST: Timestamp = '0000-01-01T00:00:00.000000Z'
 const DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
-const EPOCH_TEXT = /^-?\d{1,19}(?:\.\d{1,9})?$/
+const EPOCH_TEXT = /^-?\d{1,19}(?:[.,]\d{1,12})?(?:[Ee]\+?\d{1,2})?$/
 const ISO =
   /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,12}))?)?\s?([Zz]|UTC|[+-]\d\d(?::?\d\d)?)?$/
 
 /**
  * A time in the notations that gateways use: ISO 8601 (any fraction, any offset; without one it is UTC) and the
  * epoch in seconds, milliseconds, microseconds or nanoseconds, as a number or as text, told apart by size (the
- * four do not overlap between 1973 and 5138). `undefined` when it is no time. A time outside years 0–9999 comes
- * back as the first or last one, so that the range check names it.
+ * four do not overlap between 1973 and 5138). Other notations that cannot be mistaken (`isoOfOtherNotation`) are read too.
+ * `undefined` when it is no time. A time outside years 0–9999 comes back as the first or last one, so that the range check
+ * names it.
  */
 export function readTime(value: unknown): Timestamp | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? fromEpoch(value) : undefined
-  if (typeof value !== 'string') return undefined
+  if (typeof value !== 'string') {
+    const other = isoOfOtherNotation(value)
+    return other === undefined ? undefined : readTime(other)
+  }
   const usual = readUsual(value)
   if (usual !== undefined) return usual
   const text = value.trim()
   if (EPOCH_TEXT.test(text)) {
     // 19 digits are nanoseconds; as a number they would lose the microseconds.
-    return text.length === 19 && !text.includes('.')
+    return /^\d{19}$/.test(text)
       ? fromMicros(Number(text.slice(0, -3)))
-      : fromEpoch(Number(text))
+      : fromEpoch(Number(text.replace(',', '.')))
   }
-  return fromIso(text)
+  const time = fromIso(text)
+  if (time !== undefined) return time
+  const other = isoOfOtherNotation(text)
+  return other === undefined ? undefined : fromIso(other)
 }
 
 /** Nanoseconds since the epoch, as OTLP sends them (text in JSON); `undefined` for absent and zero. */
