@@ -30,11 +30,23 @@ export const otlpProto: Format = {
 // Resource, scopes, schema URL: every resource of the message must be made of these and nothing else.
 function looksLikeOtlp(bytes: Uint8Array): boolean {
   const envelope = readEnvelope(bytes)
-  if (typeof envelope === 'string' || envelope.$unknown !== undefined) return false
-  return envelope.resources.every(({ $unknown = [] }) =>
-    $unknown.every(({ no, wireType }) => wireType === 2 && (no === 3 || no === 1000)),
+  return typeof envelope !== 'string' && isKnown(envelope)
+}
+
+function isKnown({ $unknown, resources }: Envelope): boolean {
+  return (
+    $unknown === undefined &&
+    resources.every(({ $unknown: beside = [] }) =>
+      beside.every(({ no, wireType }) => wireType === 2 && (no === 3 || no === 1000)),
+    )
   )
 }
+
+// Beside its records a scope has the URL of its schema.
+const scopesAreKnown = ({ resources }: Envelope): boolean =>
+  resources.every(({ scopes }) =>
+    scopes.every(({ $unknown = [] }) => $unknown.every(({ no, wireType }) => wireType === 2 && no === 3)),
+  )
 
 /** The envelope, or what is wrong with it. Only the library runs inside: any error of it is about the bytes. */
 function readEnvelope(bytes: Uint8Array): Envelope | string {
@@ -48,8 +60,16 @@ function readEnvelope(bytes: Uint8Array): Envelope | string {
 function decode({ bytes }: ParsedRecord): readonly Decoded[] {
   const envelope = readEnvelope(bytes)
   if (typeof envelope === 'string') return [broken(envelope)]
+  const entries = recordsOf(envelope)
+  // An empty message is no fault, but fields that OTLP does not have may be records whose numbers were spoiled on the way.
+  if (entries.length === 0 && !(isKnown(envelope) && scopesAreKnown(envelope)))
+    return [broken('no field of it is one of OTLP')]
+  return entries
+}
+
+function recordsOf({ resources }: Envelope): readonly Decoded[] {
   const reader = createOtlpReader()
-  return envelope.resources.flatMap(({ resource, scopes }) =>
+  return resources.flatMap(({ resource, scopes }) =>
     scopes.flatMap(({ scope, records }) => {
       const shared = attempt(() => ({ ...reader.readScope(resource, scope), signal: signalOf(records) }))
       return records.map((record) => {
