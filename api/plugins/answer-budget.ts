@@ -17,15 +17,19 @@ export function installAnswerBudget(app: FastifyInstance): void {
   app.addHook('onSend', async (request, reply, payload) => {
     if (typeof payload !== 'string' || payload.length < SMALL_BYTES) return payload
     if (request.routeOptions.config.capability === 'public') return payload
+    // Nobody waits for it any more, and no `close` will come that gives back what it takes.
+    if (reply.raw.closed || reply.raw.destroyed) return payload
     const { tenant, subject } = callerOf(request)
     const owner = `${tenant}\0${subject}`
-    if (!unread.take(owner, payload.length)) {
+    // As bytes it is in the memory once; a text would be there beside the bytes that wait for the socket.
+    const bytes = Buffer.from(payload)
+    if (!unread.take(owner, bytes.byteLength)) {
       throw new GatewatchError('overloaded', 'Too many bytes of answers were asked for and not read.', {
         retryAfterSeconds: RETRY_AFTER_SECONDS,
         remedy: 'Read the answers that were asked for, or end their connections; then ask again.',
       })
     }
-    reply.raw.once('close', () => unread.give(owner, payload.length))
-    return payload
+    reply.raw.once('close', () => unread.give(owner, bytes.byteLength))
+    return bytes
   })
 }

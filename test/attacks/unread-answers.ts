@@ -6,6 +6,8 @@ const MIB = 1024 ** 2
 const CALLS = 200
 const BYTES = 62_000
 const CONNECTIONS = 80
+const AT_ONCE = 8
+const QUESTION = '/v1/events?q=tool:unread_answer&from=-1d&limit=1000'
 // Each answer has some 8 MiB.
 const MOST_GROWTH = 40 * 8 * MIB
 const LOOKS = 20
@@ -24,6 +26,16 @@ export const attack: Attack = {
       'content-type': 'application/json',
     })
     const { token } = (await minted.json()) as { token: string }
+    // What it takes to make answers stays resident whoever reads them, so as many are made and read before.
+    for (let round = 0; round < CONNECTIONS; round += AT_ONCE)
+      await Promise.all(
+        Array.from({ length: AT_ONCE }, async () => {
+          const reply = await fetch(new URL(QUESTION, target.url), {
+            headers: { authorization: `Bearer ${token}` },
+          })
+          await reply.arrayBuffer()
+        }),
+      )
     const before = await memoryOf(target)
     const sockets: Socket[] = []
     let most = 0
@@ -33,10 +45,9 @@ export const attack: Attack = {
         const socket = connect(Number(new URL(target.url).port), '127.0.0.1')
         sockets.push(socket.on('error', () => undefined).pause())
         socket.write(
-          [
-            'GET /v1/events?q=tool:unread_answer&from=-1d&limit=1000 HTTP/1.1',
-            ...['host: 127.0.0.1', `authorization: Bearer ${token}`, '', ''],
-          ].join('\r\n'),
+          [`GET ${QUESTION} HTTP/1.1`, ...['host: 127.0.0.1', `authorization: Bearer ${token}`, '', '']].join(
+            '\r\n',
+          ),
         )
       }
       for (let look = 0; look < LOOKS; look++) {
