@@ -2,6 +2,8 @@ import type { Attack } from './attack.ts'
 
 const BODIES = 250
 const RECORDS = 400
+// On a busy machine this process may itself send the small request late; who has no turns is behind all of them each time.
+const ROUNDS = 3
 
 /** Counts what is answered of the one before the other is: that says nothing about how fast the machine is. */
 export const attack: Attack = {
@@ -13,25 +15,26 @@ export const attack: Attack = {
     const { victim, attacker } = target.pair()
     const body = Array.from({ length: RECORDS }, (_, number) => JSON.stringify(call(number))).join('\n')
     const headers = { 'content-type': 'application/x-ndjson' }
-    let answered = 0
-    const statuses = new Map<number, number>()
-    const flood = Array.from({ length: BODIES }, async () => {
-      const reply = await attacker.post('/v1/events', body, headers)
+    const small = JSON.stringify(call(0))
+    for (let round = 1; ; round++) {
+      let answered = 0
+      const flood = Array.from({ length: BODIES }, async () => {
+        const reply = await attacker.post('/v1/events', body, headers)
+        await reply.body?.cancel()
+        answered++
+      })
+      // The first answers come when the bodies are there.
+      await Promise.race(flood)
+      const before = answered
+      const reply = await victim.post('/v1/events', small, headers)
       await reply.body?.cancel()
-      answered++
-      statuses.set(reply.status, (statuses.get(reply.status) ?? 0) + 1)
-    })
-    // The first answers come when the bodies are there.
-    await Promise.race(flood)
-    const before = answered
-    const reply = await victim.post('/v1/events', JSON.stringify(call(0)), headers)
-    await reply.body?.cancel()
-    const between = answered - before
-    await Promise.all(flood)
-    const rest = BODIES - before
-    return {
-      succeeded: reply.status !== 202 || between > rest / 2,
-      detail: `another’s request: ${reply.status} after ${between} of ${rest} bodies; answers ${[...statuses].map(([status, count]) => `${status} × ${count}`).join(', ')}`,
+      const between = answered - before
+      await Promise.all(flood)
+      const rest = BODIES - before
+      const succeeded = reply.status !== 202 || between > rest / 2
+      if (succeeded && round < ROUNDS) continue
+      const detail = `another’s request: ${reply.status} after ${between} of ${rest} bodies (round ${round})`
+      return { succeeded, detail }
     }
   },
 }
