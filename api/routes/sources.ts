@@ -1,30 +1,14 @@
 import type { Timestamp } from '../../core/audit-event.ts'
 import type { Clock } from '../../core/clock.ts'
+import type { SourceQuality } from '../../core/source-quality.ts'
 import type { ApiServer } from '../api-server.ts'
 import { callerOf } from '../plugins/authentication.ts'
 import { SourcesQuerySchema, SourcesSchema } from '../schemas/sources.ts'
 import { rangeOf } from '../time-range.ts'
 
-/** What came from each source, and what of it says too little; `sourceQuality` of the store. */
+/** What came from each source, and what of it says too little (`store/source-quality.ts`). */
 export interface SourcesSource {
-  sources(
-    tenant: string,
-    from: Timestamp,
-    to: Timestamp,
-  ): Promise<
-    readonly {
-      readonly source: string
-      readonly sourceFormat: string
-      readonly calls: number
-      readonly incomplete: number
-      readonly withoutTime: number
-      readonly unwrapped: number
-      readonly partsWithoutCall: number
-      readonly deadLetters: number
-      readonly notCalls: number
-      readonly lastRecordedAt?: Timestamp
-    }[]
-  >
+  sources(tenant: string, from: Timestamp, to: Timestamp): Promise<readonly SourceQuality[]>
 }
 
 export function addSourcesRoutes(
