@@ -35,7 +35,36 @@ describe('exact JSON', () => {
     expect(exactJsonText(parseExactly('[0.12345678901234567890]'))).toBe('[0.12345678901234567890]')
   })
 
+  it('knows a number from digits in a text, whatever is escaped before it', () => {
+    for (const text of [
+      '{"a":"x\\"12345678901234567","n":12345678901234567}',
+      '{"a":"\\\\","n":12345678901234567}',
+      '{"a":"12345678901234567\\\\\\"","b":["IBAN 12345678901234567"],"n":-12345678901234567}',
+      '[12345678901234567,"12345678901234567 12345678901234567",0]',
+    ])
+      expect(exactJsonText(parseExactly(text))).toBe(text)
+  })
+
+  it('reads a text that it made as any other', () => {
+    const same = fc.oneof(
+      fc.jsonValue(),
+      fc.constantFrom(-0, Number.POSITIVE_INFINITY, 1e20, 2 ** 53),
+      fc.bigInt().map(String),
+    )
+    fc.assert(
+      fc.property(fc.array(same), fc.dictionary(fc.string(), same), (list, object) => {
+        for (const value of [list, object]) {
+          const text = exactJsonText(value)
+          const read = parseExactly(text)
+          // As if somebody else had made it: a space makes it another text.
+          expect(read).toStrictEqual(parseExactly(`${text} `))
+        }
+      }),
+    )
+  })
+
   it('says what is no JSON', () => {
+    expect(() => parseExactly('')).toThrow(SyntaxError)
     expect(() => parseExactly('{"n":12345678901234567890')).toThrow(SyntaxError)
   })
 })
