@@ -58,12 +58,47 @@ const IDS = /^\d{1,10}$/
 export function replaceCommandSecrets(text: string, hide: Hide): string {
   const replacer = (_: string, kept: string, secret: string): string =>
     kept + (IDS.test(secret) ? secret : hide(secret))
-  return COMMANDS.reduce((clean, expression) => clean.replace(expression, replacer), text)
+  let clean = text
+  for (const { expression, needs } of COMMANDS) {
+    const said = clean
+    if (needs.every((words) => words.some((word) => said.includes(word))))
+      clean = clean.replace(expression, replacer)
+  }
+  return clean
 }
 
-const COMMANDS = [
-  ...[USER_PASSWORD, MYSQL, SHORT_FLAG, OPENSSL, HTTPIE, CAPITAL_P, ARCHIVE, SAMBA, OPENSSL_ENC, FREERDP],
-  ...[SECURE_STRING, INTO_SECURE_STRING],
+interface Command {
+  readonly expression: RegExp
+  /** Of each list one word stands in whatever the expression matches. To look for a word costs next to nothing. */
+  readonly needs: readonly (readonly string[])[]
+}
+
+const COMMANDS: readonly Command[] = [
+  { expression: USER_PASSWORD, needs: [['-u', '-U']] },
+  { expression: MYSQL, needs: [['-p'], ['mysql', 'mariadb']] },
+  {
+    expression: SHORT_FLAG,
+    needs: [
+      ['-p', '-a', '-w'],
+      ['sshpass', 'redis-cli', 'login', 'ldap', 'mongo'],
+    ],
+  },
+  { expression: OPENSSL, needs: [['pass:']] },
+  { expression: HTTPIE, needs: [['-a'], ['http', 'xh']] },
+  { expression: CAPITAL_P, needs: [['-P'], ['zip', 'mosquitto_']] },
+  {
+    expression: ARCHIVE,
+    needs: [
+      ['-p', '-hp'],
+      ['7z', 'rar'],
+    ],
+  },
+  { expression: SAMBA, needs: [['%'], ['smb', 'rpcclient']] },
+  { expression: OPENSSL_ENC, needs: [['-k'], ['openssl']] },
+  { expression: FREERDP, needs: [['/p:'], ['freerdp']] },
+  // In any case of letters; few programs have a `-S` in their names.
+  { expression: SECURE_STRING, needs: [['-s', '-S']] },
+  { expression: INTO_SECURE_STRING, needs: [['-s', '-S'], ['|']] },
 ]
 
 const FLAG = /^--?([A-Za-z][\w-]{2,40})$/

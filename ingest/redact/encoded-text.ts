@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { bytesOfBase32, isText, textOfBytes } from './bytes-as-text.ts'
+import { createEdits } from './edits.ts'
 import type { Hide } from './named-values.ts'
 import { isToken } from './tokens.ts'
 
@@ -46,13 +47,40 @@ export function replaceEncoded(text: string, { percent, bytes, hide }: EncodedPa
     result = result.replace(RUN, (run) => (PERCENT.test(run) ? cleanPercent(run, percent) : run))
   if (!hasLongRun(result)) return result
   const cleanRun = (run: string, decoded: Buffer): string => hideBytes(run, decoded, bytes, hide)
-  return result
-    .replace(HEX_RUN, (run, digits: string) => cleanRun(run, Buffer.from(digits, 'hex')))
-    .replace(BASE32_RUN, (run, letters: string) =>
-      // What does not begin as text is not decoded.
-      isText(bytesOfBase32(letters.slice(0, 16))) ? cleanRun(run, bytesOfBase32(letters)) : run,
-    )
-    .replace(BASE64_RUN, (run) => cleanBase64(run, bytes, hide))
+  return replaceStretches(result, (stretch) =>
+    stretch
+      .replace(HEX_RUN, (run, digits: string) => cleanRun(run, Buffer.from(digits, 'hex')))
+      .replace(BASE32_RUN, (run, letters: string) =>
+        // What does not begin as text is not decoded.
+        isText(bytesOfBase32(letters.slice(0, 16))) ? cleanRun(run, bytesOfBase32(letters)) : run,
+      )
+      .replace(BASE64_RUN, (run) => cleanBase64(run, bytes, hide)),
+  )
+}
+
+// The shortest that one of the expressions matches.
+const SHORTEST_STRETCH = 16
+
+/**
+ * The text with its long stretches of characters of base64 replaced. All that the expressions for runs match and look at
+ * lies within one, and to find them takes a look at every 16th character.
+ */
+function replaceStretches(text: string, replace: (stretch: string) => string): string {
+  const edits = createEdits(text)
+  for (let last = SHORTEST_STRETCH - 1; last < text.length; ) {
+    let before = last
+    while (before > last - SHORTEST_STRETCH && isBase64(text.charCodeAt(before))) before--
+    let end = before
+    if (before === last - SHORTEST_STRETCH) {
+      end = last + 1
+      while (end < text.length && isBase64(text.charCodeAt(end))) end++
+      const stretch = text.slice(before + 1, end)
+      const clean = replace(stretch)
+      if (clean !== stretch) edits.replace(before + 1, end, clean)
+    }
+    last = end + SHORTEST_STRETCH
+  }
+  return edits.result()
 }
 
 function cleanPercent(run: string, clean: (text: string) => string): string {
@@ -137,9 +165,14 @@ function endOfHexId(text: string, start: number): number {
 
 const isHex = (code: number): boolean => (code >= 0x30 && code <= 0x39) || (code >= 0x61 && code <= 0x66)
 
-// `+`, `/`, `=`, `_` and `-` too.
-const isBase64 = (code: number): boolean =>
-  isAlphanumeric(code) || code === 0x2b || code === 0x2f || code === 0x3d || code === 0x5f || code === 0x2d
+const ALPHANUMERIC = 1
+const OTHER_BASE64 = 2
+const KINDS = Uint8Array.from({ length: 128 }, (_, code) => {
+  const char = String.fromCharCode(code)
+  return /[A-Za-z0-9]/.test(char) ? ALPHANUMERIC : /[+/=_-]/.test(char) ? OTHER_BASE64 : 0
+})
 
-const isAlphanumeric = (code: number): boolean =>
-  (code >= 0x61 && code <= 0x7a) || (code >= 0x30 && code <= 0x39) || (code >= 0x41 && code <= 0x5a)
+const isAlphanumeric = (code: number): boolean => KINDS[code] === ALPHANUMERIC
+
+// `+`, `/`, `=`, `_` and `-` too.
+const isBase64 = (code: number): boolean => code < 128 && KINDS[code] !== 0

@@ -37,12 +37,22 @@ const capitalised = (names: readonly string[]): readonly string[] => [
 const LABELS = capitalised(['name', 'key', 'header', 'field', 'k', 'param', 'label', 'id'])
 // A browser’s field, as tools that type into pages describe it: “Password input”.
 const DESCRIPTIONS = ['element', 'label', 'selector', 'placeholder'] as const
+// Of several that name a secret the first one counts.
+const LABEL_RANKS: ReadonlyMap<string, number> = new Map(
+  [...LABELS, ...DESCRIPTIONS].map((field, rank) => [field, rank]),
+)
 const DESCRIBES_SECRET = /passw|passphrase|passcode|\botp\b|\bcvv\b/i
 const VALUES: ReadonlySet<string> = new Set(
   capitalised(['value', 'values', 'val', 'v', 'text', 'content', 'default', 'stringValue']),
 )
 // A name in a map of secrets; what has digits or spaces may be a secret itself.
 const PLAIN_KEY = /^[A-Za-z_$][A-Za-z_.$-]{0,39}$/
+
+/** What an object calls the value that stands in it. */
+interface Label {
+  readonly label: string
+  readonly secrecy: Secrecy
+}
 
 interface Place {
   readonly tenant: string
@@ -107,20 +117,27 @@ export function createJsonRedaction(parts: JsonRedactionParts): JsonRedaction {
     const inside = deeper(at)
     const manifest = value['kind'] === 'Secret'
     const labelled = labelOf(value)
-    let changed = false
-    const entries = Object.entries(value).map(([name, item]): [string, unknown] => {
+    const cleanItem = (name: string, item: unknown): unknown => {
       const own = manifest && (name === 'data' || name === 'stringData') ? 'secret' : secrecyOf(name)
       const secrecy = own === 'none' && labelled && VALUES.has(name) ? labelled.secrecy : own
-      const clean =
-        secrecy === 'none'
-          ? walk(item, inside)
-          : hide(item, own === 'none' ? (labelled?.label ?? name) : name, secrecy, inside)
+      return secrecy === 'none'
+        ? walk(item, inside)
+        : hide(item, own === 'none' ? (labelled?.label ?? name) : name, secrecy, inside)
+    }
+    // Nearly always nothing changes, and nothing is copied.
+    let entries: [string, unknown][] | undefined
+    let count = 0
+    for (const name in value) {
+      const item = value[name]
+      const clean = cleanItem(name, item)
       const itsName = cleanName(name, at.tenant)
-      changed ||= clean !== item || itsName !== name
-      return [itsName, clean]
-    })
+      if (entries === undefined && (clean !== item || itsName !== name))
+        entries = Object.entries(value).slice(0, count)
+      entries?.push([itsName, clean])
+      count++
+    }
     // fromEntries defines properties, so a key `__proto__` stays a key.
-    return changed ? Object.fromEntries(entries) : value
+    return entries === undefined ? value : Object.fromEntries(entries)
   }
 
   // A boolean or null under a name that says “secret” tells nothing (`"password": null`); a number may be a PIN.
@@ -157,19 +174,21 @@ export function createJsonRedaction(parts: JsonRedactionParts): JsonRedaction {
     return changed ? Object.fromEntries(entries) : value
   }
 
-  function labelOf(value: Record<string, unknown>): { label: string; secrecy: Secrecy } | undefined {
-    for (const field of LABELS) {
+  function labelOf(value: Record<string, unknown>): Label | undefined {
+    let first = LABEL_RANKS.size
+    let found: Label | undefined
+    for (const field in value) {
+      const rank = LABEL_RANKS.get(field)
+      if (rank === undefined || rank >= first) continue
       const label = value[field]
       if (typeof label !== 'string' || label.length > LONGEST_LABEL) continue
-      const secrecy = secrecyOf(label)
-      if (secrecy !== 'none') return { label, secrecy }
+      const secrecy =
+        rank < LABELS.length ? secrecyOf(label) : DESCRIBES_SECRET.test(label) ? 'secret' : 'none'
+      if (secrecy === 'none') continue
+      first = rank
+      found = { label, secrecy }
     }
-    for (const field of DESCRIPTIONS) {
-      const label = value[field]
-      if (typeof label === 'string' && label.length <= LONGEST_LABEL && DESCRIBES_SECRET.test(label))
-        return { label, secrecy: 'secret' }
-    }
-    return undefined
+    return found
   }
 
   return {

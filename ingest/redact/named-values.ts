@@ -12,7 +12,6 @@ export type Hide = (secret: string) => string
 
 const LONGEST_NAME = 80
 const SHORTEST_VALUE = 4
-const NAME_CHAR = /[\w.$-]/
 const HEADER = /^(?:authorization|proxy-authorization|cookie|set-cookie|x-[\w-]+)$/i
 const AUTHORIZATION = /auth/i
 const COOKIE = /cookies?$/i
@@ -226,23 +225,35 @@ function separatorEnd(text: string, at: number): number {
 
 function nameBefore(text: string, separator: number): Name | undefined {
   let end = separator
-  while (end > 0 && separator - end < 8 && (text[end - 1] === ' ' || text[end - 1] === '\t')) end--
+  while (end > 0 && separator - end < 8 && isKind(text, end - 1, BLANK)) end--
   const beforeQuotes = end
-  while (
-    end > 0 &&
-    beforeQuotes - end < 16 &&
-    (isQuote(text[end - 1]) || text[end - 1] === '\\' || text[end - 1] === ']' || text[end - 1] === '*')
-  )
-    end--
-  let start = end
-  while (start > 0 && end - start < LONGEST_NAME && NAME_CHAR.test(text[start - 1] ?? '')) start--
+  while (end > 0 && beforeQuotes - end < 16 && isKind(text, end - 1, AROUND_NAME)) end--
+  const start = startOfName(text, end, LONGEST_NAME)
   if (start === end) return undefined
   const name = text.slice(start, end)
   const quoted = end !== beforeQuotes
   if (text[start - 1] !== ' ') return { name, start, quoted }
-  let first = start - 1
-  while (first > 0 && start - first < 24 && NAME_CHAR.test(text[first - 1] ?? '')) first--
+  // The space counts for one.
+  const first = startOfName(text, start - 1, 23)
   return { name, start, twoWords: text.slice(first, end), quoted }
 }
+
+function startOfName(text: string, end: number, longest: number): number {
+  let start = end
+  while (start > 0 && end - start < longest && isKind(text, start - 1, OF_NAME)) start--
+  return start
+}
+
+const OF_NAME = 1
+const BLANK = 2
+const AROUND_NAME = 4
+
+const KINDS = Uint8Array.from({ length: 128 }, (_, code) => {
+  const char = String.fromCharCode(code)
+  if (/[\w.$-]/.test(char)) return OF_NAME
+  return /[ \t]/.test(char) ? BLANK : /["'`\\\]*]/.test(char) ? AROUND_NAME : 0
+})
+
+const isKind = (text: string, at: number, kind: number): boolean => KINDS[text.charCodeAt(at)] === kind
 
 const isQuote = (char: string | undefined): boolean => char === '"' || char === "'" || char === '`'
