@@ -66,7 +66,7 @@ export function describeArguments(
 export function redactResult(text: string, tenant: string, redactor: Redactor): unknown {
   const parsed = parseJson(text)
   if (parsed === undefined) return redactor.text(text, tenant)
-  return redactor.isClean(text) ? parsed : redactor.json(parsed, tenant, text.length)
+  return redactor.json(parsed, tenant, text.length)
 }
 
 // Every value a token, so that equal ones stay equal; true, false and null tell nothing.

@@ -57,10 +57,12 @@ const NOT_NAMES: ReadonlySet<EventField> = new Set<EventField>([
   'gen_ai.tool.call.arguments',
 ])
 
-const NAMES = eventFields.filter((field) => {
-  const schema = AuditEventSchema.properties[field] as { type?: string; enum?: unknown; pattern?: string }
-  return schema.type === 'string' && !schema.enum && !schema.pattern && !NOT_NAMES.has(field)
-}) as readonly (EventField & keyof EventDraft)[]
+const NAMES: ReadonlySet<string> = new Set(
+  eventFields.filter((field) => {
+    const schema = AuditEventSchema.properties[field] as { type?: string; enum?: unknown; pattern?: string }
+    return schema.type === 'string' && !schema.enum && !schema.pattern && !NOT_NAMES.has(field)
+  }),
+)
 
 export function createNormalize(
   redactor: Redactor,
@@ -71,9 +73,9 @@ export function createNormalize(
   const latest = createLatestTime()
   return (draft, receipt) => {
     const fields = draft as Record<string, unknown>
-    for (const field of NAMES) {
-      const value = draft[field]
-      if (typeof value !== 'string') continue
+    for (const field in fields) {
+      const value = fields[field]
+      if (typeof value !== 'string' || !NAMES.has(field)) continue
       const clean = redactor.name(boundName(value), receipt.tenant)
       if (clean.length > MAX_NAME) addFlag(draft, 'shortened')
       if (clean !== value || clean.length > MAX_NAME) fields[field] = shortenName(clean)
@@ -160,7 +162,9 @@ function forgetResult(
   if (result === undefined) return
   const marks = fingerprints.ofResult(redactResult(result, tenant, redactor), tenant)
   if (marks.length > 0) draft.result_fingerprints = marks
-  delete draft['gen_ai.tool.call.result']
+  // Not deleted: that may make a hash table of the draft, and every later look at it slower.
+  const fields = draft as Record<string, unknown>
+  fields['gen_ai.tool.call.result'] = undefined
 }
 
 function normalizeTime(

@@ -1,4 +1,5 @@
 import type { EventDraft } from '../../core/audit-event.ts'
+import { emptyDraft } from '../empty-draft.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import {
   addressOf,
@@ -43,7 +44,7 @@ export const agentgateway: Format = {
 
 function decode({ json, text }: ParsedRecord): readonly Decoded[] {
   const line = isObject(json) ? json : readLine(text ?? '')
-  const draft: EventDraft = {}
+  const draft = emptyDraft()
   const time = line['time']
   if (time !== undefined) {
     const occurredAt = readTime(typeof time === 'string' ? padFraction(time) : time)

@@ -1,5 +1,6 @@
 import type { EventDraft } from '../../core/audit-event.ts'
 import { outcomeOfStatus } from '../../core/outcome.ts'
+import { emptyDraft } from '../empty-draft.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { definitionsOf } from './definitions.ts'
 import { actorsOf } from './delegation-chain.ts'
@@ -77,7 +78,7 @@ function decodeEvent(event: JsonObject): readonly Decoded[] {
   const name = textOf(event['eventName'])
   if (kind !== 'AwsApiCall' || name === undefined)
     return [notACall(`CloudTrail reports ${kind} ${name ?? ''}, which is no API call.`, event)]
-  const draft: EventDraft = {}
+  const draft = emptyDraft()
   // Log shippers move the time to a field of their own.
   const time = event['eventTime'] ?? event['@timestamp']
   const occurredAt = readTime(time)

@@ -1,4 +1,5 @@
 import type { EventDraft } from '../../core/audit-event.ts'
+import { emptyDraft } from '../empty-draft.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { setActor, setChange } from './contextforge-change.ts'
 import { definitionsOf } from './definitions.ts'
@@ -37,7 +38,7 @@ export const contextforgeAudit: Format = {
 
 function decode({ json }: ParsedRecord): readonly Decoded[] {
   const row = objectOf(json)
-  const draft: EventDraft = {}
+  const draft = emptyDraft()
   if (row['timestamp'] !== undefined) {
     const occurredAt = readTime(row['timestamp'])
     if (occurredAt === undefined) return [notATime('timestamp', row['timestamp'])]

@@ -1,4 +1,5 @@
 import type { EventDraft } from '../../core/audit-event.ts'
+import { emptyDraft } from '../empty-draft.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { setActor, setChange } from './contextforge-change.ts'
 import {
@@ -41,7 +42,7 @@ function decode({ json, text }: ParsedRecord): readonly Decoded[] {
   if (isBulkHeader(json))
     return [notACall('The header line of an Elasticsearch bulk request; the event is the line after it.')]
   const event = envelopeOf(json) ?? readLine(text ?? '')
-  const draft: EventDraft = {}
+  const draft = emptyDraft()
   const time = event['timestamp']
   if (time !== undefined) {
     const occurredAt = readTime(time)

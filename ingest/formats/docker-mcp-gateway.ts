@@ -1,4 +1,5 @@
 import type { EventDraft } from '../../core/audit-event.ts'
+import { emptyDraft } from '../empty-draft.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { policyDecisionOf } from './decisions.ts'
 import { isObject, type JsonObject, notACall, notATime, objectOf, set, textOf } from './field-values.ts'
@@ -37,7 +38,7 @@ const METHODS: ReadonlyMap<string, string> = new Map([
 
 function decodeDecision({ json }: ParsedRecord): readonly Decoded[] {
   const decision = objectOf(json)
-  const draft: EventDraft = {}
+  const draft = emptyDraft()
   if (decision['timestamp'] !== undefined) {
     const occurredAt = readTime(decision['timestamp'])
     if (occurredAt === undefined) return [notATime('timestamp', decision['timestamp'])]

@@ -1,5 +1,6 @@
 import type { EventDraft } from '../../core/audit-event.ts'
 import { outcomeOfStatus } from '../../core/outcome.ts'
+import { emptyDraft } from '../empty-draft.ts'
 import { exactJsonText } from '../exact-json.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { policyDecisionOf } from './decisions.ts'
@@ -82,7 +83,7 @@ function decode({ json }: ParsedRecord): readonly Decoded[] {
 }
 
 function sharedFields(log: JsonObject, mcp: JsonObject): EventDraft | (Decoded & { kind: 'fault' }) {
-  const draft: EventDraft = {}
+  const draft = emptyDraft()
   if (log['started_at'] !== undefined) {
     const occurredAt = readTime(log['started_at'])
     if (occurredAt === undefined)

@@ -1,4 +1,4 @@
-import type { EventDraft } from '../../core/audit-event.ts'
+import { emptyDraft } from '../empty-draft.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { isObject, notATime, set, statusOf, textOf } from './field-values.ts'
 import { readTime } from './read-time.ts'
@@ -16,7 +16,7 @@ export const kuadrantAudit: Format = {
 
 function decode({ json }: ParsedRecord): readonly Decoded[] {
   const line = isObject(json) ? json : {}
-  const draft: EventDraft = {}
+  const draft = emptyDraft()
   if (line['time'] !== undefined) {
     const occurredAt = readTime(line['time'])
     if (occurredAt === undefined) return [notATime('time', line['time'])]

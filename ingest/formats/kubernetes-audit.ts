@@ -1,6 +1,7 @@
 import type { EventDraft } from '../../core/audit-event.ts'
 import { stableId } from '../../core/hash.ts'
 import { outcomeOfStatus } from '../../core/outcome.ts'
+import { emptyDraft } from '../empty-draft.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import {
   addressOf,
@@ -70,7 +71,7 @@ function decodeEvent(event: JsonObject): Decoded {
     return notACall(`The stage ${stage} of a request, which is reported again when it is complete.`)
   const verb = textOf(event['verb'])
   if (verb === undefined) return fault('field_missing', 'verb', 'verb is missing.')
-  const draft: EventDraft = {}
+  const draft = emptyDraft()
   const received = event['requestReceivedTimestamp'] ?? event['stageTimestamp']
   const occurredAt = readTime(received)
   if (occurredAt === undefined && received !== undefined)

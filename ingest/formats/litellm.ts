@@ -1,5 +1,6 @@
 import type { EventDraft } from '../../core/audit-event.ts'
 import { outcomeOfErrorType } from '../../core/outcome.ts'
+import { emptyDraft } from '../empty-draft.ts'
 import type { Decoded, Format, ParsedRecord } from '../format.ts'
 import { definitionsOf, prefixedBy } from './definitions.ts'
 import {
@@ -59,7 +60,7 @@ function methodOf(callType: string, payload: JsonObject): string {
 function decode({ json }: ParsedRecord): readonly Decoded[] {
   const payload = objectOf(json)
   const metadata = objectOf(payload['metadata'])
-  const draft: EventDraft = {}
+  const draft = emptyDraft()
   if (payload['startTime'] !== undefined && payload['startTime'] !== null) {
     const occurredAt = readTime(payload['startTime'])
     if (occurredAt === undefined) return [notATime('startTime', payload['startTime'])]
