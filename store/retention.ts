@@ -37,6 +37,7 @@ interface KeptTable {
 
 const TABLES: readonly KeptTable[] = [
   { table: 'events', kind: 'events', time: 'occurred_at', byPartition: true },
+  { table: 'events_by_time', kind: 'events', time: 'occurred_at', byPartition: true },
   // Ids of events that are gone tell nothing any more; a month of them goes at once.
   { table: 'event_ids', kind: 'events', time: 'day', byPartition: false },
   { table: 'calls_by_actor', kind: 'rollups', time: 'bucket', byPartition: false },
