@@ -54,9 +54,7 @@ async function insert(rows: readonly AuditEvent[], token: string, sign = 1, vers
   await database.insert({
     table: 'events',
     columns: [...EVENT_COLUMNS, 'sign', 'version'],
-    rows: Buffer.from(
-      rows.map((event) => `${eventRow(event).slice(0, -1)},${sign},${version}]\n`).join(''),
-    ),
+    rows: Buffer.from(rows.map((event) => `${eventRow(event).slice(0, -1)},${sign},${version}]\n`).join('')),
     token,
   })
 }
