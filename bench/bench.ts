@@ -32,14 +32,20 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     input: { type: 'string' },
     train: { type: 'string' },
+    seeds: { type: 'string' },
   },
 })
 const name = positionals[0] ?? ''
 const load = BENCHES[name]
 if (!load) {
   process.stderr.write(
-    `usage: npm run bench -- NAME [--quick] [--input PATH] [--train PATH]\nNAME: ${Object.keys(BENCHES).join(', ')}\n`,
+    `usage: npm run bench -- NAME [--quick] [--input PATH] [--train PATH] [--seeds 1,2]\nNAME: ${Object.keys(BENCHES).join(', ')}\n`,
   )
+  process.exit(2)
+}
+const seeds = values.seeds?.split(',').map(Number)
+if (seeds?.some((seed) => !Number.isSafeInteger(seed) || seed < 0)) {
+  process.stderr.write(`--seeds: whole numbers with commas between, as 1,2; not ${values.seeds}\n`)
   process.exit(2)
 }
 
@@ -48,6 +54,7 @@ const { figures, baselines = {} } = await run({
   quick: values.quick,
   ...(values.input === undefined ? {} : { input: values.input }),
   ...(values.train === undefined ? {} : { train: values.train }),
+  ...(seeds === undefined ? {} : { seeds }),
   progress: (line) => process.stderr.write(`${line}\n`),
 })
 for (const [figure, { value, unit, goal }] of Object.entries(figures)) {

@@ -9,6 +9,8 @@ export interface BenchOptions {
   readonly quick: boolean
   readonly input?: string
   readonly train?: string
+  /** Of generated data; each bench has its own default. */
+  readonly seeds?: readonly number[]
   /** A line of progress, on stderr. */
   readonly progress: (line: string) => void
 }

@@ -1,5 +1,5 @@
 import type { Sighting } from './sighting.ts'
-import { GAP_MS, LONGEST_MS, SPREAD_MS } from './standards.ts'
+import { GAP_MS, LONGEST_MS, SPREAD_MS, STRETCH_MS } from './standards.ts'
 
 /** A sighting with what is left of its evidence. */
 export interface Weighed extends Sighting {
@@ -30,11 +30,37 @@ export function weighed(sightings: readonly Sighting[]): Weighed[] {
   })
 }
 
+/** Stretches that begin within this are taken for one: an incident of a day has at most 288. */
+const STRETCH_STEP_MS = 300_000
+
 /**
- * Evidence of one rule: what its findings scored. Different values add up (three new tools are more than one); of findings about the
- * same value, or about none (hours of one stretch of work), the highest counts.
+ * The parts of an incident that lie within `STRETCH_MS`: odd things in one stretch corroborate one another, those spread over a day of
+ * much work only coincide. What takes longer than two stretches (a count of a day) belongs to each that it touches.
+ * @param some by start
+ */
+export function* stretchesOf(some: readonly Weighed[]): Generator<readonly Weighed[]> {
+  let last = Number.NEGATIVE_INFINITY
+  for (const { startMs: fromMs } of some) {
+    if (fromMs - last < STRETCH_STEP_MS) continue
+    last = fromMs
+    yield some.filter(
+      ({ startMs, evidentMs }) =>
+        startMs <= fromMs + STRETCH_MS &&
+        (startMs >= fromMs || (evidentMs >= fromMs && evidentMs - startMs > 2 * STRETCH_MS)),
+    )
+  }
+}
+
+/**
+ * Evidence of one rule: what its findings scored, in the stretch with most. Different values add up (three new tools are more than one);
+ * of findings about the same value, or about none (hours of one stretch of work), the highest counts.
  */
 export function evidenceOf(some: readonly Weighed[]): number {
+  const sorted = some.toSorted(byStart)
+  return stretchesOf(sorted).reduce((most, stretch) => Math.max(most, sumOf(stretch)), 0)
+}
+
+function sumOf(some: readonly Weighed[]): number {
   const highest = new Map<string, number>()
   for (const { finding, value, weight } of some)
     highest.set(value, Math.max(highest.get(value) ?? 0, finding.score * weight))

@@ -3,7 +3,15 @@ import { stableId } from '../../core/hash.ts'
 import { fromMillis } from '../../core/timestamp.ts'
 import { type Calibration, calibrationOf, type PartyDay } from './calibration.ts'
 import { type Counted, combine } from './combine.ts'
-import { byStart, evidenceOf, incidentsOf, type Weighed, weighed, weightOf } from './incidents.ts'
+import {
+  byStart,
+  evidenceOf,
+  incidentsOf,
+  stretchesOf,
+  type Weighed,
+  weighed,
+  weightOf,
+} from './incidents.ts'
 import { type Sighting, sightingOf } from './sighting.ts'
 import { CALIBRATION_DAYS, FIRST_DAYS } from './standards.ts'
 
@@ -29,7 +37,7 @@ export interface RankedAlert {
   /** ISO 8601 UTC, end exclusive. */
   readonly window: { readonly start: string; readonly end: string }
   readonly first_event_at: string
-  /** When nine tenths of its score were there: a bar below that would have been passed earlier. */
+  /** When its score passed the bar; without one, or if it never did, when nine tenths of its score were there. */
   readonly told_at: string
   /** At most 100, those of the weightiest finding first. */
   readonly event_ids: readonly string[]
@@ -50,6 +58,8 @@ export interface RankOptions {
   readonly findings: readonly Finding[]
   /** Of the same days. */
   readonly actorDays: readonly ActorDay[]
+  /** Score from which an alert is told. It changes `told_at` alone. */
+  readonly bar?: number
 }
 
 const MOST_ENTITIES = 10
@@ -59,11 +69,11 @@ const MOST_EVENT_IDS = 100
  * Alerts of one tenant, by first event. Pure. An alert is calibrated with the days before its first event, so later findings change
  * none that ended before them.
  */
-export function rankAlerts({ findings, actorDays }: RankOptions): RankedAlert[] {
+export function rankAlerts({ findings, actorDays, bar }: RankOptions): RankedAlert[] {
   const sightings = weighed(findings.map(sightingOf).sort(byStart))
   const calibrations = calibrationsOf(sightings, actorDays)
   return incidentsOf(sightings)
-    .map((incident) => alertOf(incident, calibrations(incident[0]?.day ?? 0)))
+    .map((incident) => alertOf(incident, calibrations(incident[0]?.day ?? 0), bar))
     .sort((a, b) =>
       a.first_event_at < b.first_event_at ||
       (a.first_event_at === b.first_event_at && a.alert_id < b.alert_id)
@@ -110,7 +120,11 @@ interface Share {
   readonly adds: number
 }
 
-function alertOf(incident: readonly Weighed[], calibration: Calibration): RankedAlert {
+function alertOf(
+  incident: readonly Weighed[],
+  calibration: Calibration,
+  bar = Number.POSITIVE_INFINITY,
+): RankedAlert {
   const first = incident[0] as Weighed
   const shares = sharesOf(incident, calibration)
   const score = shares.reduce((sum, { adds }) => sum + adds, 0)
@@ -125,7 +139,7 @@ function alertOf(incident: readonly Weighed[], calibration: Calibration): Ranked
     entities: [...new Set(shares.flatMap(({ sighting }) => namesOf(sighting)))].slice(0, MOST_ENTITIES),
     window: { start: fromMillis(first.startMs), end: fromMillis(untilMs + 1) },
     first_event_at,
-    told_at: fromMillis(toldMs(shares, score)),
+    told_at: fromMillis(toldMs(shares, Math.min(bar, ALL_BUT * score))),
     event_ids: [...new Set(shares.flatMap(({ sighting }) => sighting.finding.event_ids))].slice(
       0,
       MOST_EVENT_IDS,
@@ -139,8 +153,22 @@ function alertOf(incident: readonly Weighed[], calibration: Calibration): Ranked
   }
 }
 
-/** What each finding adds, by weight: of what its rule adds, its part of the rule's evidence. */
+/** What each finding adds, by weight, in the stretch of the incident that scores most; the others add nothing. */
 function sharesOf(incident: readonly Weighed[], calibration: Calibration): Share[] {
+  let best: Share[] = []
+  let most = -1
+  for (const stretch of stretchesOf(incident)) {
+    const shares = sharesIn(stretch, calibration)
+    const score = shares.reduce((sum, { adds }) => sum + adds, 0)
+    if (score > most) [best, most] = [shares, score]
+  }
+  const counted = new Set(best.map(({ sighting }) => sighting))
+  const others = incident.filter((sighting) => !counted.has(sighting))
+  return [...best, ...others.map((sighting) => ({ sighting, adds: 0 }))]
+}
+
+/** Of what each rule adds, the part of each finding in the rule’s evidence. */
+function sharesIn(incident: readonly Weighed[], calibration: Calibration): Share[] {
   const ofSorts = Map.groupBy(incident, ({ sort }) => sort)
   const parts = [...ofSorts].map(([sort, some]) => ({
     sort,
@@ -161,12 +189,15 @@ function sharesOf(incident: readonly Weighed[], calibration: Calibration): Share
     .sort((a, b) => b.adds - a.adds || byStart(a.sighting, b.sighting))
 }
 
-function toldMs(shares: readonly Share[], score: number): number {
+/** Without a bar an alert is told when there is so much of its score. */
+const ALL_BUT = 0.9
+
+function toldMs(shares: readonly Share[], bar: number): number {
   let sum = 0
   const inTime = shares.toSorted((a, b) => a.sighting.evidentMs - b.sighting.evidentMs)
   for (const { sighting, adds } of inTime) {
     sum += adds
-    if (sum >= 0.9 * score) return sighting.evidentMs
+    if (sum >= bar) return sighting.evidentMs
   }
   return inTime.at(-1)?.sighting.evidentMs ?? 0
 }

@@ -12,6 +12,9 @@ export const GAP_MS = 4 * HOUR_MS
 /** An alert lasts at most so long; what comes later is another one. */
 export const LONGEST_MS = 24 * HOUR_MS
 
+/** What counts together: the evidence of a stretch of this length, the one with most. */
+export const STRETCH_MS = 2 * HOUR_MS
+
 /** No rule adds more than this to an alert by itself. */
 export const MOST_OF_A_RULE = 4
 

@@ -1,3 +1,4 @@
+import { barOf } from '../../alerts/ranking/bar.ts'
 import { type RankedAlert, rankAlerts } from '../../alerts/ranking/rank.ts'
 import { CALIBRATION_DAYS } from '../../alerts/ranking/standards.ts'
 import type { Finding } from '../../core/finding.ts'
@@ -13,6 +14,8 @@ export interface AlertsOptions {
   /** Milliseconds since the epoch; an alert belongs to the range that holds the moment at which it was told. */
   readonly fromMs: number
   readonly toMs: number
+  /** Alerts a day that the receivers bear: the bar at which an alert is told follows from the week before the range. */
+  readonly pagesPerDay: number
   /** A line about how it goes. */
   readonly progress: (text: string) => void
 }
@@ -24,7 +27,7 @@ const PROGRESS_EVERY = 100
  * the range as well: what they say there is what their evidence is calibrated with.
  */
 export async function wouldBeAlerts(options: AlertsOptions): Promise<RankedAlert[]> {
-  const { query, rules, fromMs, toMs, progress } = options
+  const { query, rules, fromMs, toMs, pagesPerDay, progress } = options
   // An alert may have begun the day before.
   const sinceMs = Math.max(0, fromMs - (CALIBRATION_DAYS + 1) * DAY_MS)
   const findings: Finding[] = []
@@ -36,7 +39,8 @@ export async function wouldBeAlerts(options: AlertsOptions): Promise<RankedAlert
   const alerts: RankedAlert[] = []
   for (const [tenant, ofTenant] of Map.groupBy(findings, (finding) => finding.tenant)) {
     const actorDays = await readActorDays(query, tenant, sinceMs, toMs)
-    const inRange = rankAlerts({ findings: ofTenant, actorDays }).filter(({ told_at }) => {
+    const bar = barOf(rankAlerts({ findings: ofTenant, actorDays }), fromMs, pagesPerDay)
+    const inRange = rankAlerts({ findings: ofTenant, actorDays, bar }).filter(({ told_at }) => {
       const toldMs = Date.parse(told_at)
       return toldMs >= fromMs && toldMs < toMs
     })

@@ -12,7 +12,7 @@ import { loadConfig } from '../../config/config.ts'
 import { reasonOf } from '../../config/secrets.ts'
 import { loadRules, loadRulesAndSignals } from '../../wire/rules.ts'
 import { openStore } from '../../wire/store.ts'
-import { addCommonOptions, type RunFlags, time } from '../options.ts'
+import { addCommonOptions, numberBetween, type RunFlags, time } from '../options.ts'
 import { createOutput, type Output } from '../output.ts'
 import { wouldBeAlerts } from '../would-be-alerts.ts'
 
@@ -21,6 +21,7 @@ interface BacktestFlags extends RunFlags {
   readonly to: string
   readonly rules?: string[]
   readonly alerts?: boolean
+  readonly pagesPerDay: number
 }
 
 const PROGRESS_EVERY = 20
@@ -31,6 +32,12 @@ export function addBacktestCommand(program: Command): void {
     .requiredOption('--to <TIME>', 'end of the range: ISO 8601, or relative (now)', time)
     .option('--rules <FILES...>', 'rule files to ask instead of the configured ones')
     .option('--alerts', 'print what would have been paged, one line an alert, instead of findings')
+    .option(
+      '--pages-per-day <N>',
+      'with --alerts: the alerts a day that receivers bear; each is told when it passes the bar that the week before gives',
+      numberBetween(1, 10_000),
+      20,
+    )
     .description(
       'Ask rules about the past, with the code and the baselines of live detection. Stores nothing.',
     )
@@ -55,7 +62,7 @@ export function addBacktestCommand(program: Command): void {
       try {
         const asked: Asked = { query: (sql, params) => database.query(sql, params), rules, ...range }
         output.progress(`asking ${rules.length} rules …`)
-        await (flags.alerts ? printAlerts(asked, output) : printFindings(asked, output))
+        await (flags.alerts ? printAlerts(asked, flags.pagesPerDay, output) : printFindings(asked, output))
       } finally {
         await database.close()
       }
@@ -82,8 +89,8 @@ async function printFindings(asked: Asked, output: Output): Promise<void> {
   output.note(`${findings.length} findings by ${asked.rules.length} rules`)
 }
 
-async function printAlerts(asked: Asked, output: Output): Promise<void> {
-  const alerts = await wouldBeAlerts({ ...asked, progress: output.progress })
+async function printAlerts(asked: Asked, pagesPerDay: number, output: Output): Promise<void> {
+  const alerts = await wouldBeAlerts({ ...asked, pagesPerDay, progress: output.progress })
   for (const alert of alerts) output.json(alert)
   output.endProgress()
   output.table(

@@ -109,6 +109,17 @@ describe('an alert', () => {
     expect(alert?.told_at).toBe(fromMillis(LAST_DAY * DAY_MS + 641 * 60_000))
   })
 
+  it('is told when it passes the bar, if that is earlier', () => {
+    const findings = [
+      ...quiet(['a', 'b']),
+      finding({ rule: 'a', minute: 600, minutes: 1 }),
+      finding({ rule: 'b', minute: 640, minutes: 1, score: 30 }),
+    ]
+    const toldAt = (bar: number) => rankAlerts({ findings, actorDays, bar }).at(-1)?.told_at
+    expect(toldAt(0.1)).toBe(fromMillis(LAST_DAY * DAY_MS + 601 * 60_000))
+    expect(toldAt(100)).toBe(fromMillis(LAST_DAY * DAY_MS + 641 * 60_000))
+  })
+
   it('may be about what is no actor’s', () => {
     expect(today(finding({ rule: 'a', actor: '' }))).toMatchObject([{ actor: '', entities: ['crm/get'] }])
   })
@@ -130,6 +141,12 @@ describe('a score', () => {
     const weak = scoreOf({ rule: 'a' }, { rule: 'b' }, { rule: 'c' })
     expect(weak).toBeGreaterThan(scoreOf({ rule: 'a', score: 12 }))
     expect(weak).toBeGreaterThan(1.6 * scoreOf({ rule: 'a' }))
+  })
+
+  it('adds up what lies in one stretch: the same things over a day only coincide', () => {
+    const dense = scoreOf({ rule: 'a' }, { rule: 'b', minute: 640 }, { rule: 'c', minute: 680 })
+    const spread = scoreOf({ rule: 'a' }, { rule: 'b', minute: 800 }, { rule: 'c', minute: 1000 })
+    expect(dense).toBeGreaterThan(spread * 1.2)
   })
 
   it('counts two rules that always speak together little more than once', () => {
