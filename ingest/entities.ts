@@ -3,29 +3,21 @@
  * cards and telephones.
  *
  * None of them reaches beyond the characters of `WORD`. So the expression, which is slow, looks only at the words that
- * may hold one: with an `@`, after `://`, or with enough digits.
+ * may hold one: with an `@`, after `://`, or with enough digits (`SIGN`).
  * Each begins where nothing of its kind stands before it: else a long word would be a beginning at every character.
  */
 export const ENTITY =
   /(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}|(?<=:\/\/)[\w.-]{4,253}|\b[a-z]{2}\d{2}[a-z0-9]{10,30}\b|(?<![\w-])\d[\d-]{4,30}\d(?![\w-])/g
 
-const OTHER = 0
-const WORD = 1
-const DIGIT = 2
-const AT = 3
+const WORD = Uint8Array.from({ length: 128 }, (_, code) =>
+  /[\w.+@-]/.test(String.fromCharCode(code)) ? 1 : 0,
+)
+const isWord = (text: string, at: number): boolean => WORD[text.charCodeAt(at)] === 1
 
-const KIND_OF = Uint8Array.from({ length: 128 }, (_, code) => {
-  const char = String.fromCharCode(code)
-  if (char === '@') return AT
-  if (/\d/.test(char)) return DIGIT
-  return /[\w.+-]/.test(char) ? WORD : OTHER
-})
-
+// In a word that holds an entity, or before it: an expression passes over text several times as fast as a loop does.
+const SIGN = /@|:\/\/|\d(?:[\d-]{5}|\d[a-z\d]{10})/g
 const SCHEME_END = '://'
-const SHORTEST_HOST = 4
-// Of IBANs and numbers, whichever has less: a number may have dashes between its first and its last digit.
-const FEWEST_DIGITS = 2
-const SHORTEST_NUMBER = 6
+const SHORTEST = 4
 
 /**
  * Linear in the text.
@@ -34,29 +26,20 @@ const SHORTEST_NUMBER = 6
  */
 export function entitiesIn(text: string): string[] {
   const found: string[] = []
-  for (let at = 0; at < text.length; ) {
-    const start = at
-    let digits = 0
-    let hasAt = false
-    for (; at < text.length; at++) {
-      const code = text.charCodeAt(at)
-      // Beyond the table a look-up takes several times as long.
-      const kind = code < KIND_OF.length ? KIND_OF[code] : OTHER
-      if (kind === OTHER) break
-      if (kind === DIGIT) digits++
-      else if (kind === AT) hasAt = true
-    }
-    const length = at - start
-    const mayBeNumber = digits >= FEWEST_DIGITS && length >= SHORTEST_NUMBER
-    if (length >= SHORTEST_HOST && (hasAt || mayBeNumber || isAfterScheme(text, start))) {
+  let done = 0
+  SIGN.lastIndex = 0
+  for (let sign = SIGN.exec(text); sign !== null; sign = SIGN.exec(text)) {
+    let [start, end] = [sign.index, SIGN.lastIndex]
+    if (sign[0] === SCHEME_END) start = end
+    else while (start > done && isWord(text, start - 1)) start--
+    while (end < text.length && isWord(text, end)) end++
+    if (end - start >= SHORTEST) {
       // With what the expression looks at around the word.
-      for (const entity of text.slice(Math.max(0, start - SCHEME_END.length), at + 1).match(ENTITY) ?? [])
+      for (const entity of text.slice(Math.max(0, start - SCHEME_END.length), end + 1).match(ENTITY) ?? [])
         found.push(entity)
     }
-    at++
+    done = end
+    SIGN.lastIndex = end
   }
   return found
 }
-
-const isAfterScheme = (text: string, at: number): boolean =>
-  text.startsWith(SCHEME_END, at - SCHEME_END.length)

@@ -327,8 +327,14 @@ const scopeOf = (tenant: string, source: string | undefined): string =>
 
 // In the order of the list: what a specific pattern covers is not looked at by a general one.
 function calledBy(found: ReadonlySet<number>): readonly SecretPattern[] {
-  const indexes = new Set<number>()
-  for (const keyword of found) for (const index of CALLS[keyword] ?? []) indexes.add(index)
+  let indexes: Set<number> | undefined
+  for (const keyword of found)
+    for (const index of CALLS[keyword] ?? []) {
+      indexes ??= new Set()
+      indexes.add(index)
+    }
+  // Most keywords call for no pattern.
+  if (indexes === undefined) return []
   return [...indexes].sort((a, b) => a - b).flatMap((index) => SECRET_PATTERNS[index] ?? [])
 }
 
