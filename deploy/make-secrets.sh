@@ -10,7 +10,8 @@ keep() {
   chmod 444 "$1"
   echo "made $1"
 }
-for name in clickhouse_password clickhouse_reader_password clickhouse_grafana_password; do
+for name in clickhouse_password clickhouse_reader_password clickhouse_grafana_password \
+  kafka_password kafka_gateway_password kafka_admin_password; do
   file="$folder/$name"
   [ -s "$file" ] && continue
   od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$file"
@@ -29,3 +30,29 @@ if [ ! -s "$file" ]; then
     "$here/clickhouse/users.template.xml" >"$file"
   keep "$file"
 fi
+
+# The accounts of the brokers, and the files by which an administrator and a gateway of Kafka’s own clients sign in.
+login() {
+  echo "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"$1\" password=\"$(cat "$2")\""
+}
+client() {
+  printf 'security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.jaas.config=%s;\n' "$(login "$1" "$2")"
+}
+file="$folder/kafka_jaas.conf"
+if [ ! -s "$file" ]; then
+  {
+    echo "KafkaServer {"
+    login admin "$folder/kafka_admin_password"
+    echo "user_admin=\"$(cat "$folder/kafka_admin_password")\""
+    echo "user_gatewatch=\"$(cat "$folder/kafka_password")\""
+    echo "user_gateway=\"$(cat "$folder/kafka_gateway_password")\";"
+    echo "};"
+  } >"$file"
+  keep "$file"
+fi
+for name in admin gateway; do
+  file="$folder/kafka_$name.properties"
+  [ -s "$file" ] && continue
+  client "$name" "$folder/kafka_${name}_password" >"$file"
+  keep "$file"
+done

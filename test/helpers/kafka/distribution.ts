@@ -12,7 +12,6 @@ import { JVM } from './java.ts'
 const run = promisify(execFile)
 const HERE = fileURLToPath(new URL('./', import.meta.url))
 const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url))
-const VERSION = '4.1.0'
 
 const NEEDED = { java: 'Java 17', javac: 'a JDK (javac)', mvn: 'Maven', openssl: 'openssl' } as const
 
@@ -59,7 +58,8 @@ const PROGRAMS = ['Produce', 'Transact'].map((name) => join(HERE, `${name}.java`
  */
 export async function kafkaJava(): Promise<readonly string[]> {
   const cache = process.env['GATEWATCH_CACHE'] ?? join(REPOSITORY, '.cache')
-  const jars = join(cache, `kafka-${VERSION}`)
+  const pom = await readFile(join(HERE, 'pom.xml'), 'utf8')
+  const jars = join(cache, `kafka-${hash('sha256', pom).slice(0, 16)}`)
   await makeOnce(jars, async (fresh) => {
     const target = ['-DincludeScope=runtime', `-DoutputDirectory=${fresh}`]
     await run('mvn', ['-q', '-B', '-f', join(HERE, 'pom.xml'), 'dependency:copy-dependencies', ...target])

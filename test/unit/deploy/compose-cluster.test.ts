@@ -136,7 +136,7 @@ describe('docker-compose.cluster.yml', () => {
       expect(environment['CLUSTER_ID']).toMatch(/^[\w-]{22}$/)
     }
     expect(new Set(BROKERS.map((name) => service(name).ports?.[0])).size).toBe(3)
-    expect(service('topics').command?.slice(-2)).toEqual(['--replication-factor', '3'])
+    expect(service('topics').command).toEqual(['kafka-1:9094', '12', '3'])
   })
 
   it('takes its secrets from the script that makes them', () => {
@@ -146,7 +146,8 @@ describe('docker-compose.cluster.yml', () => {
       make()
       const files = Object.values(compose.secrets).map(({ file }) => file.replace('./deploy/secrets/', ''))
       // That of Grafana is for whoever runs one.
-      expect([...files, 'clickhouse_grafana_password'].sort()).toEqual(readdirSync(folder).sort())
+      const unmounted = ['clickhouse_grafana_password', 'kafka_admin_password', 'kafka_gateway_password']
+      expect([...files, ...unmounted, 'kafka_gateway.properties'].sort()).toEqual(readdirSync(folder).sort())
       const secret = readFileSync(join(folder, 'clickhouse_cluster.xml'), 'utf8')
       expect(valuesOf(secret, 'secret')[0]).toMatch(/^[0-9a-f]{64}$/)
       make()
@@ -165,7 +166,8 @@ describe('docker-compose.cluster.yml', () => {
     expect(text('deploy/clickhouse/cluster.xml')).toContain(`<${config.clickhouse?.cluster}>`)
     expect(new URL(config.clickhouse?.url ?? '').hostname).toBe(SERVERS[0])
     expect(config.kafka?.brokers).toEqual(BROKERS.map((name) => `${name}:9094`))
-    expect(service('topics').command).toContain(config.kafka?.topics?.[0]?.name)
+    expect(text('deploy/kafka/make-topics.sh')).toContain(`topic=${config.kafka?.topics?.[0]?.name}\n`)
+    expect(config.kafka?.sasl).toMatchObject({ mechanism: 'plain', username: 'gatewatch' })
     for (const role of ROLES)
       expect(Object.keys(service(role).depends_on ?? {})).toEqual(expect.arrayContaining(SERVERS))
   })

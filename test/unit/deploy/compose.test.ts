@@ -128,18 +128,19 @@ describe('docker-compose.yml', () => {
       const make = () => execFileSync('sh', [join(REPOSITORY, 'deploy/make-secrets.sh'), folder])
       make()
       const made = readdirSync(folder)
-      // That of Grafana is for whoever runs one.
-      const mounted = [
-        ...Object.values(compose.secrets).map(({ file }) => basename(file)),
-        'clickhouse_grafana_password',
+      // For whoever runs a Grafana, and for gateways; that of the administrator is in the files of the brokers.
+      const unmounted = [
+        ...['clickhouse_grafana_password', 'kafka_admin_password', 'kafka_gateway_password'],
+        'kafka_gateway.properties',
       ]
-      expect(mounted.sort()).toEqual(made)
+      const mounted = Object.values(compose.secrets).map(({ file }) => basename(file))
+      expect([...mounted, ...unmounted].sort()).toEqual(made)
       const read = () => made.map((name) => readFileSync(join(folder, name), 'utf8'))
       const first = read()
       const users = first[made.indexOf('clickhouse_users.xml')] ?? ''
-      const passwords = first.filter((secret) => secret !== users)
+      const passwords = first.filter((_, at) => made[at]?.endsWith('_password'))
       for (const secret of passwords) expect(secret).toMatch(/^[0-9a-f]{64}$/)
-      expect(new Set(passwords).size).toBe(3)
+      expect(new Set(passwords).size).toBe(6)
       expect(users).not.toContain('@')
       const hashes = [...users.matchAll(/<password_sha256_hex>(.*)<\/password_sha256_hex>/g)].map(
         ([, hash]) => hash,
@@ -192,6 +193,21 @@ describe('the accounts of the ClickHouse server', () => {
   })
 })
 
+describe('the accounts of the broker', () => {
+  it('are asked for on every listener, and only the administrator may do everything', () => {
+    const environment = service('kafka').environment ?? {}
+    const protocols = environment['KAFKA_LISTENER_SECURITY_PROTOCOL_MAP']?.split(',') ?? []
+    expect(protocols).toHaveLength(3)
+    for (const listener of protocols) expect(listener).toMatch(/:SASL_PLAINTEXT$/)
+    expect(environment['KAFKA_AUTHORIZER_CLASS_NAME']).toMatch(/StandardAuthorizer$/)
+    expect(environment['KAFKA_SUPER_USERS']).toBe('User:admin')
+    expect(environment).not.toHaveProperty('KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND')
+    const login = '-Djava.security.auth.login.config=/run/secrets/kafka_jaas.conf'
+    expect(environment['KAFKA_OPTS']?.split(' ')).toContain(login)
+    for (const role of ['detect', 'api']) expect(JSON.stringify(service(role))).not.toContain('kafka')
+  })
+})
+
 describe('deploy/caddy', () => {
   const caddyfile = text('deploy/caddy/Caddyfile')
 
@@ -216,7 +232,12 @@ describe('deploy/gatewatch.yaml', () => {
   it('is a configuration of ours that fits the services', () => {
     const kafka = service('kafka').environment ?? {}
     expect(kafka['KAFKA_ADVERTISED_LISTENERS']).toContain(`INTERNAL://${config.kafka?.brokers[0]}`)
-    expect(service('topics').command).toContain(config.kafka?.topics[0]?.name)
+    expect(config.kafka?.sasl).toEqual({
+      ...{ mechanism: 'plain', username: 'gatewatch', password_file: '/run/secrets/kafka_password' },
+    })
+    expect(service('ingest').secrets).toContain('kafka_password')
+    expect(text('deploy/kafka/make-topics.sh')).toContain(`topic=${config.kafka?.topics[0]?.name}\n`)
+    expect(text('deploy/kafka/make-topics.sh')).toContain(`allow gatewatch group ${config.kafka?.group} `)
     expect(USERS).toContain(`<${config.clickhouse?.username}>`)
     expect(USERS).toContain(`<${config.clickhouse?.reader?.username}>`)
     expect(config.clickhouse?.reader?.password_file).toBe('/run/secrets/clickhouse_reader_password')
