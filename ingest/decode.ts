@@ -8,6 +8,7 @@ import { createRecognise } from './recognise.ts'
 import type { RawRecord } from './record.ts'
 import { createRecordSplitter } from './sources/split-records.ts'
 import { MAX_WRAPPERS, unwrap, withBodies, wrapperOf } from './unwrap.ts'
+import { createUnwrapBudget } from './unwrap-budget.ts'
 import { setUsualTime } from './usual-time.ts'
 
 export interface DecodeLimits {
@@ -44,6 +45,8 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
   const byName = new Map(options.formats.map((format) => [format.name, format]))
   const nearest = createNearestFormat(options.formats)
   const recognise = createRecognise(options.formats)
+  // Decoding is synchronous, so one budget at a time is enough: that of the record that is read.
+  let budget = createUnwrapBudget(limits)
 
   /** What a format makes of a piece, or of what is wrapped in it; `undefined` when none recognises it. */
   function decodePiece(
@@ -75,7 +78,7 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
   const openWrapper = (piece: ParsedRecord, name: string | undefined, level: number) =>
     level >= MAX_WRAPPERS
       ? undefined
-      : unwrap(piece, limits.maxEntries, (inner) => decodeInner(inner, piece.headers, name, level + 1))
+      : unwrap(piece, budget, (inner) => decodeInner(inner, piece.headers, name, level + 1))
 
   const openBody = (body: Inner, level: number) => decodeInner(body, {}, undefined, level + 1)
 
@@ -85,6 +88,8 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
     name: string | undefined,
     level: number,
   ): readonly DecodedPiece[] | undefined {
+    if ('text' in inner && !budget.takeCharacters(inner.text.length))
+      return [faulty('record_too_large', UNPACKS, name)]
     const text = 'text' in inner ? inner.text.trim() : undefined
     const parsed = text === undefined ? ('json' in inner ? inner.json : undefined) : parseJson(text)
     if (parsed === undefined && (text === undefined || text === '')) return undefined
@@ -184,6 +189,7 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
     faulty('format_unknown', formatUnknown(nearest(json), wrapperOf(json)), undefined)
 
   return (record) => {
+    budget = createUnwrapBudget(limits)
     const header = record.headers[FORMAT_HEADER]
     const wanted = record.format ?? header
     const name = wanted === undefined || wanted === 'auto' ? undefined : wanted
@@ -220,6 +226,8 @@ export function createDecoder(options: DecoderOptions): (record: RawRecord) => r
 
 const NO_BYTES = new Uint8Array(0)
 const NO_CALLS = 'The record holds no calls.'
+const UNPACKS =
+  'What the record wraps becomes too much when it is taken out of its wrappers; send fewer entries in one record.'
 
 // The list itself would be the longest part of every such dead letter.
 const FORMATS_LISTED = 'gatewatch formats list shows the known ones.'

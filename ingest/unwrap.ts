@@ -2,6 +2,7 @@ import type { EventDraft, Timestamp } from '../core/audit-event.ts'
 import type { Decoded, DecodedPiece, Inner } from './format.ts'
 import { isObject } from './formats/field-values.ts'
 import { addFlag } from './record-flags.ts'
+import type { UnwrapBudget } from './unwrap-budget.ts'
 import { usualTimeOf } from './usual-time.ts'
 import { isCutLine, wrappedInJson, wrappedInText } from './wrappers.ts'
 
@@ -18,17 +19,19 @@ export interface Unwrapped {
  * Opens the wrapper around a record that no format recognises: what log shippers, container runtimes, brokers and clouds put
  * around the line of another program. One layer for all formats, and bounded. A call that was wrapped has the flag
  * `unwrapped`, and where it says no time itself the wrapper’s.
- * @param maxEntries most records that a list may hold
+ * @param budget what may still be taken out of the wrappers of the whole record
  * @param decodeInner decodes what is inside at the next level; `undefined` where no format recognises it
  */
 export function unwrap(
   outer: { readonly json: unknown; readonly text: string | undefined },
-  maxEntries: number,
+  budget: UnwrapBudget,
   decodeInner: (inner: Inner) => readonly DecodedPiece[] | undefined,
 ): Unwrapped | undefined {
+  // Opening is work as well, so it ends with the budget.
+  if (!budget.open()) return { recognised: false, pieces: [tooMany('A wrapper')] }
   const wrapped = outer.json === undefined ? wrappedInText(outer.text ?? '') : wrappedInJson(outer.json)
   for (const { by, inner, sure } of wrapped) {
-    if (inner.length > maxEntries) return { recognised: false, pieces: [tooMany(by, inner.length)] }
+    if (!budget.takeEntries(inner.length)) return { recognised: false, pieces: [tooMany(by)] }
     const opened = inner.map((each) => ({ each, pieces: decodeInner(each) }))
     const recognised = opened.some(({ pieces }) => pieces !== undefined)
     if (!recognised && !sure) continue
@@ -47,13 +50,13 @@ export function unwrap(
   return undefined
 }
 
-const tooMany = (by: string, count: number): DecodedPiece => ({
+const tooMany = (by: string): DecodedPiece => ({
   sourceFormat: '',
   entries: [
     {
       kind: 'fault',
       reason: 'record_too_large',
-      message: `${by} wrapped ${count} entries in one record; send fewer in one.`,
+      message: `${by} wrapped too many entries in one record; send fewer in one.`,
     },
   ],
 })

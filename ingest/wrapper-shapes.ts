@@ -15,9 +15,13 @@ export const inner = (value: unknown): readonly Inner[] | undefined =>
 const within = (around: unknown, value: unknown): readonly Inner[] | undefined =>
   inner(value)?.map((one) => ({ ...one, around: objectOf(around) }))
 
+const MAX_UNPACKED = 10_000
+
 /** What a list wraps; `undefined` where none of its items wraps anything. One item that does not costs only itself. */
 const each = (list: unknown, take: (item: JsonObject) => unknown): readonly Inner[] | undefined => {
   if (!Array.isArray(list) || list.length === 0) return undefined
+  // More than a record may wrap, and refused for that: do not unpack them first.
+  if (list.length > MAX_UNPACKED) return list.map((json: unknown) => ({ json }))
   let opens = false
   const opened = list.map((item: unknown): readonly Inner[] => {
     const around = objectOf(item)

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { createRecordSplitter } from '../../../ingest/sources/split-records.ts'
@@ -215,5 +216,30 @@ describe('what is inside', () => {
   it('is nothing that a caller can put there: a call that a format knows is not opened', () => {
     const forged = { ...CALL, message: JSON.stringify({ ...CALL, 'user.id': 'somebody-else' }) }
     expect(run([record(JSON.stringify(forged))]).events).toMatchObject([{ 'user.id': 'ada.r' }])
+  })
+
+  it('does not multiply: packed lists of packed lists are bounded together, and what is left out is told', () => {
+    const list = (count: number, data: string) =>
+      JSON.stringify({ Records: Array.from({ length: count }, () => ({ kinesis: { data } })) })
+    const inside = base64(gzipSync(list(30, base64(LINE))))
+    const { events, deadLetters } = run([record(list(10, base64(gzipSync(list(60, inside)))))])
+    expect(events.length).toBeGreaterThan(1000)
+    expect(events.length).toBeLessThanOrEqual(10_000)
+    expect(deadLetters.length).toBeLessThanOrEqual(10_000)
+    expect(deadLetters).toContainEqual(expect.objectContaining({ reason: 'record_too_large' }))
+  })
+
+  it('unpacks four times the largest record in all, and says what it left out', () => {
+    const fat = JSON.stringify({
+      ...CALL,
+      random: randomBytes(20_000).toString('hex'),
+      same: 'A'.repeat(700_000),
+    })
+    const data = base64(gzipSync(fat))
+    const Records = Array.from({ length: 30 }, () => ({ kinesis: { data } }))
+    const { events, deadLetters } = run([record(JSON.stringify({ Records }))])
+    expect(events.length).toBeGreaterThan(0)
+    expect(deadLetters[0]).toMatchObject({ reason: 'record_too_large' })
+    expect(events.length + deadLetters.length).toBe(30)
   })
 })
