@@ -4,7 +4,8 @@ import { isObject } from './formats/field-values.ts'
 import { addFlag } from './record-flags.ts'
 import type { UnwrapBudget } from './unwrap-budget.ts'
 import { usualTimeOf } from './usual-time.ts'
-import { isCutLine, wrappedInJson, wrappedInText } from './wrappers.ts'
+import type { WrappedValue } from './wrapper-shapes.ts'
+import { isCutLine, isPackedJson, wrappedInJson, wrappedInText } from './wrappers.ts'
 
 /** Deepest wrapping that is opened. */
 export const MAX_WRAPPERS = 3
@@ -32,22 +33,33 @@ export function unwrap(
   const wrapped = outer.json === undefined ? wrappedInText(outer.text ?? '') : wrappedInJson(outer.json)
   for (const { by, inner, sure } of wrapped) {
     if (!budget.takeEntries(inner.length)) return { recognised: false, pieces: [tooMany(by)] }
-    const opened = inner.map((each) => ({ each, pieces: decodeInner(each) }))
+    const opened = inner.map((wrapped) => {
+      const each = unpacked(wrapped, budget)
+      return { each, pieces: each === undefined ? [tooMany(by)] : decodeInner(each) }
+    })
     const recognised = opened.some(({ pieces }) => pieces !== undefined)
     if (!recognised && !sure) continue
     const several = inner.length > 1
     return {
       recognised,
-      pieces: opened.flatMap(({ each, pieces }) =>
-        (pieces ?? [unknownInside(by, each)]).map((piece) =>
+      pieces: opened.flatMap(({ each, pieces }) => {
+        if (each === undefined) return pieces ?? []
+        return (pieces ?? [unknownInside(by, each)]).map((piece) =>
           mark(several ? { ...piece, piece: piece.piece ?? pieceOf(each) } : piece, each.around, outer.json),
-        ),
-      ),
+        )
+      }),
     }
   }
   const [first] = wrapped
   if (first === undefined || outer.json === undefined) return cutLine(outer.text)
   return undefined
+}
+
+/** What is packed, unpacked; `undefined` where that is too much. */
+function unpacked(wrapped: WrappedValue, budget: UnwrapBudget): Inner | undefined {
+  if (!('base64' in wrapped)) return wrapped
+  const text = budget.unpack(wrapped.base64)
+  return text === undefined ? undefined : { text, ...(wrapped.around && { around: wrapped.around }) }
 }
 
 const tooMany = (by: string): DecodedPiece => ({
@@ -56,7 +68,7 @@ const tooMany = (by: string): DecodedPiece => ({
     {
       kind: 'fault',
       reason: 'record_too_large',
-      message: `${by} wrapped too many entries in one record; send fewer in one.`,
+      message: `${by} wrapped too much in one record; send fewer entries in one.`,
     },
   ],
 })
@@ -103,8 +115,12 @@ function cutLine(text: string | undefined): Unwrapped | undefined {
   }
 }
 
-const mayBeRecord = (inner: Inner): boolean =>
-  'text' in inner ? inner.text.includes('{') : isObject(inner.json) && Object.keys(inner.json).length > 1
+function mayBeRecord(inner: WrappedValue): boolean {
+  if ('base64' in inner) return isPackedJson(inner.base64)
+  return 'text' in inner
+    ? inner.text.includes('{')
+    : isObject(inner.json) && Object.keys(inner.json).length > 1
+}
 
 /** What a record that no format recognises is wrapped by, for its message; `undefined` when by nothing known. */
 export function wrapperOf(json: unknown): string | undefined {

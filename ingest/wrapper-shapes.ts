@@ -1,29 +1,36 @@
-import { gunzipSync } from 'node:zlib'
 import type { Inner } from './format.ts'
 import { isObject, type JsonObject, listOf, objectOf } from './formats/field-values.ts'
+
+/** What stands in a wrapper: a value of JSON, a text, or a text in base64 that is not unpacked yet. */
+export type WrappedValue =
+  | Inner
+  | { readonly base64: string; readonly around?: Readonly<Record<string, unknown>> }
 
 export interface WrapperShape {
   readonly by: string
   /** `undefined` where the record is none of its. */
-  readonly open: (json: JsonObject) => readonly Inner[] | undefined
+  readonly open: (json: JsonObject) => readonly WrappedValue[] | undefined
 }
 
-export const inner = (value: unknown): readonly Inner[] | undefined =>
-  typeof value === 'string' ? [{ text: value }] : isObject(value) ? [{ json: value }] : undefined
+export function inner(value: unknown): readonly WrappedValue[] | undefined {
+  if (value instanceof Packed) return [{ base64: value.base64 }]
+  if (typeof value === 'string') return [{ text: value }]
+  return isObject(value) ? [{ json: value }] : undefined
+}
 
 /** What one value wraps, with what stands around it there. */
-const within = (around: unknown, value: unknown): readonly Inner[] | undefined =>
+const within = (around: unknown, value: unknown): readonly WrappedValue[] | undefined =>
   inner(value)?.map((one) => ({ ...one, around: objectOf(around) }))
 
-const MAX_UNPACKED = 10_000
+const MAX_ENTRIES = 10_000
 
 /** What a list wraps; `undefined` where none of its items wraps anything. One item that does not costs only itself. */
-const each = (list: unknown, take: (item: JsonObject) => unknown): readonly Inner[] | undefined => {
+const each = (list: unknown, take: (item: JsonObject) => unknown): readonly WrappedValue[] | undefined => {
   if (!Array.isArray(list) || list.length === 0) return undefined
-  // More than a record may wrap, and refused for that: do not unpack them first.
-  if (list.length > MAX_UNPACKED) return list.map((json: unknown) => ({ json }))
+  // More than a record may wrap, and refused for that: do not look at them first.
+  if (list.length > MAX_ENTRIES) return list.map((json: unknown) => ({ json }))
   let opens = false
-  const opened = list.map((item: unknown): readonly Inner[] => {
+  const opened = list.map((item: unknown): readonly WrappedValue[] => {
     const around = objectOf(item)
     const found = inner(take(around))?.map((one) => ({ ...one, around }))
     if (found !== undefined) opens = true
@@ -33,10 +40,10 @@ const each = (list: unknown, take: (item: JsonObject) => unknown): readonly Inne
 }
 
 /** The value that a Kafka client passed on: JSON, or bytes in base64. */
-const kafkaValue = ({ value }: JsonObject): unknown => base64Text(value) ?? value
+const kafkaValue = ({ value }: JsonObject): unknown => packed(value) ?? value
 
 /** Streams of Loki, as they are pushed and as they are asked for. */
-const linesOf = (streams: unknown): readonly Inner[] | undefined =>
+const linesOf = (streams: unknown): readonly WrappedValue[] | undefined =>
   Array.isArray(streams) && streams.some((stream) => Array.isArray(objectOf(stream)['values']))
     ? streams.flatMap((stream) =>
         listOf(objectOf(stream)['values']).flatMap((entry) => {
@@ -52,36 +59,33 @@ const withoutUnderscores = (json: JsonObject): JsonObject =>
     Object.entries(json).flatMap(([key, value]) => (/^_./.test(key) ? [[key.slice(1), value]] : [])),
   )
 
-// What unpacks to more is made to: all of a record must not become more than a little work.
-const unpackedLimit = (packed: number): number => 4096 + 40 * packed
-
-/** Text in base64, packed by gzip or not; `undefined` where it is none. */
-export function base64Text(value: unknown): string | undefined {
-  if (typeof value !== 'string' || value.length < 4 || !/^[\w+/-]{1,64}/.test(value)) return undefined
-  const bytes = Buffer.from(value, 'base64')
-  try {
-    const plain =
-      bytes[0] === 0x1f ? gunzipSync(bytes, { maxOutputLength: unpackedLimit(bytes.length) }) : bytes
-    return plain.toString('utf8')
-  } catch {
-    return undefined
+/** A text in base64, as brokers and clouds write bytes. It is unpacked when its turn comes, not when it is found. */
+class Packed {
+  readonly base64: string
+  constructor(base64: string) {
+    this.base64 = base64
   }
 }
 
-const publishedIn = (message: unknown): string | undefined => {
+const packed = (value: unknown): Packed | undefined =>
+  typeof value === 'string' && value.length >= 4 && /^[\w+/-]{1,64}/.test(value)
+    ? new Packed(value)
+    : undefined
+
+const publishedIn = (message: unknown): Packed | undefined => {
   const { data, messageId, message_id, publishTime, publish_time } = objectOf(message)
-  return (messageId ?? message_id ?? publishTime ?? publish_time) === undefined ? undefined : base64Text(data)
+  return (messageId ?? message_id ?? publishTime ?? publish_time) === undefined ? undefined : packed(data)
 }
 
 /** The fields that a program added to its message in GELF, which have an underscore before their names there. */
-export function gelfFields(json: JsonObject): readonly Inner[] | undefined {
+export function gelfFields(json: JsonObject): readonly WrappedValue[] | undefined {
   if (!('version' in json && 'host' in json && 'short_message' in json)) return undefined
   const fields = withoutUnderscores(json)
   return Object.keys(fields).length > 1 ? [{ json: fields }] : undefined
 }
 
 /** A row of the table `otel_logs`, as the document that Elasticsearch keeps of the same record. */
-function clickHouseRow(row: JsonObject): readonly Inner[] | undefined {
+function clickHouseRow(row: JsonObject): readonly WrappedValue[] | undefined {
   if (!isObject(row['LogAttributes'])) return undefined
   const document = {
     '@timestamp': row['Timestamp'],
@@ -98,7 +102,7 @@ function clickHouseRow(row: JsonObject): readonly Inner[] | undefined {
 
 // Told by several keys that only such an envelope has together.
 export const WRAPPER_SHAPES: readonly WrapperShape[] = [
-  { by: 'CloudWatch Logs', open: ({ awslogs }) => inner(base64Text(objectOf(awslogs)['data'])) },
+  { by: 'CloudWatch Logs', open: ({ awslogs }) => inner(packed(objectOf(awslogs)['data'])) },
   {
     by: 'CloudWatch Logs',
     open: (json) =>
@@ -117,7 +121,7 @@ export const WRAPPER_SHAPES: readonly WrapperShape[] = [
       each(
         Records,
         (item) =>
-          item['body'] ?? objectOf(item['Sns'])['Message'] ?? base64Text(objectOf(item['kinesis'])['data']),
+          item['body'] ?? objectOf(item['Sns'])['Message'] ?? packed(objectOf(item['kinesis'])['data']),
       ),
   },
   {
@@ -125,7 +129,7 @@ export const WRAPPER_SHAPES: readonly WrapperShape[] = [
     open: ({ requestId, invocationId, records }) =>
       requestId === undefined && invocationId === undefined
         ? undefined
-        : each(records, ({ data, kafkaRecordValue }) => base64Text(data ?? kafkaRecordValue)),
+        : each(records, ({ data, kafkaRecordValue }) => packed(data ?? kafkaRecordValue)),
   },
   {
     by: 'Kafka (AWS Lambda)',
@@ -164,10 +168,7 @@ export const WRAPPER_SHAPES: readonly WrapperShape[] = [
   {
     by: 'Pub/Sub',
     open: ({ message, subscription }) =>
-      within(
-        message,
-        subscription === undefined ? publishedIn(message) : base64Text(objectOf(message)['data']),
-      ),
+      within(message, subscription === undefined ? publishedIn(message) : packed(objectOf(message)['data'])),
   },
   { by: 'Pub/Sub', open: (json) => inner(publishedIn(json)) },
   {

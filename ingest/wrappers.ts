@@ -1,11 +1,10 @@
-import type { Inner } from './format.ts'
 import { isObject, objectOf, textOf } from './formats/field-values.ts'
-import { base64Text, gelfFields, inner, WRAPPER_SHAPES } from './wrapper-shapes.ts'
+import { gelfFields, inner, WRAPPER_SHAPES, type WrappedValue } from './wrapper-shapes.ts'
 
 export interface Wrapped {
   /** What wrapped it, in words for messages. */
   readonly by: string
-  readonly inner: readonly Inner[]
+  readonly inner: readonly WrappedValue[]
   /**
    * Whether the wrapper is known by its shape: then what is inside counts, whatever it is. Else a word that programs use
    * for other things as well leads to it, and only a record that a format recognises is one.
@@ -67,12 +66,15 @@ export function wrappedInJson(json: unknown): readonly Wrapped[] {
 }
 
 // Brokers and their REST proxies write bytes in base64, which has none of the characters that a record begins with.
-const readable = (opened: readonly Inner[]): readonly Inner[] =>
+const readable = (opened: readonly WrappedValue[]): readonly WrappedValue[] =>
   opened.map((one) => {
-    if (!('text' in one) || !BASE64_OF_JSON.test(one.text)) return one
-    const text = base64Text(one.text)
-    return text === undefined ? one : { ...one, text }
+    if (!('text' in one) || !isPackedJson(one.text)) return one
+    const { text, ...rest } = one
+    return { ...rest, base64: text }
   })
+
+/** Whether a text looks like base64 of JSON or of gzip. */
+export const isPackedJson = (text: string): boolean => BASE64_OF_JSON.test(text)
 // `{"` and `[{`, with spaces or without, and gzip.
 const BASE64_OF_JSON = /^(?:e[wyg]|W[3wy]|H4sI)[\w+/]/
 
