@@ -95,6 +95,8 @@ function readPattern(fields: Fields): CallPattern {
           fields.has(name) ? [[field, fields.text(name)]] : [],
         ),
       ),
+      // `NAME:HASH`, as fingerprints are.
+      ...(fields.has('argument') ? { argument_fingerprints: [...fields.texts('argument')] } : {}),
       ...(fields.has('flag') ? { argument_flags: [...fields.manyOf('flag', ARGUMENT_FLAGS)] } : {}),
     },
   }

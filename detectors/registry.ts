@@ -4,6 +4,7 @@ import type { Detector } from './detector.ts'
 import { dormant } from './dormant/detector.ts'
 import { firstSeen } from './first-seen/detector.ts'
 import { newValue } from './new-value/detector.ts'
+import { oddArgument } from './odd-argument/detector.ts'
 import { offHours } from './off-hours/detector.ts'
 import { volume } from './volume/detector.ts'
 
@@ -16,4 +17,5 @@ export const detectors: readonly Detector[] = [
   firstSeen,
   dormant,
   definitionChange,
+  oddArgument,
 ]

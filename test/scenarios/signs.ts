@@ -6,7 +6,7 @@ import { byTime, OFFICE_START } from './office.ts'
 
 /**
  * Signs that lie in other fields than the calls themselves, beside the people of `office.ts`: a network that is new to a
- * traveller, an actor that comes back after seven weeks, a tool whose definition changes alone, denials and deletions. All on day
+ * traveller, an argument that gets a value nobody gave, an actor that comes back after seven weeks, a tool whose definition changes alone, denials and deletions. All on day
  * `day`, with three weeks before it.
  */
 export function signs(day: number, tenant = 'office', firstDay = OFFICE_START): AuditEvent[] {
@@ -38,7 +38,7 @@ export function signs(day: number, tenant = 'office', firstDay = OFFICE_START): 
   for (let on = 0; on <= day; on += 1) {
     for (let call = 0; call < 8; call += 1) {
       const own = { 'client.address': '10.1.2.3', 'mcp.client.name': 'desk', 'tool.definition.hash': 'aa' }
-      add('traveller', at(on, 9, 5 * call), own)
+      add('traveller', at(on, 9, 5 * call), { ...own, argument_fingerprints: ['city:aaaaaaaa'] })
       add('traveller', at(on, 9, 5 * call + 1), { ...own, 'gen_ai.tool.name': 'places' })
     }
   }
@@ -51,6 +51,9 @@ export function signs(day: number, tenant = 'office', firstDay = OFFICE_START): 
       'tool.definition.hash': 'aa',
     })
   }
+  for (let on = 1; on <= day; on += 1)
+    add('resident', at(on, 9, 30), { argument_fingerprints: ['city:aaaaaaaa'] })
+  add('traveller', at(day, 10, 50), { argument_fingerprints: ['city:bbbbbbbb', 'note:cccccccc'] })
   add('sleeper', at(day - 50, 11, 0), {})
   add('sleeper', at(day, 11, 0), {})
   for (let call = 0; call < 30; call += 1) {
