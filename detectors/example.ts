@@ -56,7 +56,7 @@ export const EXAMPLE_DAY_0 = Date.UTC(2026, 5, 1) / DAY_MS
 /** Most events that one example may expand to. */
 const MAX_EVENTS = 200_000
 
-/** @throws GatewatchError `rule_invalid` */
+/** What is wrong with them is among the faults of the reading. */
 export function readExamples(fields: Fields): readonly Example[] {
   const examples = (['firing', 'quiet'] as const).flatMap((expected) =>
     fields.list(expected, { min: 1, max: 20 }).map((example): Example => {
@@ -103,14 +103,15 @@ function readPattern(fields: Fields): CallPattern {
   fields.done()
   const size =
     pattern.actors.length * (days.throughDay - days.fromDay + 1) * pattern.at.length * pattern.count
-  if (size > MAX_EVENTS) throw fields.refuse('count', `makes ${size} calls`, `Keep it below ${MAX_EVENTS}.`)
+  if (size > MAX_EVENTS) fields.report('count', `makes ${size} calls`, `Keep it below ${MAX_EVENTS}.`)
   return pattern
 }
 
 function splitTool(fields: Fields): [string, string] {
   const text = fields.text('tool')
   const slash = text.indexOf('/')
-  if (slash < 1) throw fields.refuse('tool', `is “${text}”`, 'Write it as server/tool.')
+  // A text that is missing has been told of.
+  if (slash < 1 && text !== '') fields.report('tool', `is “${text}”`, 'Write it as server/tool.')
   return [text.slice(0, slash), text.slice(slash + 1)]
 }
 
@@ -120,14 +121,19 @@ function daysOf(fields: Fields): { fromDay: number; throughDay: number } {
   const fromDay = Number(match?.[1])
   const throughDay = Number(match?.[2] ?? match?.[1])
   if (match === null || throughDay < fromDay) {
-    throw fields.refuse('days', `is “${text}”`, 'Write days as 0-20, or "21" for one day; day 0 is a Monday.')
+    if (text !== '')
+      fields.report('days', `is “${text}”`, 'Write days as 0-20, or "21" for one day; day 0 is a Monday.')
+    return { fromDay: 0, throughDay: 0 }
   }
   return { fromDay, throughDay }
 }
 
 function minutesOf(fields: Fields, text: string): number {
   const match = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(text)
-  if (match === null) throw fields.refuse('at', `has “${text}”`, 'Write times as "09:30", in quotes, UTC.')
+  if (match === null) {
+    fields.report('at', `has “${text}”`, 'Write times as "09:30", in quotes, UTC.')
+    return 0
+  }
   return Number(match[1]) * 60 + Number(match[2])
 }
 

@@ -6,7 +6,7 @@ import { stableId } from '../core/hash.ts'
 import { type BaselineLimits, DEFAULT_LIMITS } from './cardinality.ts'
 import type { Detector, Question, SqlCondition } from './detector.ts'
 import { type Example, readExamples } from './example.ts'
-import { Fields, type Locate } from './fields.ts'
+import { type AskedField, Fields, type Locate, type Reading } from './fields.ts'
 
 /** A detection rule: a kind with its parameters, over all events or those that `where` selects. */
 export interface Rule {
@@ -19,6 +19,10 @@ export interface Rule {
   readonly severity?: Severity
   readonly tags: readonly string[]
   readonly where?: SqlCondition
+  /** The same as it stands in the file. */
+  readonly filter?: string
+  /** What the kind read of `params`, for people. */
+  readonly params: readonly AskedField[]
   readonly question: Question<unknown, unknown, unknown>
   readonly examples: readonly Example[]
   /** Of everything that decides what the rule finds; another hash makes the engine look over the past again. */
@@ -34,14 +38,16 @@ export interface RuleFile {
 
 export interface ParsedRules {
   readonly rules: readonly Rule[]
-  /** One for each file that was refused; a bad rule harms no other. */
+  /** The first mistake of each file that was refused; a bad rule harms no other. */
   readonly errors: readonly GatewatchError[]
+  /** All mistakes of all files. */
+  readonly faults: readonly GatewatchError[]
 }
 
 /**
  * Rules from the texts of their YAML files, one rule a file. Does no I/O.
  * @param limits of the baselines that the rules use
- * @returns the rules in order of id, and a `rule_invalid` (file, line, field, remedy) for each refused file
+ * @returns the rules in order of id, and every `rule_invalid` (file, line, field, remedy) of each refused file
  */
 export function parseRules(
   files: readonly RuleFile[],
@@ -49,85 +55,94 @@ export function parseRules(
   limits: BaselineLimits = DEFAULT_LIMITS,
 ): ParsedRules {
   const rules = new Map<string, Rule>()
-  const errors: GatewatchError[] = []
+  const refused: (readonly GatewatchError[])[] = []
   for (const file of files) {
-    try {
-      const rule = parseRule(file, detectors, limits)
-      const twin = rules.get(rule.id)
-      if (twin !== undefined) {
-        throw new GatewatchError('rule_invalid', `has the id of the rule in ${twin.path}.`, {
-          at: placeOfId(file),
-          field: 'id',
-          remedy: 'Give it an id of its own.',
-        })
-      }
-      rules.set(rule.id, rule)
-    } catch (error) {
-      if (!(error instanceof GatewatchError)) throw error
-      errors.push(error)
-    }
+    const { rule, faults, placeOfId } = readRule(file, detectors, limits)
+    const twin = rule && rules.get(rule.id)
+    if (twin !== undefined) {
+      const fault = new GatewatchError('rule_invalid', `has the id of the rule in ${twin.path}.`, {
+        at: placeOfId,
+        field: 'id',
+        remedy: 'Give it an id of its own.',
+      })
+      refused.push([fault])
+    } else if (rule === undefined) refused.push(faults)
+    else rules.set(rule.id, rule)
   }
-  return { rules: [...rules.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), errors }
+  return {
+    rules: [...rules.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
+    errors: refused.flatMap((faults) => faults.slice(0, 1)),
+    faults: refused.flat(),
+  }
 }
 
-function placeOfId(file: RuleFile): string {
-  const lines = new LineCounter()
-  return locatorOf(file, parseDocument(file.text, { lineCounter: lines }), lines)(['id'])
+interface ReadRule {
+  /** Absent when there are faults. */
+  readonly rule?: Rule
+  readonly faults: readonly GatewatchError[]
+  /** File and line of the id. */
+  readonly placeOfId: string
 }
 
-/** @throws GatewatchError `rule_invalid` */
-export function parseRule(
-  file: RuleFile,
-  detectors: readonly Detector[],
-  limits: BaselineLimits = DEFAULT_LIMITS,
-): Rule {
+function readRule(file: RuleFile, detectors: readonly Detector[], limits: BaselineLimits): ReadRule {
   const lines = new LineCounter()
   const document = parseDocument(file.text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true })
-  const broken = document.errors[0]
-  if (broken !== undefined) {
-    throw new GatewatchError('rule_invalid', `is not valid YAML: ${broken.message}`, {
-      at: `${file.path}:${lines.linePos(broken.pos[0]).line}`,
-      field: 'rule',
-      remedy: 'Check the indentation and quotes on this line.',
-      cause: broken,
-    })
-  }
-  const fields = new Fields(
-    document.toJS({ maxAliasCount: 16 }) as unknown,
-    [],
-    locatorOf(file, document, lines),
-  )
-  const id = fields.text('id')
-  if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(id)) {
-    throw fields.refuse(
-      'id',
-      'has characters that an id may not have',
-      'Use a-z, 0-9 and dashes, at most 63.',
+  const reading: Reading = { locate: locatorOf(file, document, lines), faults: [], asked: [] }
+  for (const broken of document.errors) {
+    reading.faults.push(
+      new GatewatchError('rule_invalid', `is not valid YAML: ${broken.message}`, {
+        at: `${file.path}:${lines.linePos(broken.pos[0]).line}`,
+        field: 'rule',
+        remedy: 'Check the indentation and quotes on this line.',
+        cause: broken,
+      }),
     )
   }
+  const placeOfId = reading.locate(['id'])
+  if (reading.faults.length > 0) return { faults: reading.faults, placeOfId }
+  const rule = ruleOf(file, document, reading, detectors, limits)
+  return { ...(rule && reading.faults.length === 0 ? { rule } : {}), faults: reading.faults, placeOfId }
+}
+
+/** What could be read; to be dropped when the reading has faults. */
+function ruleOf(
+  file: RuleFile,
+  document: Document,
+  reading: Reading,
+  detectors: readonly Detector[],
+  limits: BaselineLimits,
+): Rule | undefined {
+  const fields = new Fields(document.toJS({ maxAliasCount: 16 }) as unknown, [], reading)
+  if (reading.faults.length > 0) return undefined
+  const id = fields.text('id')
+  if (id !== '' && !/^[a-z0-9][a-z0-9-]{0,62}$/.test(id)) {
+    fields.report('id', 'has characters that an id may not have', 'Use a-z, 0-9 and dashes, at most 63.')
+  }
+  const faultsBefore = reading.faults.length
   const kind = fields.oneOf(
     'kind',
     detectors.map((detector) => detector.kind),
   )
-  const detector = detectors.find((known) => known.kind === kind)
-  if (detector === undefined) throw fields.refuse('kind', 'is unknown', 'Use a known kind.')
   const params = fields.mapping('params')
-  const question = detector.prepare(params, limits)
-  params.done()
-  const where = fields.has('where') ? compileWhere(fields) : undefined
+  // What may stand in the params of a kind that is unknown, nobody knows.
+  const detector =
+    reading.faults.length > faultsBefore ? undefined : detectors.find((known) => known.kind === kind)
+  const question = detector?.prepare(params, limits)
+  if (detector !== undefined) params.done()
+  const filter = fields.has('where') ? fields.text('where') : undefined
+  const where = filter === undefined ? undefined : compileWhere(fields, filter)
   const version = fields.number('version', { min: 1, max: 1_000_000 })
   const severity = fields.has('severity') ? fields.oneOf('severity', SEVERITIES) : undefined
-  const rule: Rule = {
-    id,
-    version,
-    kind,
-    title: fields.text('title'),
-    description: fields.text('description'),
+  const about = { title: fields.text('title'), description: fields.text('description') }
+  const tags = fields.texts('tags', [])
+  const examples = readExamples(fields.mapping('examples'))
+  fields.done()
+  if (question === undefined) return undefined
+  return {
+    ...{ id, version, kind, ...about, tags, question, examples, path: file.path },
     ...(severity === undefined ? {} : { severity }),
-    tags: fields.texts('tags', []),
-    ...(where === undefined ? {} : { where }),
-    question,
-    examples: readExamples(fields.mapping('examples')),
+    ...(where === undefined || filter === undefined ? {} : { where, filter }),
+    params: reading.asked.filter(({ field }) => field.startsWith('params.')),
     hash: stableId(
       id,
       version,
@@ -136,23 +151,17 @@ export function parseRule(
       JSON.stringify(where ?? null),
       JSON.stringify(document.get('params') ?? null),
     ),
-    path: file.path,
   }
-  fields.done()
-  return rule
 }
 
-function compileWhere(fields: Fields): SqlCondition {
+function compileWhere(fields: Fields, filter: string): SqlCondition | undefined {
   try {
-    const { sql, params } = compileFilter(fields.text('where'), { paramPrefix: 'where' })
+    const { sql, params } = compileFilter(filter, { paramPrefix: 'where' })
     return { sql, params }
   } catch (error) {
-    throw fields.refuse(
-      'where',
-      messageOf(error).replace(/\.$/, ''),
-      'See docs/filter.md for the filter language.',
-      error,
-    )
+    const problem = messageOf(error).replace(/\.$/, '')
+    fields.report('where', problem, 'See docs/filter.md for the filter language.', error)
+    return undefined
   }
 }
 

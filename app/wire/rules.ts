@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Gauge, type Registry } from 'prom-client'
 import { parseDocument } from 'yaml'
@@ -35,6 +35,40 @@ export function loadRulesAndSignals(config: Config['rules']): ParsedRules {
   return loadFrom(shipped, config)
 }
 
+/**
+ * The rules of these files, and of the files in these folders, beside the shipped ones, whose ids are taken.
+ * @returns only what is about the files that were named
+ * @throws GatewatchError `request_invalid` for a path that cannot be read, or a folder without rule files
+ */
+export function loadRulesAt(named: readonly string[], config: Config['rules']): ParsedRules {
+  const paths = [...new Set(named.flatMap(ruleFilesAt))]
+  const own = new Set(paths.map((path) => resolve(path)))
+  const shipped = config.shipped ? [...ruleFilesIn(SHIPPED_RULES), ...ruleFilesIn(SHIPPED_SIGNALS)] : []
+  const { rules, ...refused } = loadFrom([...shipped.filter((path) => !own.has(resolve(path))), ...paths], {
+    ...config,
+    folders: [],
+  })
+  return { ...refused, rules: rules.filter(({ path }) => own.has(resolve(path))) }
+}
+
+function ruleFilesAt(path: string): readonly string[] {
+  try {
+    if (!statSync(path).isDirectory()) return [path]
+    const files = ruleFilesIn(path)
+    if (files.length > 0) return files
+  } catch (cause) {
+    throw new GatewatchError('request_invalid', `${path} cannot be read: ${reasonOf(cause)}.`, {
+      cause,
+      field: 'PATH',
+      remedy: 'Name a rule file, or a folder of rule files, that is there and that this user may read.',
+    })
+  }
+  throw new GatewatchError('request_invalid', `${path} has no rule files.`, {
+    field: 'PATH',
+    remedy: 'Name a folder with files that end in .yaml, or a file.',
+  })
+}
+
 function loadFrom(
   shippedPaths: readonly string[],
   { folders, places = [], limits }: Config['rules'],
@@ -64,8 +98,8 @@ function loadFrom(
     if (file instanceof GatewatchError) unread.push(file)
     else files.push(file)
   }
-  const { rules, errors } = parseRules(files, detectors, limits)
-  return { rules, errors: [...unread, ...errors] }
+  const { rules, errors, faults } = parseRules(files, detectors, limits)
+  return { rules, errors: [...unread, ...errors], faults: [...unread, ...faults] }
 }
 
 const ruleFilesIn = (folder: string): readonly string[] =>

@@ -44,7 +44,7 @@ describe.each(['query', 'queryForPeople'] as const)('the part that detects, stop
     }
     const part = createDetectPart({
       config: loadConfig({ logLevel: 'silent' }, {}),
-      rules: { rules: [...rules], errors: [] },
+      rules: { rules: [...rules], errors: [], faults: [] },
       database: watched,
       alerting: { pipeline: { handle: async () => {} } as never },
       logger: pino({ level: 'info' }, { write: (line: string) => void said.push(line) }),

@@ -62,6 +62,39 @@ describe('a rule', () => {
     expect(more).toEqual([])
   })
 
+  it('tells all of its mistakes at once, each with its line', () => {
+    const text = ruleText({
+      id: 'Bad Id',
+      where: '"server:("',
+      params: '{ score: high, scores: 3, min_calls: -1 }',
+      surprise: '1',
+    }).replace('at: ["09:00"], tool: crm/get', 'at: ["9 o’clock"], tool: get')
+    const { errors, faults, rules } = parseRules([{ path: 'a.yaml', text }], detectors)
+    expect(rules).toEqual([])
+    expect(errors).toEqual(faults.slice(0, 1))
+    expect(faults.map(({ place }) => `${place.at} ${place.field}`).sort()).toEqual(
+      [
+        'a.yaml:13 examples.firing.0.calls.0.at',
+        'a.yaml:13 examples.firing.0.calls.0.tool',
+        'a.yaml:1 id',
+        'a.yaml:6 where',
+        'a.yaml:7 params.min_calls',
+        'a.yaml:7 params.score',
+        'a.yaml:7 params.scores',
+        'a.yaml:8 surprise',
+      ].sort(),
+    )
+    for (const { place } of faults) expect(place.remedy).toBeTruthy()
+  })
+
+  it('of an unknown kind is not told that its parameters are wrong', () => {
+    const { faults } = parseRules(
+      [{ path: 'a.yaml', text: ruleText({ kind: 'volumes', params: '{ score: 3 }' }) }],
+      detectors,
+    )
+    expect(faults.map(({ place }) => place.field)).toEqual(['kind'])
+  })
+
   it('that is wrong harms no other', () => {
     const { rules, errors } = parseRules(
       [

@@ -3,7 +3,7 @@ import { DEFAULT_LIMITS } from '../../../../detectors/cardinality.ts'
 import type { Draft } from '../../../../detectors/detector.ts'
 import { emptyFamiliar, type Familiar, type Use } from '../../../../detectors/familiar.ts'
 import { absorbUses } from '../../../../detectors/familiar-days.ts'
-import { Fields } from '../../../../detectors/fields.ts'
+import { Fields, type Reading } from '../../../../detectors/fields.ts'
 import { newValue } from '../../../../detectors/new-value/detector.ts'
 import type { FirstUse } from '../../../../detectors/new-value/first-uses.ts'
 import { completed } from '../../../../detectors/steps.ts'
@@ -13,7 +13,9 @@ const FIRST_DAY = 20_605
 const grace = { days: 7, calls: 100 }
 
 const judgeWith = (params: Readonly<Record<string, unknown>>) => {
-  const question = newValue.prepare(new Fields(params, ['params'], () => 'rule.yaml'), DEFAULT_LIMITS)
+  const reading: Reading = { locate: () => 'rule.yaml', faults: [], asked: [] }
+  const question = newValue.prepare(new Fields(params, ['params'], reading), DEFAULT_LIMITS)
+  if (reading.faults[0]) throw reading.faults[0]
   return (past: Familiar, day: number, uses: readonly FirstUse[]): readonly Draft[] =>
     completed(question.judge(past, { tenant: 'default', day }, uses))
 }
