@@ -161,5 +161,7 @@ export interface Question<Profile, DayRow, Candidate, Wanted = unknown> {
 /** A kind of detector. `prepare` reads a rule's `params`, reporting what is wrong through `fields`; `limits` bound its baseline. */
 export interface Detector {
   readonly kind: string
+  /** The question in one sentence, for people: `did this actor …?` */
+  readonly asks: string
   prepare(fields: Fields, limits: BaselineLimits): Question<unknown, unknown, unknown>
 }

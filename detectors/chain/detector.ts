@@ -53,6 +53,7 @@ interface Novelty {
  */
 export const chain: Detector = {
   kind: 'chain',
+  asks: 'did one undertaking go through dangerous steps in this order, with something new in it?',
   prepare: (fields, limits) => {
     const steps = fields.list('steps', { min: 2, max: 8 }).map((step): Step => {
       const read = {

@@ -26,6 +26,7 @@ interface DefinitionChangeParams {
  */
 export const definitionChange: Detector = {
   kind: 'definition-change',
+  asks: 'did the definition of a tool change while the other tools of its server stayed as they were?',
   prepare: (fields, limits) =>
     questionOf({
       limits,

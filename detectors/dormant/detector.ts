@@ -22,6 +22,7 @@ interface DormantParams {
 /** An actor that calls again after a long silence. Its baseline is that of `volume`, so it costs no other one. */
 export const dormant: Detector = {
   kind: 'dormant',
+  asks: 'does this actor call again after a long silence?',
   prepare: (fields, limits) =>
     questionOf({
       limits,

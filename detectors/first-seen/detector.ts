@@ -45,6 +45,7 @@ interface FirstSeenParams extends Looked {
 /** The first time that an actor calls from a network, with a client, a credential, to a destination or a server. */
 export const firstSeen: Detector = {
   kind: 'first-seen',
+  asks: 'is this the first time that the actor calls from this network, with this client or credential, to this destination or server?',
   prepare: (fields, limits) =>
     questionOf({
       limits,

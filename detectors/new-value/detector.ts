@@ -44,6 +44,7 @@ const RISKY: ReadonlySet<string> = new Set([
 /** The first time an actor uses a tool, weighed by how rare the tool is among its peers. */
 export const newValue: Detector = {
   kind: 'new-value',
+  asks: 'did this actor use a tool for the first time that hardly any of its peers uses?',
   prepare: (fields, limits) =>
     questionOf({
       limits,

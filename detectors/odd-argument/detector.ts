@@ -26,6 +26,7 @@ interface OddArgumentParams {
 /** A value that nobody has given before, for an argument whose values hardly ever are new. */
 export const oddArgument: Detector = {
   kind: 'odd-argument',
+  asks: 'did the actor give an argument of a tool a value that nobody had given before, where values hardly ever are new?',
   prepare: (fields, limits) =>
     questionOf({
       limits,

@@ -40,6 +40,7 @@ const RISKY = ['read-credential', 'admin', 'delete', 'execute', 'send-external']
 /** Calls at a time of day at which this actor does not work; one finding an actor and night. */
 export const offHours: Detector = {
   kind: 'off-hours',
+  asks: 'did this actor make calls at a time of day at which it does not work?',
   prepare: (fields, limits) =>
     questionOf({
       limits,

@@ -35,6 +35,7 @@ const SILENCE_DAYS = 30
 /** More calls in an hour than the actor’s own history and the peers’ make believable. */
 export const volume: Detector = {
   kind: 'volume',
+  asks: 'did this actor make more calls in this hour or day than its past and its peers make believable?',
   prepare: (fields, limits) => {
     const measure = fields.oneOf('measure', MEASURES, 'calls')
     return questionOf({
