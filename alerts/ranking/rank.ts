@@ -139,7 +139,7 @@ function alertOf(
     entities: [...new Set(shares.flatMap(({ sighting }) => namesOf(sighting)))].slice(0, MOST_ENTITIES),
     window: { start: fromMillis(first.startMs), end: fromMillis(untilMs + 1) },
     first_event_at,
-    told_at: fromMillis(toldMs(shares, Math.min(bar, ALL_BUT * score))),
+    told_at: fromMillis(toldMs(shares, score >= bar ? bar : ALL_BUT * score)),
     event_ids: [...new Set(shares.flatMap(({ sighting }) => sighting.finding.event_ids))].slice(
       0,
       MOST_EVENT_IDS,
@@ -189,7 +189,7 @@ function sharesIn(incident: readonly Weighed[], calibration: Calibration): Share
     .sort((a, b) => b.adds - a.adds || byStart(a.sighting, b.sighting))
 }
 
-/** Without a bar an alert is told when there is so much of its score. */
+/** An alert that passes no bar is told when there is so much of its score. */
 const ALL_BUT = 0.9
 
 function toldMs(shares: readonly Share[], bar: number): number {

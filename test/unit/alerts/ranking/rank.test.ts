@@ -72,7 +72,7 @@ const alertsOn = (day: number, findings: readonly Finding[], days = actorDays) =
     ({ first_event_at }) => Date.parse(first_event_at) >= day * DAY_MS,
   )
 
-const today = (...findings: Finding[]) => alertsOn(LAST_DAY, [...quiet(['a', 'b', 'c', 'd']), ...findings])
+const today = (...findings: Finding[]) => alertsOn(LAST_DAY, [...quiet(['a', 'b', 'c', 'd', 'e']), ...findings])
 
 describe('an alert', () => {
   it('is the same in whatever order its findings come', () => {
@@ -118,6 +118,20 @@ describe('an alert', () => {
     const toldAt = (bar: number) => rankAlerts({ findings, actorDays, bar }).at(-1)?.told_at
     expect(toldAt(0.1)).toBe(fromMillis(LAST_DAY * DAY_MS + 601 * 60_000))
     expect(toldAt(100)).toBe(fromMillis(LAST_DAY * DAY_MS + 641 * 60_000))
+  })
+
+  it('is not told before its score passes the bar, however near it comes before', () => {
+    const findings = [
+      ...quiet(['a', 'b', 'c', 'd', 'e']),
+      ...['a', 'c', 'd', 'e'].map((rule) => finding({ rule, minute: 600, minutes: 1, score: 60 })),
+      finding({ rule: 'b', minute: 640, minutes: 1, score: 0.4 }),
+    ]
+    const alertAt = (bar: number) => rankAlerts({ findings, actorDays, bar }).at(-1)
+    const { score = 0, findings: parts = [] } = alertAt(100) ?? {}
+    const last = parts.find(({ rule }) => rule === 'b')?.score ?? 0
+    expect(last).toBeGreaterThan(0)
+    expect(last).toBeLessThan(0.1 * score)
+    expect(alertAt(score - last / 2)?.told_at).toBe(fromMillis(LAST_DAY * DAY_MS + 641 * 60_000))
   })
 
   it('may be about what is no actor’s', () => {
