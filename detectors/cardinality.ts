@@ -32,7 +32,7 @@ export type LimitName = 'actors' | 'values' | 'per_actor'
 /** What all that is beyond a limit has in place of entries of its own. */
 export interface Overflow {
   readonly limit: LimitName
-  readonly what: 'actors' | 'tools' | 'destinations'
+  readonly what: 'actors' | 'tools' | 'destinations' | 'arguments'
   /** At least so many on the day that had most. */
   readonly keys: number
   /** Calls of theirs, since `firstDay`. */

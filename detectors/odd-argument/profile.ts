@@ -59,7 +59,7 @@ export function* absorbArguments(
   const { names, beyond } = leaving(known, day, limits.values, most, ({ values }) => values?.size ?? 0)
   for (const name of names) known.delete(name)
   const overflow = addOverflow(before.overflow ?? [], day, {
-    ...{ limit: 'values', what: 'tools', keys: beyond.size },
+    ...{ limit: 'values', what: 'arguments', keys: beyond.size },
     calls: rows.reduce((sum, row) => (beyond.has(argumentKey(row)) ? sum + 1 : sum), 0),
   })
   return {
