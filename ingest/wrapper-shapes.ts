@@ -22,13 +22,9 @@ export function inner(value: unknown): readonly WrappedValue[] | undefined {
 const within = (around: unknown, value: unknown): readonly WrappedValue[] | undefined =>
   inner(value)?.map((one) => ({ ...one, around: objectOf(around) }))
 
-const MAX_ENTRIES = 10_000
-
 /** What a list wraps; `undefined` where none of its items wraps anything. One item that does not costs only itself. */
 const each = (list: unknown, take: (item: JsonObject) => unknown): readonly WrappedValue[] | undefined => {
   if (!Array.isArray(list) || list.length === 0) return undefined
-  // More than a record may wrap, and refused for that: do not look at them first.
-  if (list.length > MAX_ENTRIES) return list.map((json: unknown) => ({ json }))
   let opens = false
   const opened = list.map((item: unknown): readonly WrappedValue[] => {
     const around = objectOf(item)
