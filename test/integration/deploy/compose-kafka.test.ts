@@ -11,17 +11,13 @@ import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { loadConfig } from '../../../app/config/config.ts'
-import { systemClock } from '../../../core/clock.ts'
-import { createKafkaSource, type KafkaSource } from '../../../ingest/sources/kafka.ts'
-import { silentTelemetry } from '../../../ingest/telemetry.ts'
+import type { KafkaSource } from '../../../ingest/sources/kafka.ts'
 import type { Database } from '../../../store/database.ts'
-import { createBatchWriter, createBlockEncoder } from '../../../store/event-writer.ts'
-import { createKnownEvents } from '../../../store/known-events.ts'
 import { describeKafka, kafkaJava } from '../../helpers/kafka/distribution.ts'
 import { openMigratedStore } from '../../helpers/migrated-store.ts'
 import { PATIENCE_MS } from '../../helpers/patience.ts'
 import { freePorts } from '../../helpers/ports.ts'
-import { processNumbers } from '../ingest/process-numbers.ts'
+import { configuredSource } from '../ingest/configured-source.ts'
 
 /** The broker of docker-compose.yml, with its settings, secrets and rights, as a process on 127.0.0.1. */
 
@@ -178,18 +174,7 @@ describeKafka('the broker of docker-compose.yml', () => {
     writeFileSync(file, kafka.replace('kafka:9094', address).replace('/run/secrets', secrets))
     const config = loadConfig({ config: file, data: folder }).kafka
     if (config === undefined) throw new Error('The file has no kafka.')
-    source = createKafkaSource({
-      ...config,
-      groupId: config.group,
-      process: processNumbers,
-      createEncoder: createBlockEncoder,
-      compare: createKnownEvents(database, systemClock),
-      write: createBatchWriter(database).write,
-      brokerBackoff: { firstMs: 100, capMs: 500 },
-      limits: { maxAgeMs: 50 },
-      clock: systemClock,
-      telemetry: silentTelemetry,
-    })
+    source = configuredSource(config, database)
     source.start()
     await expect
       .poll(async () => (await database.query<{ n: number }>('SELECT count() AS n FROM events'))[0]?.n)

@@ -6,12 +6,8 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
 import { loadConfig } from '../../../app/config/config.ts'
-import { systemClock } from '../../../core/clock.ts'
-import { createKafkaSource, type KafkaSource } from '../../../ingest/sources/kafka.ts'
-import { silentTelemetry } from '../../../ingest/telemetry.ts'
+import type { KafkaSource } from '../../../ingest/sources/kafka.ts'
 import type { Database } from '../../../store/database.ts'
-import { createBatchWriter, createBlockEncoder } from '../../../store/event-writer.ts'
-import { createKnownEvents } from '../../../store/known-events.ts'
 import { runCommand } from '../../helpers/gatewatch.ts'
 import { describeKafka } from '../../helpers/kafka/distribution.ts'
 import {
@@ -24,7 +20,7 @@ import {
 import { type KafkaCluster, startKafka } from '../../helpers/kafka.ts'
 import { migratedData, openMigratedStore } from '../../helpers/migrated-store.ts'
 import { freePorts } from '../../helpers/ports.ts'
-import { processNumbers } from './process-numbers.ts'
+import { configuredSource } from './configured-source.ts'
 
 describeKafka('a broker that asks for more', () => {
   let folder: string
@@ -65,18 +61,7 @@ describeKafka('a broker that asks for more', () => {
     const path = configFile({ group: topic, topics: [{ name: topic }], ...settings })
     const config = loadConfig({ config: path, data: folder }, { KAFKA_PASSWORD: USER.password }).kafka
     if (config === undefined) throw new Error('The file has no kafka.')
-    const source = createKafkaSource({
-      ...config,
-      groupId: config.group,
-      process: processNumbers,
-      createEncoder: createBlockEncoder,
-      compare: createKnownEvents(database, systemClock),
-      write: createBatchWriter(database).write,
-      brokerBackoff: { firstMs: 100, capMs: 500 },
-      limits: { maxAgeMs: 50 },
-      clock: systemClock,
-      telemetry: silentTelemetry,
-    })
+    const source = configuredSource(config, database)
     sources.push(source)
     source.start()
     return { source, topic }
